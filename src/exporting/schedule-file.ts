@@ -1,0 +1,42 @@
+/** Schedule files on disk: read with a sentence for every mishap, written beside and renamed so that no half file is ever seen. */
+
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { DiffrateError, messageOf } from '../errors.ts';
+import { effectiveSchedule, parseSchedule, serializeSchedule, type Schedule } from '../reduction/schedule.ts';
+
+/**
+ * Reads and parses a schedule file. It is not yet compared with a network: see `validateSchedule`.
+ *
+ * @throws DiffrateError if the file cannot be read or is not a schedule
+ */
+export async function readScheduleFile(path: string): Promise<Schedule> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw new DiffrateError(
+      `The schedule ${path} cannot be read (${messageOf(error)}): give the path of a schedule.json or the name of a published schedule.`,
+    );
+  }
+  return parseSchedule(text, path);
+}
+
+/**
+ * Writes a schedule, kept numbers lowered to what they really keep (`effectiveSchedule`). The folder is made if absent.
+ *
+ * @throws DiffrateError if the file cannot be written; an older file of that name is then untouched
+ */
+export async function writeScheduleFile(path: string, schedule: Schedule): Promise<void> {
+  const beside = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(beside, serializeSchedule(effectiveSchedule(schedule)));
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true }).catch(() => undefined);
+    throw new DiffrateError(
+      `The schedule ${path} cannot be written (${messageOf(error)}): choose a folder that you may write to.`,
+    );
+  }
+}

@@ -1,0 +1,76 @@
+/** Element-wise ONNX operators; two operands broadcast as in NumPy, plain numbers become float32 scalars. */
+import { broadcastShapes } from '../shapes.ts';
+import { makeSingle, scalar } from '../tensor.ts';
+import type { ElementType, Tensor } from '../tensor.ts';
+
+/** A tensor, or a number that stands for a float32 scalar. */
+export type Operand = Tensor | number;
+
+const asTensor = (operand: Operand): Tensor => (typeof operand === 'number' ? scalar(operand) : operand);
+
+function binary(operator: string, left: Operand, right: Operand, type?: ElementType): Tensor {
+  const [a, b] = [asTensor(left), asTensor(right)];
+  return makeSingle(operator, [a, b], { type: type ?? a.type, shape: broadcastShapes(operator, a.shape, b.shape) });
+}
+
+function unary(operator: string, x: Tensor): Tensor {
+  return makeSingle(operator, [x], { type: x.type, shape: x.shape });
+}
+
+/** `a + b`. */
+export const add = (a: Operand, b: Operand): Tensor => binary('Add', a, b);
+/** `a − b`. */
+export const sub = (a: Operand, b: Operand): Tensor => binary('Sub', a, b);
+/** `a · b`, element by element. */
+export const mul = (a: Operand, b: Operand): Tensor => binary('Mul', a, b);
+/** `a / b`, element by element. */
+export const div = (a: Operand, b: Operand): Tensor => binary('Div', a, b);
+/** The larger of two; where they are equal the gradient goes to the first. */
+export const max = (a: Operand, b: Operand): Tensor => binary('Max', a, b);
+/** The smaller of two; where they are equal the gradient goes to the first. */
+export const min = (a: Operand, b: Operand): Tensor => binary('Min', a, b);
+/** 1 where equal (bool). */
+export const equal = (a: Operand, b: Operand): Tensor => binary('Equal', a, b, 'bool');
+/** True where `a < b`. */
+export const less = (a: Operand, b: Operand): Tensor => binary('Less', a, b, 'bool');
+/** True where `a > b`. */
+export const greater = (a: Operand, b: Operand): Tensor => binary('Greater', a, b, 'bool');
+/** True where `a ≥ b`. */
+export const greaterOrEqual = (a: Operand, b: Operand): Tensor => binary('GreaterOrEqual', a, b, 'bool');
+
+/** `−x`. */
+export const neg = (x: Tensor): Tensor => unary('Neg', x);
+/** Square root. */
+export const sqrt = (x: Tensor): Tensor => unary('Sqrt', x);
+/** `1 / x`. */
+export const reciprocal = (x: Tensor): Tensor => unary('Reciprocal', x);
+/** Exponential. */
+export const exp = (x: Tensor): Tensor => unary('Exp', x);
+/** Natural logarithm. */
+export const log = (x: Tensor): Tensor => unary('Log', x);
+/** Gauss error function. */
+export const erf = (x: Tensor): Tensor => unary('Erf', x);
+/** Hyperbolic tangent. */
+export const tanh = (x: Tensor): Tensor => unary('Tanh', x);
+/** Logistic function. */
+export const sigmoid = (x: Tensor): Tensor => unary('Sigmoid', x);
+/** Absolute value; its gradient at 0 is 0. */
+export const abs = (x: Tensor): Tensor => unary('Abs', x);
+
+/** GELU in its exact form, `x·Φ(x)`; one fused operator since operator set 20. */
+export function gelu(x: Tensor): Tensor {
+  return makeSingle('Gelu', [x], { type: x.type, shape: x.shape }, { approximate: { string: 'none' } });
+}
+
+/** Converts the element type; the gradient is cast back. */
+export function cast(x: Tensor, type: ElementType): Tensor {
+  const numbers: Partial<Record<ElementType, number>> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11 };
+  return makeSingle('Cast', [x], { type, shape: x.shape }, { to: { int: numbers[type] ?? 1 } });
+}
+
+/** `condition ? a : b`, broadcasting all three. */
+export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
+  const [left, right] = [asTensor(a), asTensor(b)];
+  const shape = broadcastShapes('Where', condition.shape, broadcastShapes('Where', left.shape, right.shape));
+  return makeSingle('Where', [condition, left, right], { type: left.type, shape });
+}

@@ -1,0 +1,54 @@
+/** ONNX operators that choose elements: top-k, arg-max, gather. None of the indices carries a gradient. */
+import { DiffrateError } from '../../errors.ts';
+import { formatShape, int64Vector, makeNode, makeSingle, normalizeAxis } from '../tensor.ts';
+import type { Dimension, Tensor } from '../tensor.ts';
+
+/** The k largest (or smallest) elements of an axis in order, and their indices. */
+export interface TopKOutputs {
+  readonly values: Tensor;
+  /** int64 */
+  readonly indices: Tensor;
+}
+
+/**
+ * Sorted top-k along the last axis; equal elements come in the order of their indices.
+ * @param k a number, or an int64 vector of one element with the name that its dimension gets.
+ */
+export function topK(x: Tensor, k: number | { readonly count: Tensor; readonly name: Dimension }, largest = true): TopKOutputs {
+  const size = x.shape.at(-1);
+  const kept = typeof k === 'number' ? k : k.name;
+  if (typeof k === 'number' && (k < 1 || (typeof size === 'number' && k > size))) {
+    throw new DiffrateError(`TopK cannot choose ${k} of the ${size} elements of ${formatShape(x.shape)}.`);
+  }
+  const shape = [...x.shape.slice(0, -1), kept];
+  const count = typeof k === 'number' ? int64Vector([k]) : k.count;
+  const attributes = { axis: { int: -1 }, largest: { int: largest ? 1 : 0 }, sorted: { int: 1 } };
+  const [values, indices] = makeNode('TopK', [x, count], [{ type: x.type, shape }, { type: 'int64', shape }], attributes) as [Tensor, Tensor];
+  return { values, indices };
+}
+
+/** Index of the largest element of an axis (the first of equals), int64. */
+export function argMax(x: Tensor, axis: number, keepDimensions = false): Tensor {
+  const at = normalizeAxis(axis, x.shape.length);
+  const shape = keepDimensions ? x.shape.map((size, index) => (index === at ? 1 : size)) : x.shape.filter((_, index) => index !== at);
+  return makeSingle('ArgMax', [x], { type: 'int64', shape }, { axis: { int: at }, keepdims: { int: keepDimensions ? 1 : 0 } });
+}
+
+/** Takes whole slices of an axis by int64 indices of any rank: the axis is replaced by the indices' axes. */
+export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
+  const at = normalizeAxis(axis, x.shape.length);
+  const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];
+  return makeSingle('Gather', [x, indices], { type: x.type, shape }, { axis: { int: at } });
+}
+
+/**
+ * Rows by index, per image: `x [B, N, …]`, `indices [B, P, 1]` (int64) → `[B, P, …]` (GatherND with one batch axis).
+ * Copies whole rows, which GatherElements with expanded indices does not.
+ */
+export function gatherND(x: Tensor, indices: Tensor): Tensor {
+  if (indices.shape.length !== 3 || indices.shape[2] !== 1 || indices.shape[0] !== x.shape[0]) {
+    throw new DiffrateError(`GatherND of ${formatShape(x.shape)} needs indices [B, P, 1], not ${formatShape(indices.shape)}.`);
+  }
+  const shape = [x.shape[0] as Dimension, indices.shape[1] as Dimension, ...x.shape.slice(2)];
+  return makeSingle('GatherND', [x, indices], { type: x.type, shape }, { batch_dims: { int: 1 } });
+}

@@ -1,0 +1,43 @@
+/**
+ * Multi-head attention in the parts that token reduction needs to reach between: heads, probabilities, output.
+ * Proportional attention (ToMe, arXiv 2210.09461, eq. 2; DiffRate uses it always) adds log(size) of each key to the logits.
+ */
+import { add, log, matMul, mul, reshape, softmax, transpose } from '../graph/operators/index.ts';
+import { dimensionAt, sizeAt } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
+
+/** `[B, N, C] → [B, H, N, C / H]`. */
+export function splitHeads(x: Tensor, heads: number): Tensor {
+  const [batch, tokens, width] = [dimensionAt(x, 0), dimensionAt(x, 1), sizeAt(x, 2)];
+  return transpose(reshape(x, [batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/** `[B, H, N, D] → [B, N, H·D]`. */
+export function joinHeads(x: Tensor): Tensor {
+  const [batch, heads, tokens, width] = [dimensionAt(x, 0), sizeAt(x, 1), dimensionAt(x, 2), sizeAt(x, 3)];
+  return reshape(transpose(x, [0, 2, 1, 3]), [batch, tokens, heads * width]);
+}
+
+/** `q·kᵀ/√D`: queries `[B, H, P, D]`, keys `[B, H, N, D]` → `[B, H, P, N]`. */
+export function attentionLogits(queries: Tensor, keys: Tensor): Tensor {
+  return mul(matMul(queries, transpose(keys, [0, 1, 3, 2])), 1 / Math.sqrt(sizeAt(queries, 3)));
+}
+
+/** Token sizes `[B, N, 1]` as weights of keys, `[B, 1, 1, N]`. */
+export function keyWeights(size: Tensor): Tensor {
+  return reshape(size, [dimensionAt(size, 0), 1, 1, dimensionAt(size, 1)]);
+}
+
+/**
+ * Attention probabilities `[B, H, P, N]`.
+ * @param size token sizes `[B, N, 1]` for proportional attention; without them every token weighs the same.
+ */
+export function attentionProbabilities(queries: Tensor, keys: Tensor, size?: Tensor): Tensor {
+  const logits = attentionLogits(queries, keys);
+  return softmax(size === undefined ? logits : add(logits, log(keyWeights(size))));
+}
+
+/** Attention of `queries` over all keys: `[B, H, P, D]`. */
+export function attend(queries: Tensor, keys: Tensor, values: Tensor, size?: Tensor): Tensor {
+  return matMul(attentionProbabilities(queries, keys, size), values);
+}

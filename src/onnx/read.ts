@@ -1,0 +1,185 @@
+/** Reads a `ModelProto` into an `OnnxModel`; tensors are views of the given bytes. */
+import { DiffrateError } from '../errors.ts';
+import { elementTypeBytes, elementTypeNumbers } from './model.ts';
+import type { Dimension, ElementType, OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from './model.ts';
+import { floatsOf, integersOf, readProtobuf } from './protobuf.ts';
+
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+/**
+ * Decodes a model.
+ * @param externalBytes gives the bytes of an external data file by its name; without it external tensors are refused.
+ * @throws {DiffrateError} for truncated bytes, unknown element types, tensors whose bytes do not fit their shape.
+ */
+export function decodeModel(bytes: Uint8Array, externalBytes?: (file: string) => Uint8Array): OnnxModel {
+  let irVersion = 0;
+  let producer = '';
+  let graph: Uint8Array | undefined;
+  const operatorSets: Record<string, number> = {};
+  const metadata: Record<string, string> = {};
+  for (const field of readProtobuf(bytes)) {
+    if (field.number === 1) irVersion = Number(field.integer);
+    else if (field.number === 2) producer = text(field.payload);
+    else if (field.number === 7) graph = field.payload;
+    else if (field.number === 8) {
+      let domain = '';
+      let version = 0;
+      for (const inner of readProtobuf(field.payload)) {
+        if (inner.number === 1) domain = text(inner.payload);
+        else if (inner.number === 2) version = Number(inner.integer);
+      }
+      operatorSets[domain] = version;
+    } else if (field.number === 14) {
+      const [key, value] = decodePair(field.payload);
+      metadata[key] = value;
+    }
+  }
+  if (graph === undefined) throw new DiffrateError('The ONNX file holds no graph; it is not an ONNX model.');
+  const nodes: OnnxNode[] = [];
+  const initializers: OnnxTensor[] = [];
+  const inputs: OnnxValue[] = [];
+  const outputs: OnnxValue[] = [];
+  let graphName = '';
+  for (const field of readProtobuf(graph)) {
+    if (field.number === 1) nodes.push(decodeNode(field.payload));
+    else if (field.number === 2) graphName = text(field.payload);
+    else if (field.number === 5) initializers.push(decodeTensor(field.payload, externalBytes));
+    else if (field.number === 11) inputs.push(decodeValue(field.payload));
+    else if (field.number === 12) outputs.push(decodeValue(field.payload));
+  }
+  return { irVersion, producer, operatorSets, graphName, nodes, initializers, inputs, outputs, metadata };
+}
+
+function decodePair(bytes: Uint8Array): [string, string] {
+  let key = '';
+  let value = '';
+  for (const field of readProtobuf(bytes)) {
+    if (field.number === 1) key = text(field.payload);
+    else if (field.number === 2) value = text(field.payload);
+  }
+  return [key, value];
+}
+
+function decodeNode(bytes: Uint8Array): OnnxNode {
+  const inputs: string[] = [];
+  const outputs: string[] = [];
+  const attributes: Record<string, OnnxAttribute> = {};
+  let name = '';
+  let operator = '';
+  let domain = '';
+  for (const field of readProtobuf(bytes)) {
+    if (field.number === 1) inputs.push(text(field.payload));
+    else if (field.number === 2) outputs.push(text(field.payload));
+    else if (field.number === 3) name = text(field.payload);
+    else if (field.number === 4) operator = text(field.payload);
+    else if (field.number === 5) {
+      const [key, attribute] = decodeAttribute(field.payload);
+      attributes[key] = attribute;
+    } else if (field.number === 7) domain = text(field.payload);
+  }
+  return { operator, domain, name, inputs, outputs, attributes };
+}
+
+function decodeAttribute(bytes: Uint8Array): [string, OnnxAttribute] {
+  let name = '';
+  let type = 0;
+  let attribute: OnnxAttribute | undefined;
+  const ints: number[] = [];
+  const floats: number[] = [];
+  for (const field of readProtobuf(bytes)) {
+    if (field.number === 1) name = text(field.payload);
+    else if (field.number === 2) attribute = { float: floatsOf(field)[0] ?? 0 };
+    else if (field.number === 3) attribute = { int: integersOf(field)[0] ?? 0 };
+    else if (field.number === 4) attribute = { string: text(field.payload) };
+    else if (field.number === 5) attribute = { tensor: decodeTensor(field.payload) };
+    else if (field.number === 7) floats.push(...floatsOf(field));
+    else if (field.number === 8) ints.push(...integersOf(field));
+    else if (field.number === 20) type = Number(field.integer);
+  }
+  if (type === 6) attribute = { floats };
+  if (type === 7) attribute = { ints };
+  if (attribute === undefined) {
+    throw new DiffrateError(`The ONNX attribute "${name}" is of type ${type}, which this reader does not know.`);
+  }
+  return [name, attribute];
+}
+
+function elementTypeOf(number: number, name: string): ElementType {
+  const entry = Object.entries(elementTypeNumbers).find(([, value]) => value === number);
+  if (entry === undefined) throw new DiffrateError(`The ONNX tensor "${name}" is of the unknown element type ${number}.`);
+  return entry[0] as ElementType;
+}
+
+function decodeTensor(bytes: Uint8Array, externalBytes?: (file: string) => Uint8Array): OnnxTensor {
+  const shape: number[] = [];
+  let typeNumber = 0;
+  let name = '';
+  let raw: Uint8Array | undefined;
+  let floats: number[] = [];
+  let ints: number[] = [];
+  const external: Record<string, string> = {};
+  for (const field of readProtobuf(bytes)) {
+    if (field.number === 1) shape.push(...integersOf(field));
+    else if (field.number === 2) typeNumber = Number(field.integer);
+    else if (field.number === 4) floats = floats.concat(floatsOf(field));
+    else if (field.number === 5 || field.number === 7) ints = ints.concat(integersOf(field));
+    else if (field.number === 8) name = text(field.payload);
+    else if (field.number === 9) raw = field.payload;
+    else if (field.number === 13) {
+      const [key, value] = decodePair(field.payload);
+      external[key] = value;
+    }
+  }
+  const type = elementTypeOf(typeNumber, name);
+  const file = external['location'];
+  if (file !== undefined) {
+    const whole = externalBytes?.(file);
+    if (whole === undefined) {
+      throw new DiffrateError(`The ONNX tensor "${name}" lies in "${file}"; give the file's folder, not its bytes alone.`);
+    }
+    const offset = Number(external['offset'] ?? 0);
+    raw = whole.subarray(offset, offset + Number(external['length'] ?? whole.length - offset));
+  }
+  raw ??= typedBytes(type, floats, ints);
+  const expected = shape.reduce((product, size) => product * size, 1) * elementTypeBytes[type];
+  if (type !== 'string' && raw.length !== expected) {
+    throw new DiffrateError(`The ONNX tensor "${name}" has ${raw.length} bytes where [${shape.join(', ')}] needs ${expected}.`);
+  }
+  return { name, type, shape, bytes: raw };
+}
+
+/** Bytes of tensors that keep their values in typed fields instead of `raw_data`. */
+function typedBytes(type: ElementType, floats: number[], ints: number[]): Uint8Array {
+  if (type === 'float32') return new Uint8Array(Float32Array.from(floats).buffer);
+  if (type === 'int64') return new Uint8Array(BigInt64Array.from(ints, BigInt).buffer);
+  if (type === 'int32') return new Uint8Array(Int32Array.from(ints).buffer);
+  if (type === 'float16' || type === 'bfloat16') return new Uint8Array(Uint16Array.from(ints).buffer);
+  return Uint8Array.from(ints);
+}
+
+function decodeValue(bytes: Uint8Array): OnnxValue {
+  let name = '';
+  let typeNumber = 1;
+  const shape: Dimension[] = [];
+  for (const field of readProtobuf(bytes)) {
+    if (field.number === 1) name = text(field.payload);
+    if (field.number !== 2) continue;
+    for (const type of readProtobuf(field.payload)) {
+      if (type.number !== 1) continue;
+      for (const inner of readProtobuf(type.payload)) {
+        if (inner.number === 1) typeNumber = Number(inner.integer);
+        if (inner.number !== 2) continue;
+        for (const dimension of readProtobuf(inner.payload)) shape.push(decodeDimension(dimension.payload));
+      }
+    }
+  }
+  return { name, type: elementTypeOf(typeNumber, name), shape };
+}
+
+function decodeDimension(bytes: Uint8Array): Dimension {
+  for (const field of readProtobuf(bytes)) {
+    if (field.number === 1) return Number(field.integer);
+    if (field.number === 2) return text(field.payload);
+  }
+  return '';
+}

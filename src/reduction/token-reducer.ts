@@ -1,0 +1,56 @@
+/**
+ * The one interface behind which every token-reduction method lives. A block asks its reducer at the places where the
+ * known methods act, and knows nothing else of it; a reducer knows nothing of weights or of which model it is in.
+ */
+import type { Tensor } from '../graph/tensor.ts';
+import type { TokenState } from './token-state.ts';
+
+/** What a reducer may look at in a block's attention. Everything is built only when asked for. */
+export interface AttentionView {
+  /** Number of heads H. */
+  readonly heads: number;
+  /** Keys `[B, H, N, D]` of all tokens that entered the block. */
+  readonly keys: Tensor;
+  /** Values `[B, H, N, D]` of all tokens that entered the block. */
+  readonly values: Tensor;
+  /** Attention of the class token per head `[B, H, 1, N]`, after the size bias; needs no other query. */
+  classAttention(): Tensor;
+  /** All attention probabilities `[B, H, N, N]`; only after attention, and only if every token was a query. */
+  probabilities(): Tensor;
+}
+
+/** Tokens chosen to be queries: the others are gone after the block. */
+export interface QuerySelection {
+  /** `[B, P, 1]` int64, positions among the tokens that entered the block. */
+  readonly indices: Tensor;
+}
+
+/** How one method reduces tokens; all places are optional. */
+export interface TokenReducer {
+  /** Name of the method with its parameters. */
+  readonly name: string;
+  /** Before block `block` (DynamicViT acts here). */
+  beforeBlock?(block: number, state: TokenState): TokenState;
+  /** Weights of the keys `[B, N, 1]` in attention (proportional attention); `undefined`: all the same. */
+  keySizes?(block: number, state: TokenState): Tensor | undefined;
+  /** Before attending: which tokens are queries at all (DiffRate's early prune, ATS). `undefined`: all of them. */
+  selectQueries?(block: number, state: TokenState, view: AttentionView): QuerySelection | undefined;
+  /**
+   * In place of plain attention, for masked and differentiable reduction: output per head `[B, H, N, D]` and the class
+   * token's attention `[B, H, 1, N]`.
+   */
+  attend?(block: number, state: TokenState, queries: Tensor, keys: Tensor, values: Tensor): MaskedAttention | undefined;
+  /** Between the attention residual and the MLP (DiffRate, EViT, ToMe, PPT, …). */
+  afterAttention?(block: number, state: TokenState, view: AttentionView): TokenState;
+}
+
+/** What an attention of the reducer's own gives back. */
+export interface MaskedAttention {
+  /** `[B, H, N, D]` */
+  readonly output: Tensor;
+  /** `[B, H, 1, N]` */
+  readonly classAttention: Tensor;
+}
+
+/** The uncompressed network. */
+export const keepAllTokens: TokenReducer = { name: 'uncompressed' };
