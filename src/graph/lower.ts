@@ -15,6 +15,7 @@ const sharedConstantBytes = 64;
  * The ONNX model that computes `outputs`.
  * @param outputs by the names they get in the model.
  * @param inputs order of the model's inputs; any tensor that the graph reads must be among them.
+ * @throws {DiffrateError} where an input is missing, or a name is given to two inputs or to an input and an output.
  */
 export function lower(outputs: Readonly<Record<string, Tensor>>, inputs: readonly Tensor[], metadata: Readonly<Record<string, string>> = {}): OnnxModel {
   const names = new Map<Tensor, string>();
@@ -31,13 +32,17 @@ export function lower(outputs: Readonly<Record<string, Tensor>>, inputs: readonl
   };
   const values = inputs.map((tensor): OnnxValue => {
     if (tensor.source.kind !== 'input') throw new DiffrateError('Only tensors made by input() can be inputs of a model.');
-    names.set(tensor, unique(tensor.source.name));
+    const { name } = tensor.source;
+    if (used.has(name)) throw new DiffrateError(`Two inputs of the model are named "${name}"; give each a name of its own.`);
+    names.set(tensor, unique(name));
     return { name: tensor.source.name, type: tensor.type, shape: tensor.shape };
   });
   // Outputs keep the names they were asked for; where the producing node serves, it is named so directly.
   for (const [name, tensor] of Object.entries(outputs)) {
     const resolved = resolve(tensor);
-    if (resolved.source.kind === 'node' && !names.has(resolved)) names.set(resolved, unique(name));
+    if (used.has(name)) throw new DiffrateError(`An input and an output of the model are both named "${name}"; rename one.`);
+    used.add(name);
+    if (resolved.source.kind === 'node' && !names.has(resolved)) names.set(resolved, name);
   }
   const emitted = new Set<object>();
   const order = inOrder(Object.values(outputs));
@@ -63,7 +68,7 @@ export function lower(outputs: Readonly<Record<string, Tensor>>, inputs: readonl
       const base = `${node.scope === '' ? '' : `${node.scope}/`}${node.operator}`;
       const name = unique(base);
       node.outputs.forEach((output, index) => {
-        if (!names.has(output) && read.has(output)) names.set(output, unique(index === 0 ? `${name}:out` : `${name}:out${index}`));
+        if (!names.has(output) && (read.has(output) || !isOptional(node.operator, index))) names.set(output, unique(index === 0 ? `${name}:out` : `${name}:out${index}`));
       });
       nodes.push({
         operator: node.operator,
@@ -97,7 +102,10 @@ function bufferNumbers(): (buffer: ArrayBufferLike) => number {
   };
 }
 
-/** Outputs that nothing reads stay unnamed; those at the end are left out, as engines expect. */
+/** Statistics of a layer norm are the only outputs that ONNX lets a model leave out. */
+const isOptional = (operator: string, output: number): boolean => operator === 'LayerNormalization' && output > 0;
+
+/** Optional outputs that nothing reads stay unnamed; those at the end are left out, as engines expect. */
 function withoutTrailingBlanks(names: readonly string[]): readonly string[] {
   return names.slice(0, names.findLastIndex((name) => name !== '') + 1);
 }

@@ -30,10 +30,19 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
+/** The number of elements of a shape in parts: the product of its numbers, and its names in order (`a*b`). */
+export function factorsOf(shape: Shape): { readonly number: number; readonly names: string } {
+  const factors = shape.flatMap((size) => String(size).split('*'));
+  const isNumber = (factor: string): boolean => Number.isFinite(Number(factor));
+  const number = factors.filter(isNumber).reduce((product, factor) => product * Number(factor), 1);
+  const names = factors.filter((factor) => !isNumber(factor)).sort();
+  return { number, names: names.join('*') };
+}
+
 /** Product of numbers and names; names stay symbolic (`batch*3`). */
 export function multiplyDimensions(sizes: readonly Dimension[]): Dimension {
   const numbers = sizes.filter((size) => typeof size === 'number').reduce((product, size) => product * size, 1);
-  const names = sizes.filter((size) => typeof size === 'string');
+  const names = sizes.filter((size) => typeof size === 'string').map((name) => (name.includes('+') ? `(${name})` : name));
   if (names.length === 0) return numbers;
   return [...names, ...(numbers === 1 ? [] : [String(numbers)])].join('*');
 }

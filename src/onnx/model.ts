@@ -50,12 +50,13 @@ export type Dimension = number | string;
 /** A constant tensor (`TensorProto`) in little-endian `raw_data` or in an external file. */
 export interface OnnxTensor {
   readonly name: string;
+  /** Any but `string`, which only inputs and outputs may be. */
   readonly type: ElementType;
   readonly shape: readonly number[];
   readonly bytes: Uint8Array;
 }
 
-/** Attributes by JavaScript type: integers are `bigint` or safe integers marked by `{ int }`, so that 1.0 stays a float. */
+/** Attributes by type; integers are marked by `{ int }`, so that 1.0 stays a float. Beyond 2^53 they are the nearest number. */
 export type OnnxAttribute =
   | { readonly int: number }
   | { readonly float: number }

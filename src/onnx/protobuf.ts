@@ -7,6 +7,14 @@ import { DiffrateError } from '../errors.ts';
 
 const smallField = 1024;
 
+const largestInt64 = 2n ** 63n - 1n;
+
+/** Two's complement of an integer; the largest int64, which rounds up as a number, stays the largest. */
+function int64Bits(value: number): bigint {
+  const integer = BigInt(value);
+  return BigInt.asUintN(64, integer > largestInt64 ? largestInt64 : integer);
+}
+
 /** Collects the encoding of one message; nested messages are writers of their own. */
 export class ProtobufWriter {
   readonly #chunks: Uint8Array[] = [];
@@ -19,9 +27,9 @@ export class ProtobufWriter {
   }
 
   /** Writes an integer field (wire type 0); negative numbers take ten bytes, as int64 does. */
-  int(field: number, value: number | bigint): this {
+  int(field: number, value: number): this {
     this.#varint(BigInt(field * 8));
-    this.#varint(BigInt.asUintN(64, BigInt(value)));
+    this.#varint(int64Bits(value));
     return this;
   }
 
@@ -60,7 +68,7 @@ export class ProtobufWriter {
   /** Writes repeated integers packed in one field. */
   packedInts(field: number, values: readonly number[]): this {
     const inner = new ProtobufWriter();
-    for (const value of values) inner.#varint(BigInt.asUintN(64, BigInt(value)));
+    for (const value of values) inner.#varint(int64Bits(value));
     return this.message(field, inner);
   }
 
@@ -120,7 +128,9 @@ export interface ProtobufField {
  * Walks the fields of one message.
  * @throws {DiffrateError} where the bytes end inside a field or hold an unknown wire type.
  */
-export function* readProtobuf(bytes: Uint8Array): Generator<ProtobufField> {
+export function* readProtobuf(message: Uint8Array): Generator<ProtobufField> {
+  // Node's Buffer has a `slice` that does not copy; its payloads must not inherit that.
+  const bytes = new Uint8Array(message.buffer, message.byteOffset, message.length);
   let position = 0;
   const varint = (): bigint => {
     let value = 0n;
@@ -152,25 +162,42 @@ export function* readProtobuf(bytes: Uint8Array): Generator<ProtobufField> {
   }
 }
 
-/** All integers of a repeated field's payload or single value (packed or not). */
-export function integersOf(field: ProtobufField): number[] {
-  if (field.wireType === 0) return [Number(BigInt.asIntN(64, field.integer))];
-  const values: number[] = [];
+/**
+ * All integers of a repeated field's payload or single value (packed or not), exactly.
+ * @throws {DiffrateError} where the bytes end inside a number, or hold one of more than 64 bits.
+ */
+export function bigIntegersOf(field: ProtobufField): bigint[] {
+  if (field.wireType === 0) return [BigInt.asIntN(64, field.integer)];
+  const values: bigint[] = [];
   let value = 0n;
   let shift = 0n;
   for (const byte of field.payload) {
     value |= BigInt(byte & 0x7f) << shift;
     shift += 7n;
     if (byte < 0x80) {
-      values.push(Number(BigInt.asIntN(64, value)));
+      values.push(BigInt.asIntN(64, value));
       value = 0n;
       shift = 0n;
+    } else if (shift >= 70n) {
+      throw new DiffrateError('The ONNX file holds a number of more than 64 bits; it is not a protobuf file.');
     }
   }
+  if (shift > 0n) throw new DiffrateError('The ONNX file ends inside a number; it is truncated.');
   return values;
 }
 
-/** All floats of a field's payload (packed or one of wire type 5). */
+/** The integers of `bigIntegersOf` as numbers, which beyond 2^53 are the nearest. */
+export function integersOf(field: ProtobufField): number[] {
+  return bigIntegersOf(field).map(Number);
+}
+
+/**
+ * All floats of a field's payload (packed or one of wire type 5).
+ * @throws {DiffrateError} where the payload is no whole number of floats.
+ */
 export function floatsOf(field: ProtobufField): number[] {
+  if (field.payload.length % 4 !== 0) {
+    throw new DiffrateError(`The ONNX file ends inside a float of field ${field.number}; it is truncated.`);
+  }
   return [...new Float32Array(field.payload.slice().buffer)];
 }

@@ -2,21 +2,23 @@
 import { DiffrateError } from '../errors.ts';
 import { elementTypeBytes, elementTypeNumbers } from './model.ts';
 import type { Dimension, ElementType, OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from './model.ts';
-import { floatsOf, integersOf, readProtobuf } from './protobuf.ts';
+import { bigIntegersOf, floatsOf, integersOf, readProtobuf } from './protobuf.ts';
+import { joinChunks } from './write.ts';
 
-const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+// A name may begin with a byte order mark; it must come back as it was.
+const text = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 
 /**
  * Decodes a model.
  * @param externalBytes gives the bytes of an external data file by its name; without it external tensors are refused.
- * @throws {DiffrateError} for truncated bytes, unknown element types, tensors whose bytes do not fit their shape.
+ * @throws {DiffrateError} for truncated bytes, unknown element types, tensors of strings or whose bytes do not fit their shape.
  */
 export function decodeModel(bytes: Uint8Array, externalBytes?: (file: string) => Uint8Array): OnnxModel {
   let irVersion = 0;
   let producer = '';
   let graph: Uint8Array | undefined;
-  const operatorSets: Record<string, number> = {};
-  const metadata: Record<string, string> = {};
+  const operatorSets = new Map<string, number>();
+  const metadata = new Map<string, string>();
   for (const field of readProtobuf(bytes)) {
     if (field.number === 1) irVersion = Number(field.integer);
     else if (field.number === 2) producer = text(field.payload);
@@ -28,10 +30,9 @@ export function decodeModel(bytes: Uint8Array, externalBytes?: (file: string) =>
         if (inner.number === 1) domain = text(inner.payload);
         else if (inner.number === 2) version = Number(inner.integer);
       }
-      operatorSets[domain] = version;
+      operatorSets.set(domain, version);
     } else if (field.number === 14) {
-      const [key, value] = decodePair(field.payload);
-      metadata[key] = value;
+      metadata.set(...decodePair(field.payload));
     }
   }
   if (graph === undefined) throw new DiffrateError('The ONNX file holds no graph; it is not an ONNX model.');
@@ -47,7 +48,18 @@ export function decodeModel(bytes: Uint8Array, externalBytes?: (file: string) =>
     else if (field.number === 11) inputs.push(decodeValue(field.payload));
     else if (field.number === 12) outputs.push(decodeValue(field.payload));
   }
-  return { irVersion, producer, operatorSets, graphName, nodes, initializers, inputs, outputs, metadata };
+  // Object.fromEntries makes own properties of every name, `__proto__` too.
+  return {
+    irVersion,
+    producer,
+    operatorSets: Object.fromEntries(operatorSets),
+    graphName,
+    nodes,
+    initializers,
+    inputs,
+    outputs,
+    metadata: Object.fromEntries(metadata),
+  };
 }
 
 function decodePair(bytes: Uint8Array): [string, string] {
@@ -63,7 +75,7 @@ function decodePair(bytes: Uint8Array): [string, string] {
 function decodeNode(bytes: Uint8Array): OnnxNode {
   const inputs: string[] = [];
   const outputs: string[] = [];
-  const attributes: Record<string, OnnxAttribute> = {};
+  const attributes = new Map<string, OnnxAttribute>();
   let name = '';
   let operator = '';
   let domain = '';
@@ -73,11 +85,10 @@ function decodeNode(bytes: Uint8Array): OnnxNode {
     else if (field.number === 3) name = text(field.payload);
     else if (field.number === 4) operator = text(field.payload);
     else if (field.number === 5) {
-      const [key, attribute] = decodeAttribute(field.payload);
-      attributes[key] = attribute;
+      attributes.set(...decodeAttribute(field.payload));
     } else if (field.number === 7) domain = text(field.payload);
   }
-  return { operator, domain, name, inputs, outputs, attributes };
+  return { operator, domain, name, inputs, outputs, attributes: Object.fromEntries(attributes) };
 }
 
 function decodeAttribute(bytes: Uint8Array): [string, OnnxAttribute] {
@@ -92,12 +103,14 @@ function decodeAttribute(bytes: Uint8Array): [string, OnnxAttribute] {
     else if (field.number === 3) attribute = { int: integersOf(field)[0] ?? 0 };
     else if (field.number === 4) attribute = { string: text(field.payload) };
     else if (field.number === 5) attribute = { tensor: decodeTensor(field.payload) };
-    else if (field.number === 7) floats.push(...floatsOf(field));
-    else if (field.number === 8) ints.push(...integersOf(field));
+    else if (field.number === 7) for (const value of floatsOf(field)) floats.push(value);
+    else if (field.number === 8) for (const value of integersOf(field)) ints.push(value);
     else if (field.number === 20) type = Number(field.integer);
   }
   if (type === 6) attribute = { floats };
   if (type === 7) attribute = { ints };
+  // proto3 writers leave out a field that holds its default.
+  if (type >= 1 && type <= 3) attribute ??= type === 1 ? { float: 0 } : type === 2 ? { int: 0 } : { string: '' };
   if (attribute === undefined) {
     throw new DiffrateError(`The ONNX attribute "${name}" is of type ${type}, which this reader does not know.`);
   }
@@ -106,7 +119,8 @@ function decodeAttribute(bytes: Uint8Array): [string, OnnxAttribute] {
 
 function elementTypeOf(number: number, name: string): ElementType {
   const entry = Object.entries(elementTypeNumbers).find(([, value]) => value === number);
-  if (entry === undefined) throw new DiffrateError(`The ONNX tensor "${name}" is of the unknown element type ${number}.`);
+  if (entry === undefined)
+    throw new DiffrateError(`The ONNX tensor "${name}" is of the unknown element type ${number}.`);
   return entry[0] as ElementType;
 }
 
@@ -115,46 +129,67 @@ function decodeTensor(bytes: Uint8Array, externalBytes?: (file: string) => Uint8
   let typeNumber = 0;
   let name = '';
   let raw: Uint8Array | undefined;
-  let floats: number[] = [];
-  let ints: number[] = [];
-  const external: Record<string, string> = {};
+  const floats: Uint8Array[] = [];
+  const ints: bigint[] = [];
+  const external = new Map<string, string>();
   for (const field of readProtobuf(bytes)) {
-    if (field.number === 1) shape.push(...integersOf(field));
+    if (field.number === 1) for (const size of integersOf(field)) shape.push(size);
     else if (field.number === 2) typeNumber = Number(field.integer);
-    else if (field.number === 4) floats = floats.concat(floatsOf(field));
-    else if (field.number === 5 || field.number === 7) ints = ints.concat(integersOf(field));
+    else if (field.number === 4 || field.number === 10) floats.push(field.payload);
+    else if (field.number === 5 || field.number === 7) for (const value of bigIntegersOf(field)) ints.push(value);
     else if (field.number === 8) name = text(field.payload);
     else if (field.number === 9) raw = field.payload;
-    else if (field.number === 13) {
-      const [key, value] = decodePair(field.payload);
-      external[key] = value;
-    }
+    else if (field.number === 13) external.set(...decodePair(field.payload));
   }
   const type = elementTypeOf(typeNumber, name);
-  const file = external['location'];
-  if (file !== undefined) {
-    const whole = externalBytes?.(file);
-    if (whole === undefined) {
-      throw new DiffrateError(`The ONNX tensor "${name}" lies in "${file}"; give the file's folder, not its bytes alone.`);
-    }
-    const offset = Number(external['offset'] ?? 0);
-    raw = whole.subarray(offset, offset + Number(external['length'] ?? whole.length - offset));
-  }
+  if (type === 'string')
+    throw new DiffrateError(`The ONNX tensor "${name}" holds strings, which this reader does not know.`);
+  if (external.has('location')) raw = externalPart(name, external, externalBytes);
   raw ??= typedBytes(type, floats, ints);
   const expected = shape.reduce((product, size) => product * size, 1) * elementTypeBytes[type];
-  if (type !== 'string' && raw.length !== expected) {
-    throw new DiffrateError(`The ONNX tensor "${name}" has ${raw.length} bytes where [${shape.join(', ')}] needs ${expected}.`);
+  if (shape.some((size) => size < 0) || raw.length !== expected) {
+    throw new DiffrateError(
+      `The ONNX tensor "${name}" has ${raw.length} bytes where [${shape.join(', ')}] needs ${expected}.`,
+    );
   }
   return { name, type, shape, bytes: raw };
 }
 
-/** Bytes of tensors that keep their values in typed fields instead of `raw_data`. */
-function typedBytes(type: ElementType, floats: number[], ints: number[]): Uint8Array {
-  if (type === 'float32') return new Uint8Array(Float32Array.from(floats).buffer);
-  if (type === 'int64') return new Uint8Array(BigInt64Array.from(ints, BigInt).buffer);
-  if (type === 'int32') return new Uint8Array(Int32Array.from(ints).buffer);
-  if (type === 'float16' || type === 'bfloat16') return new Uint8Array(Uint16Array.from(ints).buffer);
-  return Uint8Array.from(ints);
+/** A tensor's range of its external data file; the location must stay in the model's folder (onnx/docs/ExternalData.md). */
+function externalPart(
+  name: string,
+  external: ReadonlyMap<string, string>,
+  externalBytes: ((file: string) => Uint8Array) | undefined,
+): Uint8Array {
+  const file = external.get('location') ?? '';
+  if (file === '' || /^[/\\]|^[A-Za-z]:|(^|[/\\])\.\.([/\\]|$)|\0/.test(file)) {
+    throw new DiffrateError(`The ONNX tensor "${name}" lies in "${file}", which is not a file in the model's folder.`);
+  }
+  const whole = externalBytes?.(file);
+  if (whole === undefined) {
+    throw new DiffrateError(
+      `The ONNX tensor "${name}" lies in "${file}"; give the file's folder, not its bytes alone.`,
+    );
+  }
+  const offset = Number(external.get('offset') ?? 0);
+  const length = Number(external.get('length') ?? whole.length - offset);
+  if (![offset, length].every((value) => Number.isSafeInteger(value) && value >= 0) || offset + length > whole.length) {
+    throw new DiffrateError(
+      `The ONNX tensor "${name}" lies at ${offset} + ${length} of "${file}", which has ${whole.length} bytes; it is truncated.`,
+    );
+  }
+  return whole.subarray(offset, offset + length);
+}
+
+/** Bytes of tensors that keep their values in typed fields instead of `raw_data`; floats are little-endian there already. */
+function typedBytes(type: ElementType, floats: readonly Uint8Array[], ints: readonly bigint[]): Uint8Array {
+  if (type === 'float32' || type === 'float64')
+    return floats.length === 1 ? (floats[0] as Uint8Array) : joinChunks(floats);
+  if (type === 'int64') return new Uint8Array(BigInt64Array.from(ints).buffer);
+  const numbers = ints.map(Number);
+  if (type === 'int32') return new Uint8Array(Int32Array.from(numbers).buffer);
+  if (type === 'float16' || type === 'bfloat16') return new Uint8Array(Uint16Array.from(numbers).buffer);
+  return Uint8Array.from(numbers);
 }
 
 function decodeValue(bytes: Uint8Array): OnnxValue {
@@ -178,7 +213,7 @@ function decodeValue(bytes: Uint8Array): OnnxValue {
 
 function decodeDimension(bytes: Uint8Array): Dimension {
   for (const field of readProtobuf(bytes)) {
-    if (field.number === 1) return Number(field.integer);
+    if (field.number === 1) return integersOf(field)[0] ?? '';
     if (field.number === 2) return text(field.payload);
   }
   return '';

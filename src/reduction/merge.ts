@@ -3,9 +3,9 @@
  * highest cosine similarity of features; a destination becomes the plain mean of itself and all that went to it.
  * The matching is a dense one-hot matrix times tokens: deterministic, differentiable, and the same on every backend.
  */
-import { add, cast, concat, cumSum, div, equal, greaterOrEqual, matMul, mul, reduceL2, reduceMax, reduceSum, reshape, sub, transpose } from '../graph/operators/index.ts';
+import { add, cast, cumSum, div, equal, greaterOrEqual, matMul, mul, reduceL2, reduceMax, reduceSum, reshape, split, transpose } from '../graph/operators/index.ts';
 import { constant, dimensionAt, sizeAt } from '../graph/tensor.ts';
-import type { Dimension, Tensor } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
 import type { TokenState } from './token-state.ts';
 
 /** Which destination every source goes to. */
@@ -51,15 +51,14 @@ function excludeFirst(scaled: Tensor, count: number, sources: Tensor): Tensor {
  * @param scaleSizes a source adds `size × similarity` (DiffRate on ViTs) or its plain size (CAFormer).
  */
 export function mergeTokens(state: TokenState, kept: number, keepFirst: boolean, scaleSizes = true): TokenState {
-  const split = (tensor: Tensor): [Tensor, Tensor] => splitAt(tensor, kept);
-  const [destinations, sources] = split(state.features);
+  const [destinations, sources] = splitAt(state.features, kept);
   const { assignment, similarity } = matchTokens(sources, destinations, keepFirst);
   const gather = transpose(assignment, [0, 2, 1]);
   const count = add(reshape(reduceSum(assignment, [1]), [dimensionAt(gather, 0), kept, 1]), 1);
   const features = div(add(destinations, matMul(gather, sources)), count);
   const added = (value: Tensor | undefined, weight: (part: Tensor) => Tensor): Tensor | undefined => {
     if (value === undefined) return undefined;
-    const [own, others] = split(value);
+    const [own, others] = splitAt(value, kept);
     return add(own, matMul(gather, weight(others)));
   };
   const scaled = (part: Tensor): Tensor => (scaleSizes ? mul(part, similarity) : part);
@@ -74,7 +73,6 @@ function sizeFromOnes(gather: Tensor, similarity: Tensor, scaleSizes: boolean): 
 
 /** The first `count` tokens and the rest. */
 function splitAt(tensor: Tensor, count: number): [Tensor, Tensor] {
-  const total = sizeAt(tensor, 1);
-  const [head, tail] = splitTokens(tensor, [count, total - count]);
+  const [head, tail] = split(tensor, 1, [count, sizeAt(tensor, 1) - count]);
   return [head as Tensor, tail as Tensor];
 }

@@ -1,7 +1,7 @@
 /** Gradient rules of operators that move data: each is undone by another of them. */
 import { DiffrateError } from '../../errors.ts';
 import { concat, dynamicSlice, expandLike, pad, reshape, shapeOf, slice, sub, transpose } from '../operators/index.ts';
-import { constantBytes, int64Vector, makeSingle } from '../tensor.ts';
+import { constantBytes, int64Vector, makeSingle, scalar } from '../tensor.ts';
 import type { GraphNode, Tensor } from '../tensor.ts';
 import { operand, sumToShape } from './operands.ts';
 import type { GradientRule } from './rules.ts';
@@ -92,7 +92,5 @@ function reshapeBack(gradient: Tensor, x: Tensor): Tensor {
 }
 
 function zerosLike(x: Tensor): Tensor {
-  return expandLike(reshape(int64ToFloatZero(), x.shape.map(() => 1)), x);
+  return expandLike(reshape(scalar(0), x.shape.map(() => 1)), x);
 }
-
-const int64ToFloatZero = (): Tensor => makeSingle('Cast', [int64Vector([0])], { type: 'float32', shape: [1] }, { to: { int: 1 } });

@@ -1,7 +1,7 @@
 /** Gradient rules of reductions, softmax and layer normalisation; each reuses what the forward pass computed. */
 import { DiffrateError } from '../../errors.ts';
-import { exp, expandLike, mul, reduceMean, reduceSum, reshape, sub } from '../operators/index.ts';
-import { constantBytes, constantFloats, elementCount } from '../tensor.ts';
+import { cast, div, dynamicSlice, exp, expandLike, mul, reduceMean, reduceSum, reshape, shapeOf, sub } from '../operators/index.ts';
+import { constantBytes, constantFloats, int64Vector } from '../tensor.ts';
 import type { GraphNode, Tensor } from '../tensor.ts';
 import { operand, result, sumToShape } from './operands.ts';
 import type { GradientRule, RuleContext } from './rules.ts';
@@ -17,12 +17,17 @@ function withReducedAxes(gradient: Tensor, node: GraphNode): { gradient: Tensor;
 const reduceMeanRule: GradientRule = ({ node, gradients }) => {
   const x = operand(node, 0);
   const { gradient, axes } = withReducedAxes(gradients[0] as Tensor, node);
-  const sizes = axes.map((axis) => x.shape[axis]);
-  if (!sizes.every((size) => typeof size === 'number')) {
-    throw new DiffrateError(`ReduceMean in ${node.scope} over a dimension known only at run time has no gradient rule; divide a ReduceSum.`);
-  }
-  return [expandLike(mul(gradient, 1 / elementCount(sizes)), x)];
+  const share = axes.reduce((sum, axis) => {
+    const size = x.shape[axis];
+    return typeof size === 'number' ? mul(sum, 1 / size) : div(sum, sizeAtRunTime(x, axis));
+  }, gradient);
+  return [expandLike(share, x)];
 };
+
+/** The size of a named axis as a float32 vector of one element. */
+function sizeAtRunTime(x: Tensor, axis: number): Tensor {
+  return cast(dynamicSlice(shapeOf(x), 0, int64Vector([axis]), int64Vector([axis + 1]), 1), 'float32');
+}
 
 /** `dx = y ∘ (g − Σ g∘y)`. */
 const softmaxRule: GradientRule = ({ node, gradients }) => {

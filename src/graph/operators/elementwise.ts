@@ -1,4 +1,6 @@
 /** Element-wise ONNX operators; two operands broadcast as in NumPy, plain numbers become float32 scalars. */
+import { DiffrateError } from '../../errors.ts';
+import { elementTypeNumbers } from '../../onnx/model.ts';
 import { broadcastShapes } from '../shapes.ts';
 import { makeSingle, scalar } from '../tensor.ts';
 import type { ElementType, Tensor } from '../tensor.ts';
@@ -10,7 +12,13 @@ const asTensor = (operand: Operand): Tensor => (typeof operand === 'number' ? sc
 
 function binary(operator: string, left: Operand, right: Operand, type?: ElementType): Tensor {
   const [a, b] = [asTensor(left), asTensor(right)];
+  requireSameType(operator, a, b);
   return makeSingle(operator, [a, b], { type: type ?? a.type, shape: broadcastShapes(operator, a.shape, b.shape) });
+}
+
+function requireSameType(operator: string, a: Tensor, b: Tensor): void {
+  if (a.type === b.type) return;
+  throw new DiffrateError(`${operator} needs two tensors of one type, not ${a.type} and ${b.type}; cast one of them.`);
 }
 
 function unary(operator: string, x: Tensor): Tensor {
@@ -64,13 +72,13 @@ export function gelu(x: Tensor): Tensor {
 
 /** Converts the element type; the gradient is cast back. */
 export function cast(x: Tensor, type: ElementType): Tensor {
-  const numbers: Partial<Record<ElementType, number>> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11 };
-  return makeSingle('Cast', [x], { type, shape: x.shape }, { to: { int: numbers[type] ?? 1 } });
+  return makeSingle('Cast', [x], { type, shape: x.shape }, { to: { int: elementTypeNumbers[type] } });
 }
 
 /** `condition ? a : b`, broadcasting all three. */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   const [left, right] = [asTensor(a), asTensor(b)];
+  requireSameType('Where', left, right);
   const shape = broadcastShapes('Where', condition.shape, broadcastShapes('Where', left.shape, right.shape));
   return makeSingle('Where', [condition, left, right], { type: left.type, shape });
 }

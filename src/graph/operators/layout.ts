@@ -3,20 +3,21 @@ import { DiffrateError } from '../../errors.ts';
 import { foldRows, foldTranspose } from '../folding.ts';
 import { constantBytes, formatShape, int64Vector, makeNode, makeSingle, normalizeAxis } from '../tensor.ts';
 import type { Dimension, Shape, Tensor } from '../tensor.ts';
-import { multiplyDimensions, sameShape } from '../shapes.ts';
+import { broadcastShapes, factorsOf, sameShape } from '../shapes.ts';
 
 /**
  * Gives the same data another shape. Named dimensions must stay at their axis, but for one, which is then inferred.
- * @throws {DiffrateError} where the number of elements differs or two names move.
+ * @throws {DiffrateError} where the number of elements differs (as far as the same names are on both sides) or two names move.
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
-  const known = (sizes: Shape): boolean => sizes.every((size) => typeof size === 'number');
-  if (known(x.shape) && known(shape) && multiplyDimensions(x.shape) !== multiplyDimensions(shape)) {
+  const [before, after] = [factorsOf(x.shape), factorsOf(shape)];
+  const valid = shape.every((size) => typeof size === 'string' || (Number.isInteger(size) && size > 0));
+  if (!valid || (before.names === after.names && before.number !== after.number)) {
     throw new DiffrateError(`Reshape cannot turn ${formatShape(x.shape)} into ${formatShape(shape)}: the sizes differ.`);
   }
   const bytes = constantBytes(x);
-  if (bytes !== undefined) return { type: x.type, shape, source: { kind: 'constant', name: undefined, bytes } };
+  if (bytes !== undefined && after.names === '') return { type: x.type, shape, source: { kind: 'constant', name: undefined, bytes } };
   let inferred = 0;
   const target = shape.map((size, axis) => {
     if (typeof size === 'number') return size;
@@ -62,6 +63,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
 
 /**
  * A range `start ≤ index < end` of one axis, every `step`-th element; negative bounds count from the end.
+ * @param step at least 1.
  * @throws {DiffrateError} where nothing would be left: ONNX Runtime must never see a dimension of zero.
  */
 export function slice(x: Tensor, axis: number, start: number, end = Number.MAX_SAFE_INTEGER, step = 1): Tensor {
@@ -73,6 +75,7 @@ export function slice(x: Tensor, axis: number, start: number, end = Number.MAX_S
   const from = start < 0 ? size + start : start;
   const to = Math.min(size, end < 0 ? size + end : end);
   const length = Math.ceil((to - from) / step);
+  if (!Number.isInteger(step) || step < 1) throw new DiffrateError(`Slice needs a step of at least 1, not ${step}.`);
   if (length < 1 || from < 0) throw new DiffrateError(`Slice ${start}…${end} of axis ${axis} of ${formatShape(x.shape)} leaves nothing.`);
   if (length === size) return x;
   const shape = x.shape.map((old, index) => (index === at ? length : old));
@@ -84,7 +87,8 @@ export function slice(x: Tensor, axis: number, start: number, end = Number.MAX_S
 }
 
 /**
- * A range of one axis whose bounds are int64 vectors of one element, known only at run time.
+ * A range of one axis whose bounds are int64 vectors of one element, known only at run time. They count from the start
+ * and lie within the axis: the gradient pads by them.
  * @param name of the resulting dimension; the caller sees to it that it is at least 1.
  */
 export function dynamicSlice(x: Tensor, axis: number, start: Tensor, end: Tensor, name: Dimension): Tensor {
@@ -93,9 +97,19 @@ export function dynamicSlice(x: Tensor, axis: number, start: Tensor, end: Tensor
   return makeSingle('Slice', [x, start, end, int64Vector([at])], { type: x.type, shape });
 }
 
-/** Adds zeros (or `value`) before and after along one axis; amounts may be int64 vectors of one element. */
+/**
+ * Adds zeros before and after along one axis.
+ * @param before number of zeros, or an int64 vector of one element.
+ * @param size of the resulting axis.
+ * @throws {DiffrateError} where known numbers do not add up.
+ */
 export function pad(x: Tensor, axis: number, before: number | Tensor, after: number | Tensor, size: Dimension): Tensor {
   const at = normalizeAxis(axis, x.shape.length);
+  const parts = [x.shape[at], before, after, size];
+  const known = parts.every((part) => typeof part === 'number') && Number(parts[0]) + Number(before) + Number(after) !== size;
+  if (known || Number(before) < 0 || Number(after) < 0) {
+    throw new DiffrateError(`Pad of axis ${axis} of ${formatShape(x.shape)} to ${size} does not fit the amounts given.`);
+  }
   const amounts = concat([before, after].map((amount) => (typeof amount === 'number' ? int64Vector([amount]) : amount)), 0);
   const shape = x.shape.map((old, index) => (index === at ? size : old));
   return makeSingle('Pad', [x, amounts, undefined, int64Vector([at])], { type: x.type, shape });
@@ -104,8 +118,8 @@ export function pad(x: Tensor, axis: number, before: number | Tensor, after: num
 /** Splits an axis into equal or given parts. */
 export function split(x: Tensor, axis: number, sizes: readonly number[]): readonly Tensor[] {
   const at = normalizeAxis(axis, x.shape.length);
-  if (sizes.reduce((sum, size) => sum + size, 0) !== x.shape[at]) {
-    throw new DiffrateError(`Split of axis ${axis} of ${formatShape(x.shape)} into ${sizes.join(' + ')} does not add up.`);
+  if (sizes.reduce((sum, size) => sum + size, 0) !== x.shape[at] || sizes.some((size) => size < 1)) {
+    throw new DiffrateError(`Split of axis ${axis} of ${formatShape(x.shape)} into ${sizes.join(' + ')} does not add up to parts of at least 1.`);
   }
   const outputs = sizes.map((size) => ({ type: x.type, shape: x.shape.map((old, index) => (index === at ? size : old)) }));
   return makeNode('Split', [x, int64Vector(sizes)], outputs, { axis: { int: at } });
@@ -116,9 +130,15 @@ export function shapeOf(x: Tensor): Tensor {
   return makeSingle('Shape', [x], { type: 'int64', shape: [x.shape.length] });
 }
 
-/** Broadcasts to a shape; named dimensions are taken from `like` at run time. */
+/**
+ * Broadcasts to the shape of another tensor; named dimensions are taken from it at run time.
+ * @throws {DiffrateError} where `x` does not broadcast to exactly that shape.
+ */
 export function expandLike(x: Tensor, like: Tensor): Tensor {
   if (sameShape(x.shape, like.shape)) return x;
+  if (!sameShape(broadcastShapes('Expand', x.shape, like.shape), like.shape)) {
+    throw new DiffrateError(`Expand cannot turn ${formatShape(x.shape)} into ${formatShape(like.shape)}.`);
+  }
   const known = like.shape.every((size) => typeof size === 'number');
   const target = known ? int64Vector(like.shape.map(Number)) : shapeOf(like);
   return makeSingle('Expand', [x, target], { type: x.type, shape: like.shape });

@@ -3,8 +3,11 @@ import { DiffrateError } from '../../errors.ts';
 import { reducedShape } from '../shapes.ts';
 import { constant, formatShape, int64Vector, makeNode, makeSingle, normalizeAxis } from '../tensor.ts';
 import type { Dimension, Tensor } from '../tensor.ts';
+import { abs } from './elementwise.ts';
 
 function reduce(operator: string, x: Tensor, axes: readonly number[], keepDimensions: boolean): Tensor {
+  // To ONNX no axes mean all of them.
+  if (axes.length === 0) return operator === 'ReduceL2' ? abs(x) : x;
   const positive = axes.map((axis) => normalizeAxis(axis, x.shape.length));
   const shape = reducedShape(x.shape, positive, keepDimensions);
   return makeSingle(operator, [x, int64Vector(positive)], { type: x.type, shape }, { keepdims: { int: keepDimensions ? 1 : 0 } });

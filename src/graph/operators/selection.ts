@@ -34,7 +34,7 @@ export function argMax(x: Tensor, axis: number, keepDimensions = false): Tensor 
   return makeSingle('ArgMax', [x], { type: 'int64', shape }, { axis: { int: at }, keepdims: { int: keepDimensions ? 1 : 0 } });
 }
 
-/** Takes whole slices of an axis by int64 indices of any rank: the axis is replaced by the indices' axes. */
+/** Takes whole slices of an axis by int64 indices ≥ 0 of any rank: the axis is replaced by the indices' axes. */
 export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
   const at = normalizeAxis(axis, x.shape.length);
   const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];
@@ -42,7 +42,7 @@ export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
 }
 
 /**
- * Rows by index, per image: `x [B, N, …]`, `indices [B, P, 1]` (int64) → `[B, P, …]` (GatherND with one batch axis).
+ * Rows by index, per image: `x [B, N, …]`, `indices [B, P, 1]` (int64, ≥ 0) → `[B, P, …]` (GatherND with one batch axis).
  * Copies whole rows, which GatherElements with expanded indices does not.
  */
 export function gatherND(x: Tensor, indices: Tensor): Tensor {

@@ -36,10 +36,10 @@ class NodeSession implements Session {
   }
 
   async run(feeds: Readonly<Record<string, RuntimeTensor>>, outputs?: readonly string[]): Promise<Record<string, RuntimeTensor>> {
-    const tensors = Object.fromEntries(
-      Object.entries(feeds).map(([name, { type, data, shape }]) => [name, new Tensor(type as Tensor.Type, data as Tensor.DataType, shape)]),
-    );
     try {
+      const tensors = Object.fromEntries(
+        Object.entries(feeds).map(([name, { type, data, shape }]) => [name, new Tensor(type as Tensor.Type, data as Tensor.DataType, shape)]),
+      );
       const results = await this.#session.run(tensors, [...(outputs ?? this.#session.outputNames)]);
       return Object.fromEntries(
         Object.entries(results).map(([name, { type, dims, data }]) => [name, { type: type as RuntimeTensor['type'], shape: dims, data: data as TensorData }]),

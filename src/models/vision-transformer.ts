@@ -1,0 +1,206 @@
+/**
+ * The Vision Transformer (arXiv 2010.11929; timm's `vision_transformer.py`) as a function over symbolic tensors, with a token
+ * reducer asked in every block. With a class token (DeiT, AugReg) or mean-pooled over patches, sizes as weights (MAE).
+ */
+import { add, concat, div, expandLike, log, matMul, mul, reduceSum, reshape, slice, softmax, transpose } from '../graph/operators/index.ts';
+import { DiffrateError } from '../errors.ts';
+import { constant, dimensionAt, elementCount, inScope, sizeAt, stopGradient } from '../graph/tensor.ts';
+import type { Dimension, Tensor } from '../graph/tensor.ts';
+import { attentionLogits, attentionProbabilities, joinHeads, keyWeights, splitHeads } from '../nn/attention.ts';
+import { layerNorm } from '../nn/layer-norm.ts';
+import { linear } from '../nn/linear.ts';
+import { linearParameters } from '../nn/linear.ts';
+import { mlp } from '../nn/mlp.ts';
+import type { Parameters } from '../nn/parameters.ts';
+import { patchEmbedding } from '../nn/patch-embedding.ts';
+import { keepAllTokens } from '../reduction/token-reducer.ts';
+import type { AttentionView, TokenReducer } from '../reduction/token-reducer.ts';
+import { gatherTokens } from '../reduction/token-state.ts';
+import type { TokenState } from '../reduction/token-state.ts';
+import { tokenCount } from './configuration.ts';
+import type { VisionTransformerConfiguration } from './configuration.ts';
+
+/** How a network is built. */
+export interface ForwardOptions {
+  /** Method that reduces tokens; none by default. */
+  readonly reducer?: TokenReducer;
+  /** Follow which input tokens went where and keep every token to the end (for pictures and checks). */
+  readonly trace?: boolean;
+  /**
+   * Compute only the class token in the last block of a class-token network: nothing else reaches the classifier.
+   * Exact, but not what a plain network does; compressed and searched networks use it. Off when tracing.
+   */
+  readonly classTokenOnlyLastBlock?: boolean;
+}
+
+/** What a network gives. */
+export interface ForwardOutputs {
+  /** `[B, classes]`, or the pooled features `[B, C]` of an encoder without a head. */
+  readonly logits: Tensor;
+  /** Pooled and normalised features `[B, C]`. */
+  readonly features: Tensor;
+  /** Tokens after the last block. */
+  readonly state: TokenState;
+}
+
+/** Everything a block needs besides its tokens. */
+interface BlockContext {
+  readonly configuration: VisionTransformerConfiguration;
+  readonly parameters: Parameters;
+  readonly reducer: TokenReducer;
+  readonly index: number;
+  readonly classTokenOnly: boolean;
+}
+
+/** The network on `pixels [B, 3, S, S]`. */
+export function visionTransformer(pixels: Tensor, configuration: VisionTransformerConfiguration, parameters: Parameters, options: ForwardOptions = {}): ForwardOutputs {
+  const { reducer = keepAllTokens, trace = false, classTokenOnlyLastBlock = false } = options;
+  const { depth, pool } = configuration;
+  const embedded = inScope('embedding', () => embed(pixels, configuration, parameters));
+  let state: TokenState = trace ? { features: embedded, source: identitySource(embedded) } : { features: embedded };
+  for (let index = 0; index < depth; index++) {
+    const classTokenOnly = classTokenOnlyLastBlock && !trace && pool === 'class-token' && index === depth - 1;
+    state = inScope(`blocks.${index}`, () => block(state, { configuration, parameters, reducer, index, classTokenOnly }));
+  }
+  const features = inScope('pool', () => pooled(state, configuration, parameters));
+  return { logits: inScope('head', () => classify(features, configuration, parameters)), features, state };
+}
+
+/** Patch tokens with the class token before them, plus position embeddings: `[B, N, C]`. */
+function embed(pixels: Tensor, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
+  const { inputSize, patchSize, width } = configuration;
+  const tokens = tokenCount(configuration);
+  const patches = patchEmbedding(pixels, parameters, 'patch_embed', inputSize, patchSize, width);
+  const position = parameters.tensor('pos_embed', [1, tokens, width]);
+  const classToken = parameters.tensor('cls_token', [1, 1, width]);
+  const first = slice(patches, 1, 0, 1);
+  return add(concat([expandLike(classToken, first), patches], 1), position);
+}
+
+function block(state: TokenState, context: BlockContext): TokenState {
+  const { configuration, parameters, reducer, index } = context;
+  const { width, hiddenWidth, layerNormEpsilon } = configuration;
+  const before = reducer.beforeBlock?.(index, state) ?? state;
+  const attended = inScope('attention', () => attentionResidual(before, context));
+  const reduced = context.classTokenOnly ? attended.state : inScope('reduction', () => reducer.afterAttention?.(index, attended.state, attended.view) ?? attended.state);
+  const features = inScope('mlp', () => {
+    const normalized = layerNorm(reduced.features, parameters, `blocks.${index}.norm2`, width, layerNormEpsilon);
+    return add(reduced.features, mlp(normalized, parameters, `blocks.${index}.mlp`, width, hiddenWidth));
+  });
+  return { ...reduced, features };
+}
+
+/** `x + Attention(LN(x))` for the tokens that the reducer lets be queries. */
+function attentionResidual(state: TokenState, context: BlockContext): { state: TokenState; view: AttentionView } {
+  const { configuration, parameters, reducer, index, classTokenOnly } = context;
+  const { width, heads, layerNormEpsilon } = configuration;
+  const name = `blocks.${index}.attn`;
+  const [queryPart, keyPart, valuePart] = queryKeyValue(parameters, name, width);
+  const normalized = layerNorm(state.features, parameters, `blocks.${index}.norm1`, width, layerNormEpsilon);
+  const project = (x: Tensor, part: LinearPart): Tensor => splitHeads(linear(x, part), heads);
+  const keys = project(normalized, keyPart);
+  const values = project(normalized, valuePart);
+  const size = reducer.keySizes?.(index, state);
+  let attended: TokenState = state;
+  let queryInput = normalized;
+  let probabilities: Tensor | undefined;
+  let classRow: Tensor | undefined;
+  const view: AttentionView = {
+    heads,
+    keys,
+    values,
+    classAttention() {
+      classRow ??=
+        probabilities === undefined
+          ? inScope('class-attention', () => attentionProbabilities(project(slice(normalized, 1, 0, 1), queryPart), keys, size))
+          : slice(probabilities, 2, 0, 1);
+      return classRow;
+    },
+    probabilities() {
+      if (probabilities === undefined) {
+        throw new DiffrateError(`The attention map of block ${index} is not there yet; ask for it after attention.`);
+      }
+      return probabilities;
+    },
+  };
+  if (classTokenOnly) {
+    attended = { features: slice(state.features, 1, 0, 1) };
+    queryInput = slice(normalized, 1, 0, 1);
+  } else {
+    const selection = inScope('reduction', () => reducer.selectQueries?.(index, state, view));
+    if (selection !== undefined) {
+      attended = inScope('reduction/gather', () => gatherTokens(state, selection.indices));
+      queryInput = inScope('reduction/gather', () => gatherTokens({ features: normalized }, selection.indices).features);
+    }
+  }
+  const queries = project(queryInput, queryPart);
+  const custom = reducer.attend?.(index, state, queries, keys, values);
+  let output: Tensor;
+  if (custom === undefined) {
+    const logits = attentionLogits(queries, keys);
+    probabilities = softmax(size === undefined ? logits : add(logits, log(keyWeights(size))));
+    output = matMul(probabilities, values);
+  } else {
+    output = custom.output;
+    classRow = custom.classAttention;
+  }
+  const projected = linear(joinHeads(output), linearParameters(parameters, `${name}.proj`, width, width));
+  return { state: { ...attended, features: add(attended.features, projected) }, view };
+}
+
+interface LinearPart {
+  readonly weight: Tensor;
+  readonly bias: Tensor | undefined;
+}
+
+/** The fused weight `[3C, C]` as three: three matrix products are faster than one and a transposition in five axes. */
+function queryKeyValue(parameters: Parameters, name: string, width: number): readonly [LinearPart, LinearPart, LinearPart] {
+  const fused = linearParameters(parameters, `${name}.qkv`, width, 3 * width);
+  const part = (index: number): LinearPart => ({
+    weight: slice(fused.weight, 0, index * width, (index + 1) * width),
+    bias: fused.bias === undefined ? undefined : slice(fused.bias, 0, index * width, (index + 1) * width),
+  });
+  return [part(0), part(1), part(2)];
+}
+
+/** Normalised class token, or the mean of patch tokens weighted by size, then `fc_norm`. */
+function pooled(state: TokenState, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
+  const { pool, width, layerNormEpsilon } = configuration;
+  const batch = dimensionAt(state.features, 0);
+  if (pool === 'class-token') {
+    const first = reshape(slice(state.features, 1, 0, 1), [batch, width]);
+    return layerNorm(first, parameters, 'norm', width, layerNormEpsilon);
+  }
+  return layerNorm(meanOfPatches(state, width), parameters, 'fc_norm', width, layerNormEpsilon);
+}
+
+/** `Σ size·x / Σ size` over patch tokens `[B, C]`; removed tokens of a masked state weigh nothing (REFERENCE: MAE pooling). */
+function meanOfPatches(state: TokenState, width: number): Tensor {
+  const batch = dimensionAt(state.features, 0);
+  const patches = slice(state.features, 1, 1);
+  const weight = weightOf(state);
+  if (weight === undefined) return div(reshape(reduceSum(patches, [1]), [batch, width]), sizeAt(patches, 1));
+  const weights = slice(weight, 1, 1);
+  const total = reshape(matMul(transpose(patches, [0, 2, 1]), weights), [batch, width]);
+  return div(total, stopGradient(reduceSum(weights, [1])));
+}
+
+function weightOf({ size, mask }: TokenState): Tensor | undefined {
+  if (size === undefined || mask === undefined) return size ?? mask;
+  return mul(size, mask);
+}
+
+function classify(features: Tensor, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
+  if (configuration.classes === 0) return features;
+  return linear(features, linearParameters(parameters, 'head', configuration.width, configuration.classes));
+}
+
+/** `[B, N, N]`: at the input every token is its own source. */
+function identitySource(features: Tensor): Tensor {
+  const tokens = sizeAt(features, 1);
+  const identity = new Float32Array(elementCount([tokens, tokens]));
+  for (let token = 0; token < tokens; token++) identity[token * tokens + token] = 1;
+  const matrix = constant(identity, [1, tokens, tokens], 'float32');
+  const batch: Dimension = dimensionAt(features, 0);
+  return add(matrix, mul(reshape(slice(slice(features, 1, 0, 1), 2, 0, 1), [batch, 1, 1]), 0));
+}

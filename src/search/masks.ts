@@ -1,0 +1,62 @@
+/**
+ * From the kept numbers of one block to what the step graph is fed, and from the graph's gradient back to the two proxies:
+ * `m = m_previous · m_prune · m_merge`, each hard, 0 from its kept number up to the current live token number and 1 elsewhere.
+ */
+import type { RuntimeTensor } from '../runtime/runtime.ts';
+import { floats, integers } from '../runtime/runtime.ts';
+
+/** The masks of one block in one step. */
+export interface BlockMasks {
+  /** Live tokens before and after the block. */
+  readonly liveBefore: number;
+  readonly liveAfter: number;
+  /** Hard masks by sorted position; `undefined` where the kept number is not below the live number and the proxy takes no part. */
+  readonly prune: Float64Array | undefined;
+  readonly merge: Float64Array | undefined;
+}
+
+/** Below any cosine similarity: keeps a position from being a destination. */
+const excluded = -2;
+
+/** Masks for the kept numbers P and K when `live` of `tokens` tokens are left. */
+export function blockMasks(tokens: number, live: number, pruneKept: number, mergeKept: number): BlockMasks {
+  const pruned = Math.min(live, pruneKept);
+  const merged = Math.min(pruned, mergeKept);
+  return {
+    liveBefore: live,
+    liveAfter: merged,
+    prune: pruned < live ? hardMask(tokens, pruned, live) : undefined,
+    merge: merged < pruned ? hardMask(tokens, merged, pruned) : undefined,
+  };
+}
+
+/** Feeds of the searched block (see `SearchedBlock`). */
+export function maskFeeds(block: number, tokens: number, masks: BlockMasks, pruneKept: number): Record<string, RuntimeTensor> {
+  const merges = masks.merge !== undefined;
+  // Where nothing merges one position stands in as a source of weight 0: no dimension may be 0.
+  const start = merges ? masks.liveAfter : tokens - 1;
+  const end = merges ? Math.min(masks.liveBefore, pruneKept) : tokens;
+  const mask = new Float32Array(tokens).fill(1).map((_, position) => (masks.prune?.[position] ?? 1) * (masks.merge?.[position] ?? 1));
+  const destinations = new Float32Array(tokens).fill(excluded).fill(0, 1, start);
+  const name = `blocks.${block}`;
+  return {
+    [`${name}.mask`]: floats(mask, [tokens]),
+    [`${name}.destinations`]: floats(destinations, [tokens]),
+    [`${name}.source_start`]: integers([start]),
+    [`${name}.source_end`]: integers([end]),
+    [`${name}.source_weight`]: floats(new Float32Array(end - start).fill(merges ? 1 : 0), [end - start]),
+  };
+}
+
+/** Gradients per position of the two proxies' masks from that of their product. */
+export function splitMaskGradient(masks: BlockMasks, gradient: ArrayLike<number>): { prune: Float64Array | undefined; merge: Float64Array | undefined } {
+  const times = (other: Float64Array | undefined): Float64Array => Float64Array.from(gradient, (value, position) => value * (other?.[position] ?? 1));
+  return {
+    prune: masks.prune === undefined ? undefined : times(masks.merge),
+    merge: masks.merge === undefined ? undefined : times(masks.prune),
+  };
+}
+
+function hardMask(tokens: number, from: number, to: number): Float64Array {
+  return new Float64Array(tokens).fill(1).fill(0, from, to);
+}

@@ -1,0 +1,26 @@
+/**
+ * A differentiable discrete proxy (arXiv 2305.17997, section 3.2): learnable parameters that stand for one integer, the number of
+ * tokens that a block keeps after pruning or after merging. It gives every sorted position a probability of being kept; the mask is
+ * hard in the forward pass, and its gradient goes to the probability (straight-through), as does that of the kept number.
+ * Proxies are a few hundred numbers, so they live beside the graph, in float64: the graph gives gradients per position.
+ */
+export interface Proxy {
+  /** Learnable parameters; the optimizer changes them in place. */
+  readonly parameters: Float64Array;
+  /** Tokens kept, the class token counted; an integer. */
+  keptNumber(): number;
+  /**
+   * Gradient of the loss with respect to the parameters.
+   * @param mask gradient with respect to the mask at each sorted position (position 0 is the class token), or `undefined` where
+   *   the proxy took no part in the forward pass.
+   * @param kept gradient with respect to the kept number, from the cost term.
+   */
+  gradient(mask: Float64Array | undefined, kept: number): Float64Array;
+}
+
+/** What happens to the two proxies of one block. */
+export interface BlockProxies {
+  readonly block: number;
+  readonly prune: Proxy;
+  readonly merge: Proxy;
+}

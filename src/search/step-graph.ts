@@ -1,0 +1,53 @@
+/** The graph of one search step: masked network, loss against soft targets, and the gradient of every block's mask. */
+import { gradients } from '../graph/gradients/index.ts';
+import { lower } from '../graph/lower.ts';
+import { logSoftmax, mul, neg, reduceMean, reduceSum } from '../graph/operators/index.ts';
+import { input } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { OnnxModel } from '../onnx/model.ts';
+import { tokenCount } from '../models/configuration.ts';
+import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import { visionTransformer } from '../models/vision-transformer.ts';
+import type { Parameters } from '../nn/parameters.ts';
+import { diffRateSearch } from '../reduction/methods/diffrate-search.ts';
+import type { SearchedBlock } from '../reduction/methods/diffrate-search.ts';
+
+/** The step as a model, and what its inputs mean. */
+export interface StepGraph {
+  readonly model: OnnxModel;
+  /** Blocks whose masks are inputs, in order. The gradient of `blocks.L.mask` is the output `blocks.L.mask_gradient`. */
+  readonly blocks: readonly SearchedBlock[];
+}
+
+/**
+ * Builds the step.
+ * Outputs: `loss` (mean cross-entropy with `targets [B, classes]`), `logits`, and per searched block `blocks.L.mask_gradient [N]`,
+ * the gradient of the loss with respect to the mask by sorted position, summed over images.
+ */
+export function buildStepGraph(
+  configuration: VisionTransformerConfiguration,
+  parameters: Parameters,
+  searched: readonly number[],
+  toThemselves: boolean,
+): StepGraph {
+  const { inputSize, classes } = configuration;
+  const pixels = input('pixel_values', 'float32', ['batch', 3, inputSize, inputSize]);
+  const targets = input('targets', 'float32', ['batch', classes]);
+  const { reducer, blocks } = diffRateSearch(tokenCount(configuration), { searched, toThemselves });
+  const { logits } = visionTransformer(pixels, configuration, parameters, { reducer, classTokenOnlyLastBlock: true });
+  const loss = crossEntropy(logits, targets);
+  const found = gradients(loss, blocks.map(({ mask }) => mask));
+  const outputs: Record<string, Tensor> = { loss, logits };
+  blocks.forEach(({ block, mask }, index) => {
+    outputs[`blocks.${block}.mask_gradient`] = found[index] ?? mul(mask, 0);
+  });
+  const inputs = blocks.flatMap(({ mask, destinations, sourceStart, sourceEnd, sourceWeight }) => [mask, destinations, sourceStart, sourceEnd, sourceWeight]);
+  return { model: lower(outputs, [pixels, targets, ...inputs]), blocks };
+}
+
+/** Mean over images of `−Σ target·log softmax(logits)`. */
+function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
+  return neg(batchMean(reduceSum(mul(targets, logSoftmax(logits)), [1])));
+}
+
+const batchMean = (perImage: Tensor): Tensor => reduceMean(perImage, [0]);

@@ -1,0 +1,99 @@
+/** One golden case on disk: `NAME.json` with `NAME.model.safetensors` and `NAME.tensors.safetensors` beside it. */
+import { existsSync } from 'node:fs';
+import { readFile, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DiffrateError, messageOf } from '../../src/errors.ts';
+import { readSafetensors } from '../../src/checkpoints/safetensors-file.ts';
+import { float32Values } from '../../src/checkpoints/weights.ts';
+import type { Weights } from '../../src/checkpoints/weights.ts';
+import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
+import type { RuntimeTensor } from '../../src/runtime/runtime.ts';
+
+/** Kept numbers and their FLOPs, as the authors' code counts them. */
+export interface GoldenSchedule {
+  readonly prune_kept: number[];
+  readonly merge_kept: number[];
+  readonly flops: number;
+}
+
+/** One search step. */
+export interface GoldenTrain extends GoldenSchedule {
+  readonly granularity: number;
+  readonly lambda_flops: number;
+  readonly target_gflops: number;
+  readonly loss_cls: number;
+  readonly loss: number;
+}
+
+/** Kept numbers and losses used in one step of a trajectory. */
+export interface GoldenStep {
+  readonly step: number;
+  readonly prune_kept: number[];
+  readonly merge_kept: number[];
+  readonly gflops: number;
+  readonly loss_cls: number;
+  readonly loss: number;
+}
+
+/** What `NAME.json` says; parts may be missing. */
+export interface GoldenDescription {
+  readonly name: string;
+  readonly model: { img_size: number; patch_size: number; embed_dim: number; depth: number; num_heads: number; num_classes: number; pool: string };
+  readonly schedules?: GoldenSchedule[];
+  readonly train?: GoldenTrain;
+  readonly trajectory?: { readonly lr: number; readonly steps: GoldenStep[] };
+  readonly methods?: unknown[];
+}
+
+/** A case that this check knows, with its network and tensors. */
+export interface GoldenCase {
+  readonly description: GoldenDescription;
+  readonly configuration: VisionTransformerConfiguration;
+  readonly weights: Weights;
+  readonly tensors: Weights;
+}
+
+/** Cases of a folder: those that can be checked, and the names of those of an unknown kind. */
+export async function findGoldenCases(directory: string): Promise<{ cases: GoldenCase[]; skipped: string[] }> {
+  const files = await readdir(directory).catch((error: unknown) => {
+    throw new DiffrateError(`The golden folder "${directory}" cannot be read (${messageOf(error)}); name a folder of NAME.json cases.`);
+  });
+  const names = files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -'.json'.length)).sort();
+  const cases: GoldenCase[] = [];
+  const skipped: string[] = [];
+  for (const name of names) {
+    const description = JSON.parse(await readFile(join(directory, `${name}.json`), 'utf8')) as GoldenDescription;
+    const model = join(directory, `${name}.model.safetensors`);
+    if (description.schedules === undefined || !existsSync(model)) {
+      skipped.push(name);
+      continue;
+    }
+    const tensors = await readSafetensors(join(directory, `${name}.tensors.safetensors`));
+    cases.push({ description, configuration: configurationOf(description), weights: await readSafetensors(model), tensors });
+  }
+  if (cases.length === 0) throw new DiffrateError(`The golden folder "${directory}" holds no case of a known kind.`);
+  return { cases, skipped };
+}
+
+/** A tensor of a case. */
+export function goldenTensor({ tensors, description }: GoldenCase, key: string): RuntimeTensor {
+  const tensor = tensors.get(key);
+  if (tensor === undefined) throw new DiffrateError(`The golden case ${description.name} has no tensor "${key}".`);
+  return { type: 'float32', shape: tensor.shape, data: float32Values(tensor) };
+}
+
+function configurationOf({ model }: GoldenDescription): VisionTransformerConfiguration {
+  return {
+    family: 'vision-transformer',
+    inputSize: model.img_size,
+    patchSize: model.patch_size,
+    width: model.embed_dim,
+    depth: model.depth,
+    heads: model.num_heads,
+    hiddenWidth: 4 * model.embed_dim,
+    classes: model.num_classes,
+    pool: model.pool === 'class-token' ? 'class-token' : 'mean',
+    layerNormEpsilon: 1e-6,
+    preprocessing: { resizeShortSide: model.img_size, cropSize: model.img_size, interpolation: 'bicubic', mean: [0, 0, 0], std: [1, 1, 1] },
+  };
+}
