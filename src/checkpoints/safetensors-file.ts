@@ -1,0 +1,60 @@
+/**
+ * Safetensors files on disk: read with the data section in aligned memory, written beside and renamed, so that a file under
+ * its final name is always whole.
+ */
+import { open, rename, rm } from 'node:fs/promises';
+import { DiffrateError, messageOf } from '../errors.ts';
+import { withFileSource, type ByteSource } from './byte-source.ts';
+import { parseSafetensorsHeader, safetensorsDataStart, safetensorsLayout } from './safetensors.ts';
+import type { Weights, WeightTensor } from './weights.ts';
+
+/** Up to here all tensors share one buffer; above, each has its own (one buffer of that size may not be allocatable). */
+const LARGEST_SHARED_BUFFER = 2 ** 31 - 1;
+
+/** All tensors of the safetensors file at `path`, under their stored names. Throws `DiffrateError`. */
+export async function readSafetensors(path: string): Promise<Weights> {
+  return withFileSource(path, readSafetensorsFrom);
+}
+
+/** All tensors of a safetensors byte source, under their stored names. Throws `DiffrateError`. */
+export async function readSafetensorsFrom(source: ByteSource): Promise<Weights> {
+  const prefix = await source.read(0, Math.min(8, source.size));
+  const start = safetensorsDataStart(prefix, source.size, source.name);
+  const header = await source.read(8, start - 8);
+  const dataSize = source.size - start;
+  const entries = parseSafetensorsHeader(header, dataSize, source.name);
+  // Read apart from the header, because a header of odd length would leave every tensor unaligned.
+  const shared = dataSize <= LARGEST_SHARED_BUFFER ? await source.read(start, dataSize) : undefined;
+  const weights = new Map<string, WeightTensor>();
+  for (const { name, type, shape, begin, end } of entries) {
+    const bytes = shared?.subarray(begin, end) ?? (await source.read(start + begin, end - begin));
+    weights.set(name, { name, type, shape, bytes });
+  }
+  return weights;
+}
+
+/**
+ * Writes weights as the safetensors file `path`, element types as they are: first under a temporary name beside it, then
+ * renamed. Throws `DiffrateError` (and leaves nothing behind) where the place cannot be written.
+ */
+export async function writeSafetensors(
+  path: string,
+  weights: Weights,
+  metadata?: Readonly<Record<string, string>>,
+): Promise<void> {
+  const { header, tensors } = safetensorsLayout(weights, metadata);
+  const unfinished = `${path}.${process.pid}.unfinished`;
+  try {
+    const file = await open(unfinished, 'w');
+    try {
+      await file.writeFile(header);
+      for (const { bytes } of tensors) await file.writeFile(bytes);
+    } finally {
+      await file.close();
+    }
+    await rename(unfinished, path);
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw new DiffrateError(`Cannot write ${path} (${messageOf(error)}): choose a writable place with enough room.`);
+  }
+}
