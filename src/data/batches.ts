@@ -1,0 +1,251 @@
+/**
+ * Batches of images as a network's input, decoded and resized in threads and fetched ahead, so that who consumes them
+ * need not wait. In order and once for evaluating; shuffled without end for searching and training, where batch n is a
+ * function of the seed and n alone: a run that starts at step n sees what an unbroken one would have seen.
+ */
+
+import { availableParallelism } from 'node:os';
+import { DiffrateError, UsageError } from '../errors.ts';
+import type { Preprocessing } from '../models/configuration.ts';
+import type { ImageAugmentation } from './augmentation.ts';
+import type { ImageDecoder } from './decode.ts';
+import { imagePath } from './image-folder.ts';
+import type { FolderImage, ImageFolder } from './image-folder.ts';
+import type { CachedImage, ImageJob, ImageJobResult, ImageWorkerSettings } from './image-job.ts';
+import { ImageOrder } from './image-order.ts';
+import type { ImageSlot } from './image-order.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+/** How to load a folder. */
+export interface ImageLoaderOptions {
+  readonly folder: ImageFolder;
+  readonly preprocessing: Preprocessing;
+  /** Images per batch B. */
+  readonly batchSize: number;
+  /** `sequential` (default): every image once, the last batch may be smaller. `shuffled`: epoch after epoch, no end. */
+  readonly order?: 'sequential' | 'shuffled';
+  /** Seed of order and augmentation, default 0. */
+  readonly seed?: number;
+  /** The batch to start with, default 0. */
+  readonly startStep?: number;
+  /** Default none: the centre crop. */
+  readonly augmentation?: ImageAugmentation;
+  /** Default `exact`. */
+  readonly decoder?: ImageDecoder;
+  /** Threads, default one less than the processor's cores, from 1 to 4. */
+  readonly workers?: number;
+  /** Batches that are fetched ahead, default one more than there are threads. */
+  readonly prefetch?: number;
+  /** Whether decoded images are kept for the next epoch, default where `shuffled`. */
+  readonly cacheDecoded?: boolean;
+  /** The most memory for that in bytes, default 512 MB. What does not fit is decoded again in every epoch. */
+  readonly cacheBytes?: number;
+  /** Fail at the first image that cannot be decoded instead of leaving it out. */
+  readonly strict?: boolean;
+  /** Called once for each image that is left out. */
+  readonly onWarning?: (message: string) => void;
+}
+
+/** A batch. */
+export interface ImageBatch {
+  /** Number of the batch, from 0. */
+  readonly step: number;
+  /** Normalised pixels `[B, 3, S, S]`. */
+  readonly pixels: Float32Array;
+  /** `[B, 3, S, S]` as numbers. */
+  readonly shape: readonly [number, number, number, number];
+  /** Class indices `[B]`, where the folder is labelled. */
+  readonly labels?: Int32Array;
+  /** Positions in `folder.images`, `[B]`. */
+  readonly indices: Int32Array;
+  /** Files as in the folder, B of them. */
+  readonly files: readonly string[];
+}
+
+/** An image that could not be decoded, and why. */
+export interface SkippedImage {
+  readonly file: string;
+  readonly reason: string;
+}
+
+const DEFAULT_CACHE_BYTES = 512 * 2 ** 20;
+
+/** Loads batches; iterate it with `for await`, and close it when done. */
+export class ImageLoader implements AsyncIterable<ImageBatch> {
+  /** Batches in all; undefined where there is no end. */
+  readonly steps: number | undefined;
+  readonly #options: ImageLoaderOptions;
+  readonly #folder: ImageFolder;
+  readonly #shuffled: boolean;
+  readonly #prefetch: number;
+  readonly #order: ImageOrder;
+  readonly #pool: WorkerPool<ImageJob, ImageJobResult>;
+  readonly #skipped = new Map<number, SkippedImage>();
+  readonly #cache = new Map<number, CachedImage>();
+  #cacheRoom: number;
+  #waitingMilliseconds = 0;
+  #startupMilliseconds: number | undefined;
+
+  constructor(options: ImageLoaderOptions) {
+    const { folder, preprocessing, batchSize, seed = 0 } = options;
+    const workers = options.workers ?? Math.min(Math.max(availableParallelism() - 1, 1), 4);
+    this.#prefetch = options.prefetch ?? workers + 1;
+    requireInteger('batch size', batchSize, 1);
+    requireInteger('number of workers', workers, 1);
+    requireInteger('number of batches to fetch ahead', this.#prefetch, 1);
+    requireInteger('step to start with', options.startStep ?? 0, 0);
+    if (preprocessing.resizeShortSide < preprocessing.cropSize) {
+      throw new UsageError(
+        `The short side after resizing (${preprocessing.resizeShortSide} pixels) must not be smaller than the crop ` +
+          `(${preprocessing.cropSize} pixels).`,
+      );
+    }
+    if (folder.images.length === 0) throw new DiffrateError(`The image folder '${folder.directory}' holds no images.`);
+    this.#options = options;
+    this.#folder = folder;
+    this.#shuffled = options.order === 'shuffled';
+    this.#order = new ImageOrder(folder.images.length, batchSize, this.#shuffled ? seed : undefined);
+    this.steps = this.#order.steps;
+    this.#cacheRoom = (options.cacheDecoded ?? this.#shuffled) ? (options.cacheBytes ?? DEFAULT_CACHE_BYTES) : 0;
+    const { augmentation = {}, decoder = 'exact' } = options;
+    const workerData: ImageWorkerSettings = { preprocessing, decoder, augmentation, seed };
+    // From sources the worker is a TypeScript file, in the published package a JavaScript one.
+    const file = new URL(import.meta.url.endsWith('.ts') ? './image-worker.ts' : './image-worker.js', import.meta.url);
+    this.#pool = new WorkerPool({ file, size: workers, workerData });
+  }
+
+  /** Images found undecodable so far. */
+  get skipped(): readonly SkippedImage[] {
+    return [...this.#skipped.values()];
+  }
+
+  /** Time in which the consumer waited for a batch that was not ready, the first batch included, in ms. */
+  get waitingMilliseconds(): number {
+    return this.#waitingMilliseconds;
+  }
+
+  /** The part of `waitingMilliseconds` that went into the first batch (threads start, nothing is cached), in ms. */
+  get startupMilliseconds(): number {
+    return this.#startupMilliseconds ?? 0;
+  }
+
+  /** Stops the threads. */
+  async close(): Promise<void> {
+    await this.#pool.close();
+    this.#cache.clear();
+  }
+
+  [Symbol.asyncIterator](): AsyncGenerator<ImageBatch, void, undefined> {
+    return this.batches(this.#options.startStep ?? 0);
+  }
+
+  /**
+   * Batches from `startStep` on.
+   * @throws DiffrateError if no image can be decoded, a thread stops, or, with `strict`, an image cannot be decoded.
+   */
+  async *batches(startStep = 0): AsyncGenerator<ImageBatch, void, undefined> {
+    // libvips must stay loaded while any thread uses it, so the main thread loads it, too.
+    await import('sharp');
+    const queue: { batch: Promise<ImageBatch | undefined>; ready: boolean }[] = [];
+    let next = startStep;
+    const fill = (): void => {
+      while (queue.length < this.#prefetch && next < (this.steps ?? Infinity)) {
+        const entry = { batch: this.#load(next), ready: false };
+        const settled = (): void => {
+          entry.ready = true;
+        };
+        entry.batch.then(settled, settled);
+        queue.push(entry);
+        next += 1;
+      }
+    };
+    for (fill(); ; fill()) {
+      const entry = queue.shift();
+      if (!entry) break;
+      const start = entry.ready ? undefined : performance.now();
+      const batch = await entry.batch;
+      if (start !== undefined) this.#waitingMilliseconds += performance.now() - start;
+      this.#startupMilliseconds ??= this.#waitingMilliseconds;
+      fill();
+      if (batch) yield batch;
+    }
+    if (this.#skipped.size === this.#folder.images.length) throw this.#nothingDecodable();
+  }
+
+  /** Loads one batch; undefined if none of its images can be decoded. */
+  async #load(step: number): Promise<ImageBatch | undefined> {
+    for (;;) {
+      const slots = this.#order.slots(step, this.#skipped);
+      if (this.#skipped.size === this.#folder.images.length) throw this.#nothingDecodable();
+      if (slots.length === 0) return undefined;
+      const images = slots.map(({ index, epoch }) => {
+        return { path: imagePath(this.#folder, this.#image(index)), index, epoch, cached: this.#cache.get(index) };
+      });
+      const { pixels, failures, decoded } = await this.#pool.run({ images, keepDecoded: this.#cacheRoom > 0 });
+      for (const { slot, image } of decoded) this.#keep(slots[slot]?.index, image);
+      for (const { slot, reason } of failures) this.#skip(slots[slot], reason);
+      // A shuffled batch is always full: again, with others in place of those that failed.
+      if (failures.length > 0 && this.#shuffled) continue;
+      const failed = new Set(failures.map(({ slot }) => slot));
+      const loaded = slots.filter((_, slot) => !failed.has(slot));
+      return loaded.length === 0 ? undefined : this.#assemble(step, loaded, pixels);
+    }
+  }
+
+  #assemble(step: number, slots: readonly ImageSlot[], pixels: Float32Array): ImageBatch {
+    const size = this.#options.preprocessing.cropSize;
+    return {
+      step,
+      pixels,
+      shape: [slots.length, 3, size, size],
+      ...(this.#folder.labelled && { labels: Int32Array.from(slots, ({ index }) => this.#image(index).label ?? -1) }),
+      indices: Int32Array.from(slots, ({ index }) => index),
+      files: slots.map(({ index }) => this.#image(index).file),
+    };
+  }
+
+  #image(index: number): FolderImage {
+    const image = this.#folder.images[index];
+    if (!image) throw new RangeError(`there is no image ${index}`);
+    return image;
+  }
+
+  #keep(index: number | undefined, image: CachedImage): void {
+    if (index === undefined || this.#cache.has(index)) return;
+    // Once full it stays as it is: throwing out the oldest would, in shuffled epochs, throw out what is wanted next.
+    if (image.data.byteLength > this.#cacheRoom) {
+      this.#cacheRoom = 0;
+      return;
+    }
+    this.#cacheRoom -= image.data.byteLength;
+    this.#cache.set(index, image);
+  }
+
+  #skip(slot: ImageSlot | undefined, reason: string): void {
+    if (!slot || this.#skipped.has(slot.index)) return;
+    const { file } = this.#image(slot.index);
+    const message = `Cannot decode the image '${file}' in '${this.#folder.directory}' (${reason})`;
+    if (this.#options.strict) throw new DiffrateError(`${message}: replace or remove it.`);
+    this.#skipped.set(slot.index, { file, reason });
+    this.#options.onWarning?.(`${message}: it is left out.`);
+  }
+
+  #nothingDecodable(): DiffrateError {
+    const { directory, images } = this.#folder;
+    const first = this.skipped[0];
+    return new DiffrateError(
+      `None of the ${images.length} images in '${directory}' can be decoded ` +
+        `('${first?.file}': ${first?.reason}): replace them.`,
+    );
+  }
+}
+
+function requireInteger(name: string, value: number, minimum: number): void {
+  if (Number.isInteger(value) && value >= minimum) return;
+  throw new UsageError(`The ${name} must be an integer from ${minimum}, not ${value}.`);
+}
+
+/** Opens a loader over a folder; see {@link ImageLoaderOptions}. */
+export function createImageLoader(options: ImageLoaderOptions): ImageLoader {
+  return new ImageLoader(options);
+}

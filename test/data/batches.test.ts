@@ -1,0 +1,240 @@
+/** Batches: order, reproducibility, resuming, undecodable images, cache and the account of waiting. */
+
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createImageLoader } from '../../src/data/batches.ts';
+import type { ImageBatch, ImageLoader, ImageLoaderOptions } from '../../src/data/batches.ts';
+import { decodeImageFile } from '../../src/data/decode.ts';
+import { imagePath, openImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageFolder } from '../../src/data/image-folder.ts';
+import { preprocessImage } from '../../src/data/preprocess.ts';
+import { RandomGenerator } from '../../src/data/random.ts';
+import { DiffrateError, UsageError } from '../../src/errors.ts';
+import type { Preprocessing } from '../../src/models/configuration.ts';
+
+const preprocessing: Preprocessing = {
+  resizeShortSide: 20,
+  cropSize: 16,
+  interpolation: 'bicubic',
+  mean: [0.5, 0.5, 0.5],
+  std: [0.5, 0.5, 0.5],
+};
+const augmentation = { horizontalFlip: 0.5, randomResizedCrop: { scale: [0.5, 1] } } as const;
+const BROKEN = 4;
+
+let good = '';
+let mixed = '';
+let goodFolder: ImageFolder;
+let mixedFolder: ImageFolder;
+const open: ImageLoader[] = [];
+
+beforeAll(async () => {
+  good = mkdtempSync(join(tmpdir(), 'diffrate-batches-'));
+  mixed = mkdtempSync(join(tmpdir(), 'diffrate-batches-'));
+  const lines = ['file,label'];
+  for (let index = 0; index < 11; index++) {
+    const random = new RandomGenerator(index);
+    const [width, height] = [24 + random.integer(20), 24 + random.integer(20)];
+    const data = Buffer.from(Array.from({ length: width * height * 3 }, () => random.integer(256)));
+    const image = sharp(data, { raw: { width, height, channels: 3 } });
+    const bytes = await (index % 3 === 0 ? image.png() : image.jpeg()).toBuffer();
+    const file = `${String(index).padStart(2, '0')}.${index % 3 === 0 ? 'png' : 'jpg'}`;
+    writeFileSync(join(good, file), bytes);
+    writeFileSync(join(mixed, file), index === 7 ? bytes.subarray(0, bytes.length / 2) : bytes);
+    lines.push(`${file},${index * 10}`);
+  }
+  writeFileSync(join(mixed, `${String(BROKEN).padStart(2, '0')}.jpg`), 'a text that calls itself an image');
+  writeFileSync(join(good, 'labels.csv'), lines.join('\n'));
+  goodFolder = await openImageFolder(good);
+  mixedFolder = await openImageFolder(mixed);
+});
+
+afterAll(async () => {
+  await Promise.all(open.map((loader) => loader.close()));
+  rmSync(good, { recursive: true });
+  rmSync(mixed, { recursive: true });
+});
+
+function load(options: Partial<ImageLoaderOptions> = {}): ImageLoader {
+  const loader = createImageLoader({ folder: goodFolder, preprocessing, batchSize: 4, workers: 1, ...options });
+  open.push(loader);
+  return loader;
+}
+
+async function take(loader: ImageLoader, count = Infinity): Promise<ImageBatch[]> {
+  const batches: ImageBatch[] = [];
+  for await (const batch of loader) {
+    batches.push(batch);
+    if (batches.length >= count) break;
+  }
+  return batches;
+}
+
+test('in order: every image once, with its label, as preprocessing one by one gives it', async () => {
+  const loader = load();
+  const batches = await take(loader);
+  expect(loader.steps).toBe(3);
+  expect(batches.map(({ shape }) => shape[0])).toEqual([4, 4, 3]);
+  expect(batches.flatMap(({ indices }) => [...indices])).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  expect(batches.flatMap(({ labels }) => [...(labels ?? [])])).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+  expect(batches[1]?.files).toEqual(['04.jpg', '05.jpg', '06.png', '07.jpg']);
+  for (const { pixels, indices } of batches) {
+    expect(pixels.length).toBe(indices.length * 768);
+    for (const [slot, index] of indices.entries()) {
+      const image = await decodeImageFile(imagePath(goodFolder, goodFolder.images[index] ?? { file: '' }));
+      expect(pixels.subarray(slot * 768, (slot + 1) * 768)).toEqual(preprocessImage(image, preprocessing));
+    }
+  }
+  expect(loader.skipped).toEqual([]);
+});
+
+test('shuffled: every image once per epoch, a new order in each, without end', async () => {
+  const indices = (await take(load({ order: 'shuffled', batchSize: 5 }), 9)).flatMap((batch) => [...batch.indices]);
+  const epochs = [0, 1, 2, 3].map((epoch) => indices.slice(epoch * 11, (epoch + 1) * 11));
+  for (const epoch of epochs) expect([...epoch].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+  expect(new Set(epochs.map(String)).size).toBe(4);
+});
+
+test('a batch may be larger than the folder', async () => {
+  const [batch] = await take(load({ order: 'shuffled', batchSize: 30 }), 1);
+  expect(batch?.indices.length).toBe(30);
+  expect(new Set(batch?.indices).size).toBe(11);
+});
+
+test('the same seed gives the same batches, however many threads, fetched ahead or cached', async () => {
+  const options = { order: 'shuffled', seed: 5, augmentation } as const;
+  const expected = await take(load(options), 8);
+  for (const variant of [{ workers: 3, prefetch: 6 }, { cacheDecoded: false }, { cacheBytes: 9000, workers: 2 }]) {
+    expect(await take(load({ ...options, ...variant }), 8)).toEqual(expected);
+  }
+  const other = await take(load({ ...options, seed: 6 }), 8);
+  expect(other.map(({ indices }) => indices)).not.toEqual(expected.map(({ indices }) => indices));
+});
+
+test('an image looks different in the next epoch where it is augmented, and the same where not', async () => {
+  const folder: ImageFolder = { ...goodFolder, images: goodFolder.images.slice(3, 4) };
+  const views = async (options: Partial<ImageLoaderOptions>): Promise<Set<string>> => {
+    const batches = await take(load({ ...options, folder, order: 'shuffled', batchSize: 1 }), 6);
+    return new Set(batches.map(({ pixels }) => String(pixels)));
+  };
+  expect((await views({})).size).toBe(1);
+  expect((await views({ augmentation: { horizontalFlip: 0.5 } })).size).toBe(2);
+  expect((await views({ augmentation })).size).toBe(6);
+});
+
+test('a run resumed at step n sees what the unbroken run saw, also with undecodable images', async () => {
+  for (const folder of [goodFolder, mixedFolder]) {
+    const options = { folder, order: 'shuffled', seed: 3, augmentation, batchSize: 3 } as const;
+    const unbroken = await take(load(options), 12);
+    expect(unbroken.map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    for (const startStep of [1, 7]) {
+      const resumed = await take(load({ ...options, startStep, workers: 2 }), 12 - startStep);
+      expect(resumed).toEqual(unbroken.slice(startStep));
+    }
+  }
+});
+
+test('undecodable images are left out, named once, and replaced where shuffled', async () => {
+  const warnings: string[] = [];
+  const onWarning = (message: string): void => void warnings.push(message);
+  const loader = load({ folder: mixedFolder, onWarning });
+  const batches = await take(loader);
+  expect(batches.flatMap(({ indices }) => [...indices])).toEqual([0, 1, 2, 3, 5, 6, 8, 9, 10]);
+  expect(batches.map(({ shape, pixels }) => [shape[0], pixels.length / 768])).toEqual([
+    [4, 4],
+    [2, 2],
+    [3, 3],
+  ]);
+  expect(batches[0]?.labels).toBeUndefined();
+  expect(loader.skipped.map(({ file }) => file).sort()).toEqual(['04.jpg', '07.jpg']);
+  expect(loader.skipped.every(({ reason }) => reason.length > 5)).toBe(true);
+  expect(warnings.length).toBe(2);
+  expect(warnings.join()).toContain("Cannot decode the image '07.jpg'");
+  expect(await take(loader)).toEqual(batches);
+  expect(warnings.length).toBe(2);
+
+  const shuffled = await take(load({ folder: mixedFolder, order: 'shuffled', onWarning }), 6);
+  for (const { indices, shape } of shuffled) {
+    expect(shape[0]).toBe(4);
+    expect(indices.includes(4) || indices.includes(7)).toBe(false);
+  }
+  expect(warnings.length).toBe(4);
+});
+
+test('strict fails at the first undecodable image, naming it', async () => {
+  for (const order of ['sequential', 'shuffled'] as const) {
+    const failing = take(load({ folder: mixedFolder, strict: true, order }), 5);
+    await expect(failing).rejects.toThrow(
+      /^Cannot decode the image '0[47]\.jpg' in '.*' \(.+\): replace or remove it\.$/,
+    );
+    await expect(failing).rejects.toThrow(DiffrateError);
+  }
+});
+
+test('a folder in which nothing can be decoded is refused', async () => {
+  const images = mixedFolder.images.filter((_, index) => index === 4 || index === 7);
+  for (const order of ['sequential', 'shuffled'] as const) {
+    const failing = take(load({ folder: { ...mixedFolder, images }, order }), 3);
+    await expect(failing).rejects.toThrow(/None of the 2 images in .* can be decoded/);
+  }
+});
+
+test('waiting is counted while the consumer awaits a batch, and not while it works', async () => {
+  const loader = load({ order: 'shuffled', prefetch: 2 });
+  const iterator = loader[Symbol.asyncIterator]();
+  let awaited = 0;
+  for (let step = 0; step < 6; step++) {
+    const start = performance.now();
+    await iterator.next();
+    awaited += performance.now() - start;
+    await new Promise((resolve) => setTimeout(resolve, 60));
+  }
+  expect(loader.startupMilliseconds).toBeGreaterThan(0);
+  expect(loader.waitingMilliseconds).toBeGreaterThanOrEqual(loader.startupMilliseconds);
+  expect(loader.waitingMilliseconds).toBeLessThanOrEqual(awaited);
+});
+
+test('a file that vanished is skipped like one that cannot be decoded', async () => {
+  const folder: ImageFolder = { ...goodFolder, images: [...goodFolder.images, { file: 'gone.jpg', label: 1 }] };
+  const loader = load({ folder });
+  expect((await take(loader)).flatMap(({ indices }) => [...indices]).length).toBe(11);
+  expect(loader.skipped[0]?.file).toBe('gone.jpg');
+});
+
+test('a closed loader and wrong options are refused', async () => {
+  const loader = load();
+  await loader.close();
+  await expect(take(loader)).rejects.toThrow(/closed/);
+  for (const options of [{ batchSize: 0 }, { workers: 1.5 }, { prefetch: 0 }, { startStep: -1 }]) {
+    expect(() => load(options)).toThrow(UsageError);
+  }
+  expect(() => load({ preprocessing: { ...preprocessing, resizeShortSide: 8 } })).toThrow(/must not be smaller/);
+});
+
+const photographs = join(process.env.DIFFRATE_DATA ?? '../shared/data', 'imagenet-val');
+if (!existsSync(photographs)) console.warn(`skipped: real images are not at ${photographs}`);
+
+test.skipIf(!existsSync(photographs))('photographs come out with plausible statistics', async () => {
+  const folder = await openImageFolder(photographs, { limit: 24 });
+  const imagenet: Preprocessing = {
+    resizeShortSide: 256,
+    cropSize: 224,
+    interpolation: 'bicubic',
+    mean: [0.485, 0.456, 0.406],
+    std: [0.229, 0.224, 0.225],
+  };
+  const batches = await take(load({ folder, preprocessing: imagenet, batchSize: 16 }));
+  expect(batches.map(({ shape }) => shape)).toEqual([
+    [16, 3, 224, 224],
+    [8, 3, 224, 224],
+  ]);
+  const values = batches.flatMap(({ pixels }) => Array.from(pixels.filter((_, index) => index % 97 === 0)));
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+  expect(Math.abs(mean)).toBeLessThan(0.5);
+  expect(variance).toBeGreaterThan(0.5);
+  expect(variance).toBeLessThan(2);
+});
