@@ -58,6 +58,8 @@ export interface ImageBatch {
   readonly labels?: Int32Array;
   /** Positions in `folder.images`, `[B]`. */
   readonly indices: Int32Array;
+  /** Whether each image was flipped by the augmentation, `[B]`. */
+  readonly flipped: readonly boolean[];
   /** Files as in the folder, B of them. */
   readonly files: readonly string[];
 }
@@ -181,18 +183,18 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
       const images = slots.map(({ index, epoch }) => {
         return { path: imagePath(this.#folder, this.#image(index)), index, epoch, cached: this.#cache.get(index) };
       });
-      const { pixels, failures, decoded } = await this.#pool.run({ images, keepDecoded: this.#cacheRoom > 0 });
+      const { pixels, flipped, failures, decoded } = await this.#pool.run({ images, keepDecoded: this.#cacheRoom > 0 });
       for (const { slot, image } of decoded) this.#keep(slots[slot]?.index, image);
       for (const { slot, reason } of failures) this.#skip(slots[slot], reason);
       // A shuffled batch is always full: again, with others in place of those that failed.
       if (failures.length > 0 && this.#shuffled) continue;
       const failed = new Set(failures.map(({ slot }) => slot));
       const loaded = slots.filter((_, slot) => !failed.has(slot));
-      return loaded.length === 0 ? undefined : this.#assemble(step, loaded, pixels);
+      return loaded.length === 0 ? undefined : this.#assemble(step, loaded, pixels, flipped);
     }
   }
 
-  #assemble(step: number, slots: readonly ImageSlot[], pixels: Float32Array): ImageBatch {
+  #assemble(step: number, slots: readonly ImageSlot[], pixels: Float32Array, flipped: readonly boolean[]): ImageBatch {
     const size = this.#options.preprocessing.cropSize;
     return {
       step,
@@ -200,6 +202,7 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
       shape: [slots.length, 3, size, size],
       ...(this.#folder.labelled && { labels: Int32Array.from(slots, ({ index }) => this.#image(index).label ?? -1) }),
       indices: Int32Array.from(slots, ({ index }) => index),
+      flipped,
       files: slots.map(({ index }) => this.#image(index).file),
     };
   }

@@ -44,6 +44,8 @@ export interface ImageJob {
 export interface ImageJobResult {
   /** `[loaded images, 3, S, S]`, without those that failed. */
   readonly pixels: Float32Array;
+  /** Whether each loaded image was flipped. */
+  readonly flipped: readonly boolean[];
   readonly failures: readonly { readonly slot: number; readonly reason: string }[];
   readonly decoded: readonly { readonly slot: number; readonly image: CachedImage }[];
 }

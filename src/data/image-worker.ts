@@ -37,6 +37,7 @@ async function load(job: ImageJob): Promise<Transferable<ImageJobResult>> {
   const pixels = new Float32Array(job.images.length * imageSize);
   const failures: { slot: number; reason: string }[] = [];
   const decoded: { slot: number; image: CachedImage }[] = [];
+  const flipped: boolean[] = [];
   let loaded = 0;
   for (const [slot, request] of job.images.entries()) {
     let image: RgbImage;
@@ -52,9 +53,10 @@ async function load(job: ImageJob): Promise<Transferable<ImageJobResult>> {
     const { cropSize, interpolation } = preprocessing;
     if (crops) image = randomResizedCrop(random, image, cropSize, interpolation, crops);
     normalize(image, pixels, loaded * imageSize, flip);
+    flipped.push(flip);
     loaded += 1;
   }
-  const result = { pixels: pixels.subarray(0, loaded * imageSize), failures, decoded };
+  const result = { pixels: pixels.subarray(0, loaded * imageSize), flipped, failures, decoded };
   return { result, transfer: [pixels.buffer] };
 }
 

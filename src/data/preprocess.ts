@@ -1,6 +1,6 @@
 /**
- * From a decoded image to a network's input as timm and torchvision evaluate it: short side to a given size, centre
- * crop, 0…1, minus mean, over standard deviation, in float32 and NCHW.
+ * From a decoded image to a network's input as timm and torchvision evaluate it: short side (or, as Hugging Face's ViT, both
+ * sides) to a given size, centre crop, 0…1, minus mean, over standard deviation, in float32 and NCHW.
  */
 
 import type { Preprocessing } from '../models/configuration.ts';
@@ -33,8 +33,11 @@ export function centreCrop(width: number, height: number, size: number): Region 
 
 /** The evaluation view of an image: resized and centre-cropped, `[cropSize, cropSize, 3]`, 8 bits. */
 export function resizeAndCrop(image: RgbImage, preprocessing: Preprocessing): RgbImage {
-  const { resizeShortSide, cropSize, interpolation } = preprocessing;
-  const { width, height } = resizedSize(image.width, image.height, resizeShortSide);
+  const { resizeShortSide, resizeMode, cropSize, interpolation } = preprocessing;
+  const { width, height } =
+    resizeMode === 'square'
+      ? { width: resizeShortSide, height: resizeShortSide }
+      : resizedSize(image.width, image.height, resizeShortSide);
   return resizeImage(image, { width, height, interpolation, window: centreCrop(width, height, cropSize) });
 }
 

@@ -1,0 +1,87 @@
+/** The two recipes of a search, as data. */
+import { STANDARD_AUGMENTATION, LIGHT_AUGMENTATION } from '../data/augmentation.ts';
+import type { ImageAugmentation } from '../data/augmentation.ts';
+import type { MixingOptions } from '../data/mixing.ts';
+import type { PresetName, TargetKind } from './search-options.ts';
+
+/** From the first to the last step, on a cosine. */
+export interface Course {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The published proxy and objective. */
+export interface CandidateRecipe {
+  readonly kind: 'candidates';
+  /** Step between candidate numbers of tokens. */
+  readonly granularity: number;
+  /** λ of `loss + λ·(GFLOPs − target)²`. */
+  readonly costWeight: number;
+  /** The first epochs run with λ = 0. */
+  readonly warmUpEpochs: number;
+  /** Of AdamW on ρ̂. */
+  readonly learningRate: Course;
+}
+
+/** One number per proxy, the budget kept exactly. */
+export interface PositionRecipe {
+  readonly kind: 'positions';
+  /** Largest move of a kept number per step, in tokens. */
+  readonly stepTokens: Course;
+  /** Width τ of the keep-probability's slope, in tokens. */
+  readonly temperature: Course;
+  /** Decay of the running mean and of the running square of gradients. */
+  readonly gradientDecay: number;
+  readonly squareDecay: number;
+  /** Steps over which the kept numbers are averaged in the end. */
+  readonly averagedSteps: number;
+}
+
+/** A recipe. */
+export interface Preset {
+  readonly learner: CandidateRecipe | PositionRecipe;
+  /** Images per optimizer step, and the most that go through the graph at once (their gradients are added up). */
+  readonly batchSize: number;
+  readonly microBatchSize: number;
+  /** Length in steps, or in epochs of the image folder. */
+  readonly length: { readonly steps: number } | { readonly epochs: number };
+  readonly targets: TargetKind;
+  readonly augmentation: ImageAugmentation;
+  readonly mixing: MixingOptions;
+  readonly labelSmoothing: number;
+  /** Removed tokens attend to themselves in the masked network (the paper's eq. 11). */
+  readonly toThemselves: boolean;
+}
+
+/** Recipes by name. */
+export const presets: Readonly<Record<PresetName, Preset>> = {
+  'small-data': {
+    learner: {
+      kind: 'positions',
+      stepTokens: { start: 4, end: 0.2 },
+      temperature: { start: 6, end: 3 },
+      gradientDecay: 0.9,
+      squareDecay: 0.99,
+      averagedSteps: 30,
+    },
+    batchSize: 16,
+    microBatchSize: 16,
+    length: { steps: 450 },
+    targets: 'teacher',
+    augmentation: LIGHT_AUGMENTATION,
+    mixing: { mixup: 0, cutmix: 0 },
+    labelSmoothing: 0,
+    toThemselves: true,
+  },
+  paper: {
+    learner: { kind: 'candidates', granularity: 4, costWeight: 5, warmUpEpochs: 0, learningRate: { start: 0.01, end: 0.001 } },
+    batchSize: 1024,
+    microBatchSize: 16,
+    length: { epochs: 3 },
+    targets: 'labels',
+    augmentation: STANDARD_AUGMENTATION,
+    mixing: { mixup: 0.8, cutmix: 1 },
+    labelSmoothing: 0.1,
+    toThemselves: true,
+  },
+};
