@@ -42,7 +42,7 @@ function permute(values: Float32Array, sizes: readonly number[], permutation: re
   const rank = shape.length;
   const inner = shape[rank - 1] ?? 1;
   const innerStep = steps[rank - 1] ?? 1;
-  const position = new Array<number>(rank).fill(0);
+  const position = Array.from({ length: rank }, () => 0);
   let offset = 0;
   for (let start = 0; start < result.length; start += inner) {
     for (let index = 0; index < inner; index++) result[start + index] = values[offset + index * innerStep] as number;

@@ -17,30 +17,41 @@ const sharedConstantBytes = 64;
  * @param inputs order of the model's inputs; any tensor that the graph reads must be among them.
  * @throws {DiffrateError} where an input is missing, or a name is given to two inputs or to an input and an output.
  */
-export function lower(outputs: Readonly<Record<string, Tensor>>, inputs: readonly Tensor[], metadata: Readonly<Record<string, string>> = {}): OnnxModel {
+export function lower(
+  outputs: Readonly<Record<string, Tensor>>,
+  inputs: readonly Tensor[],
+  metadata: Readonly<Record<string, string>> = {},
+): OnnxModel {
   const names = new Map<Tensor, string>();
   const used = new Set<string>();
+  const copies = new Map<string, number>();
   const nodes: OnnxNode[] = [];
   const initializers: OnnxTensor[] = [];
   const shared = new Map<string, string>();
   const memory = bufferNumbers();
   const unique = (wanted: string): string => {
     let name = wanted;
-    for (let copy = 1; used.has(name); copy++) name = `${wanted}.${copy}`;
+    for (let copy = copies.get(wanted) ?? 1; used.has(name); copy++) {
+      name = `${wanted}.${copy}`;
+      copies.set(wanted, copy + 1);
+    }
     used.add(name);
     return name;
   };
   const values = inputs.map((tensor): OnnxValue => {
-    if (tensor.source.kind !== 'input') throw new DiffrateError('Only tensors made by input() can be inputs of a model.');
+    if (tensor.source.kind !== 'input')
+      throw new DiffrateError('Only tensors made by input() can be inputs of a model.');
     const { name } = tensor.source;
-    if (used.has(name)) throw new DiffrateError(`Two inputs of the model are named "${name}"; give each a name of its own.`);
+    if (used.has(name))
+      throw new DiffrateError(`Two inputs of the model are named "${name}"; give each a name of its own.`);
     names.set(tensor, unique(name));
     return { name: tensor.source.name, type: tensor.type, shape: tensor.shape };
   });
   // Outputs keep the names they were asked for; where the producing node serves, it is named so directly.
   for (const [name, tensor] of Object.entries(outputs)) {
     const resolved = resolve(tensor);
-    if (used.has(name)) throw new DiffrateError(`An input and an output of the model are both named "${name}"; rename one.`);
+    if (used.has(name))
+      throw new DiffrateError(`An input and an output of the model are both named "${name}"; rename one.`);
     used.add(name);
     if (resolved.source.kind === 'node' && !names.has(resolved)) names.set(resolved, name);
   }
@@ -48,7 +59,10 @@ export function lower(outputs: Readonly<Record<string, Tensor>>, inputs: readonl
   const order = inOrder(Object.values(outputs));
   const read = new Set(order);
   const emitConstant = (tensor: Tensor, bytes: Uint8Array, wanted: string | undefined): void => {
-    const identity = bytes.length <= sharedConstantBytes ? bytes.join(',') : `${memory(bytes.buffer)}@${bytes.byteOffset}+${bytes.length}`;
+    const identity =
+      bytes.length <= sharedConstantBytes
+        ? bytes.join(',')
+        : `${memory(bytes.buffer)}@${bytes.byteOffset}+${bytes.length}`;
     const key = `${tensor.type}${formatShape(tensor.shape)}${identity}`;
     const name = shared.get(key) ?? unique(wanted ?? 'constant');
     names.set(tensor, name);
@@ -68,7 +82,8 @@ export function lower(outputs: Readonly<Record<string, Tensor>>, inputs: readonl
       const base = `${node.scope === '' ? '' : `${node.scope}/`}${node.operator}`;
       const name = unique(base);
       node.outputs.forEach((output, index) => {
-        if (!names.has(output) && (read.has(output) || !isOptional(node.operator, index))) names.set(output, unique(index === 0 ? `${name}:out` : `${name}:out${index}`));
+        if (!names.has(output) && (read.has(output) || !isOptional(node.operator, index)))
+          names.set(output, unique(index === 0 ? `${name}:out` : `${name}:out${index}`));
       });
       nodes.push({
         operator: node.operator,
@@ -83,13 +98,30 @@ export function lower(outputs: Readonly<Record<string, Tensor>>, inputs: readonl
   const results = Object.entries(outputs).map(([name, tensor]): OnnxValue => {
     const produced = names.get(resolve(tensor)) as string;
     if (produced !== name) {
-      nodes.push({ operator: 'Identity', domain: '', name: unique(`${name}/Identity`), inputs: [produced], outputs: [name], attributes: {} });
+      nodes.push({
+        operator: 'Identity',
+        domain: '',
+        name: unique(`${name}/Identity`),
+        inputs: [produced],
+        outputs: [name],
+        attributes: {},
+      });
     }
     return { name, type: tensor.type, shape: tensor.shape };
   });
   const domains = new Set(nodes.map((node) => node.domain).filter((domain) => domain !== ''));
   const sets = { ...operatorSets, ...Object.fromEntries([...domains].map((domain) => [domain, 1])) };
-  return { irVersion, producer: 'diffrate', operatorSets: sets, graphName: 'diffrate', nodes, initializers, inputs: values, outputs: results, metadata };
+  return {
+    irVersion,
+    producer: 'diffrate',
+    operatorSets: sets,
+    graphName: 'diffrate',
+    nodes,
+    initializers,
+    inputs: values,
+    outputs: results,
+    metadata,
+  };
 }
 
 /** Numbers buffers, so that two constants over the same memory can be recognised. */

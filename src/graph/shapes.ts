@@ -14,7 +14,9 @@ export function broadcastShapes(operator: string, a: Shape, b: Shape): Shape {
     const right = b[index - rank + b.length] ?? 1;
     if (left === right || right === 1) return left;
     if (left === 1) return right;
-    throw new DiffrateError(`${operator} cannot broadcast ${formatShape(a)} with ${formatShape(b)}; make axis ${index} equal or 1.`);
+    throw new DiffrateError(
+      `${operator} cannot broadcast ${formatShape(a)} with ${formatShape(b)}; make axis ${index} equal or 1.`,
+    );
   });
 }
 
@@ -42,7 +44,9 @@ export function factorsOf(shape: Shape): { readonly number: number; readonly nam
 /** Product of numbers and names; names stay symbolic (`batch*3`). */
 export function multiplyDimensions(sizes: readonly Dimension[]): Dimension {
   const numbers = sizes.filter((size) => typeof size === 'number').reduce((product, size) => product * size, 1);
-  const names = sizes.filter((size) => typeof size === 'string').map((name) => (name.includes('+') ? `(${name})` : name));
+  const names = sizes
+    .filter((size) => typeof size === 'string')
+    .map((name) => (name.includes('+') ? `(${name})` : name));
   if (names.length === 0) return numbers;
   return [...names, ...(numbers === 1 ? [] : [String(numbers)])].join('*');
 }

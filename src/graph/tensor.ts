@@ -30,7 +30,12 @@ export type TensorSource =
   | { readonly kind: 'input'; readonly name: string }
   | { readonly kind: 'constant'; readonly name: string | undefined; readonly bytes: Uint8Array }
   | { readonly kind: 'node'; readonly node: GraphNode; readonly output: number }
-  | { readonly kind: 'custom'; readonly value: Tensor; readonly inputs: readonly Tensor[]; readonly rule: CustomGradient };
+  | {
+      readonly kind: 'custom';
+      readonly value: Tensor;
+      readonly inputs: readonly Tensor[];
+      readonly rule: CustomGradient;
+    };
 
 /** A symbolic tensor; made by `input`, `constant`, the operators and `customGradient` only. */
 export interface Tensor {

@@ -5,7 +5,14 @@
 import type { ElementType, OnnxModel } from '../onnx/model.ts';
 
 /** Typed arrays by element type; float16 travels as its bits. */
-export type TensorData = Float32Array | BigInt64Array | Int32Array | Uint8Array | Int8Array | Uint16Array | Float64Array;
+export type TensorData =
+  | Float32Array
+  | BigInt64Array
+  | Int32Array
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Float64Array;
 
 /** A value that goes into or comes out of a session. */
 export interface RuntimeTensor {
@@ -32,7 +39,10 @@ export interface Session {
    * Runs the model. Only the named outputs are computed and returned, all of them by default.
    * @throws {DiffrateError} with ONNX Runtime's own words where it fails.
    */
-  run(feeds: Readonly<Record<string, RuntimeTensor>>, outputs?: readonly string[]): Promise<Record<string, RuntimeTensor>>;
+  run(
+    feeds: Readonly<Record<string, RuntimeTensor>>,
+    outputs?: readonly string[],
+  ): Promise<Record<string, RuntimeTensor>>;
   /** Frees the model and its buffers. */
   dispose(): Promise<void>;
   /** Ends profiling and writes the profile, where `profilePrefix` was given. */

@@ -1,5 +1,20 @@
 /** Gradient rules of element-wise operators and of the matrix product. */
-import { abs, add, cast, div, equal, erf, exp, greaterOrEqual, matMul, mul, neg, sub, transpose, where } from '../operators/index.ts';
+import {
+  abs,
+  add,
+  cast,
+  div,
+  equal,
+  erf,
+  exp,
+  greaterOrEqual,
+  matMul,
+  mul,
+  neg,
+  sub,
+  transpose,
+  where,
+} from '../operators/index.ts';
 import { reshape } from '../operators/index.ts';
 import { scalar } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';

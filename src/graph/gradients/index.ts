@@ -19,7 +19,9 @@ type Producer = GraphNode | Tensor;
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): readonly (Tensor | undefined)[] {
   if (loss.shape.some((size) => size !== 1)) {
-    throw new DiffrateError(`gradients() needs a scalar loss, not ${formatShape(loss.shape)}; sum or average it first.`);
+    throw new DiffrateError(
+      `gradients() needs a scalar loss, not ${formatShape(loss.shape)}; sum or average it first.`,
+    );
   }
   const order = producersOnPath(loss, new Set(wrt));
   const collected = new Map<Tensor, Tensor>([[loss, loss.shape.length === 0 ? scalar(1) : onesOf(loss)]]);
@@ -29,12 +31,20 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): readonly (Tenso
     const incoming = outputsOf(producer).map((output) => collected.get(output));
     if (incoming.every((gradient) => gradient === undefined)) continue;
     const inputs = inputsOf(producer);
-    const parts = inScope(`gradient/${scopeOf(producer)}`, () => applyRule(producer, incoming, inputs.map((value) => value !== undefined && needed.has(value))));
+    const parts = inScope(`gradient/${scopeOf(producer)}`, () =>
+      applyRule(
+        producer,
+        incoming,
+        inputs.map((value) => value !== undefined && needed.has(value)),
+      ),
+    );
     inputs.forEach((value, index) => {
       const part = parts[index];
       if (value === undefined || part === undefined || !needed.has(value)) return;
       if (!sameShape(part.shape, value.shape)) {
-        throw new DiffrateError(`The gradient of input ${index} of ${nameOf(producer)} is ${formatShape(part.shape)}, not ${formatShape(value.shape)}.`);
+        throw new DiffrateError(
+          `The gradient of input ${index} of ${nameOf(producer)} is ${formatShape(part.shape)}, not ${formatShape(value.shape)}.`,
+        );
       }
       const sum = collected.get(value);
       collected.set(value, sum === undefined ? part : inScope('gradient', () => add(sum, part)));
@@ -43,13 +53,19 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): readonly (Tenso
   return wrt.map((tensor) => collected.get(tensor));
 }
 
-function applyRule(producer: Producer, incoming: readonly (Tensor | undefined)[], needs: readonly boolean[]): readonly (Tensor | undefined)[] {
+function applyRule(
+  producer: Producer,
+  incoming: readonly (Tensor | undefined)[],
+  needs: readonly boolean[],
+): readonly (Tensor | undefined)[] {
   if ('source' in producer) {
     return producer.source.kind === 'custom' ? producer.source.rule(incoming[0] as Tensor) : [];
   }
   const rule = gradientRules[producer.operator];
   if (rule === undefined) {
-    throw new DiffrateError(`${nameOf(producer)} has no gradient rule; add one to src/graph/gradients or stop the gradient before it.`);
+    throw new DiffrateError(
+      `${nameOf(producer)} has no gradient rule; add one to src/graph/gradients or stop the gradient before it.`,
+    );
   }
   return rule({ node: producer, gradients: incoming, needs });
 }

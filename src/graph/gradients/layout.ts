@@ -92,5 +92,11 @@ function reshapeBack(gradient: Tensor, x: Tensor): Tensor {
 }
 
 function zerosLike(x: Tensor): Tensor {
-  return expandLike(reshape(scalar(0), x.shape.map(() => 1)), x);
+  return expandLike(
+    reshape(
+      scalar(0),
+      x.shape.map(() => 1),
+    ),
+    x,
+  );
 }

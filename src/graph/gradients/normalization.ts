@@ -1,6 +1,18 @@
 /** Gradient rules of reductions, softmax and layer normalisation; each reuses what the forward pass computed. */
 import { DiffrateError } from '../../errors.ts';
-import { cast, div, dynamicSlice, exp, expandLike, mul, reduceMean, reduceSum, reshape, shapeOf, sub } from '../operators/index.ts';
+import {
+  cast,
+  div,
+  dynamicSlice,
+  exp,
+  expandLike,
+  mul,
+  reduceMean,
+  reduceSum,
+  reshape,
+  shapeOf,
+  sub,
+} from '../operators/index.ts';
 import { constantBytes, constantFloats, int64Vector } from '../tensor.ts';
 import type { GraphNode, Tensor } from '../tensor.ts';
 import { operand, result, sumToShape } from './operands.ts';
@@ -11,7 +23,13 @@ function withReducedAxes(gradient: Tensor, node: GraphNode): { gradient: Tensor;
   const x = operand(node, 0);
   const bytes = constantBytes(operand(node, 1)) as Uint8Array;
   const axes = [...new BigInt64Array(bytes.slice().buffer)].map(Number);
-  return { gradient: reshape(gradient, x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size))), axes };
+  return {
+    gradient: reshape(
+      gradient,
+      x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size)),
+    ),
+    axes,
+  };
 }
 
 const reduceMeanRule: GradientRule = ({ node, gradients }) => {
@@ -47,7 +65,8 @@ function softmaxAxis(node: GraphNode): number {
   return attribute !== undefined && 'int' in attribute ? attribute.int : -1;
 }
 
-const everyValue = (tensor: Tensor, value: number): boolean => constantFloats(tensor)?.every((entry) => entry === value) ?? false;
+const everyValue = (tensor: Tensor, value: number): boolean =>
+  constantFloats(tensor)?.every((entry) => entry === value) ?? false;
 
 /** `dx = (h − mean h − x̂·mean(h∘x̂))·σ⁻¹` with `h = g∘scale`; an identity scale and bias mean that y itself is x̂. */
 const layerNormalizationRule: GradientRule = (context) => {
@@ -72,7 +91,9 @@ const layerNormalizationRule: GradientRule = (context) => {
 
 /** Rules of operators that reduce or normalise. */
 export const normalizationRules: Readonly<Record<string, GradientRule>> = {
-  ReduceSum: ({ node, gradients }: RuleContext) => [expandLike(withReducedAxes(gradients[0] as Tensor, node).gradient, operand(node, 0))],
+  ReduceSum: ({ node, gradients }: RuleContext) => [
+    expandLike(withReducedAxes(gradients[0] as Tensor, node).gradient, operand(node, 0)),
+  ],
   ReduceMean: reduceMeanRule,
   Softmax: softmaxRule,
   LogSoftmax: logSoftmaxRule,

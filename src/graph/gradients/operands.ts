@@ -21,7 +21,8 @@ export function result(node: GraphNode, index = 0): Tensor {
 /** Sums a gradient over the axes along which an operand of shape `shape` was broadcast. */
 export function sumToShape(gradient: Tensor, shape: Shape): Tensor {
   const added = gradient.shape.length - shape.length;
-  if (added < 0) throw new DiffrateError(`A gradient of ${formatShape(gradient.shape)} cannot be summed to ${formatShape(shape)}.`);
+  if (added < 0)
+    throw new DiffrateError(`A gradient of ${formatShape(gradient.shape)} cannot be summed to ${formatShape(shape)}.`);
   const leading = Array.from({ length: added }, (_, axis) => axis);
   const collapsed = leading.length > 0 ? reduceSum(gradient, leading) : gradient;
   const axes = shape.flatMap((size, axis) => (size === 1 && collapsed.shape[axis] !== 1 ? [axis] : []));

@@ -10,7 +10,8 @@ import { operand } from './operands.ts';
 import type { GradientRule } from './rules.ts';
 
 /** `[N, 1]` int64: 0 … N−1. */
-const countUp = (size: number): Tensor => reshape(int64Vector(Array.from({ length: size }, (_, index) => index)), [size, 1]);
+const countUp = (size: number): Tensor =>
+  reshape(int64Vector(Array.from({ length: size }, (_, index) => index)), [size, 1]);
 
 /** GatherND with one batch axis of `[B, N, …]`: `dX = onehot [B, N, P] · dY [B, P, …]`. */
 const gatherNDRule: GradientRule = ({ node, gradients }) => {
@@ -23,15 +24,15 @@ const gatherNDRule: GradientRule = ({ node, gradients }) => {
   return [reshape(matMul(oneHot, flat), x.shape)];
 };
 
-/** Gather along an axis, seen as the middle one of three: `dX [P, N, Q] = onehot [N, K] · dY [P, K, Q]`. */
+/** Gather along an axis, with the axes after it as one: `dX […, N, Q] = onehot [N, K] · dY […, K, Q]`. */
 const gatherRule: GradientRule = ({ node, gradients }) => {
   const [x, indices] = [operand(node, 0), operand(node, 1)];
   const attribute = node.attributes['axis'];
   const axis = attribute !== undefined && 'int' in attribute ? attribute.int : 0;
   const count = multiplyDimensions(indices.shape);
   const oneHot = cast(equal(reshape(indices, [1, count]), countUp(sizeAt(x, axis))), 'float32');
-  const [before, after] = [multiplyDimensions(x.shape.slice(0, axis)), multiplyDimensions(x.shape.slice(axis + 1))];
-  return [reshape(matMul(oneHot, reshape(gradients[0] as Tensor, [before, count, after])), x.shape)];
+  const rows = [...x.shape.slice(0, axis), count, multiplyDimensions(x.shape.slice(axis + 1))];
+  return [reshape(matMul(oneHot, reshape(gradients[0] as Tensor, rows)), x.shape)];
 };
 
 /** Rules of operators that choose elements; indices get none. */

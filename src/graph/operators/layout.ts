@@ -14,10 +14,13 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const [before, after] = [factorsOf(x.shape), factorsOf(shape)];
   const valid = shape.every((size) => typeof size === 'string' || (Number.isInteger(size) && size > 0));
   if (!valid || (before.names === after.names && before.number !== after.number)) {
-    throw new DiffrateError(`Reshape cannot turn ${formatShape(x.shape)} into ${formatShape(shape)}: the sizes differ.`);
+    throw new DiffrateError(
+      `Reshape cannot turn ${formatShape(x.shape)} into ${formatShape(shape)}: the sizes differ.`,
+    );
   }
   const bytes = constantBytes(x);
-  if (bytes !== undefined && after.names === '') return { type: x.type, shape, source: { kind: 'constant', name: undefined, bytes } };
+  if (bytes !== undefined && after.names === '')
+    return { type: x.type, shape, source: { kind: 'constant', name: undefined, bytes } };
   let inferred = 0;
   const target = shape.map((size, axis) => {
     if (typeof size === 'number') return size;
@@ -26,7 +29,9 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
     return -1;
   });
   if (inferred > 1) {
-    throw new DiffrateError(`Reshape cannot infer two moved dimensions of ${formatShape(shape)} from ${formatShape(x.shape)}.`);
+    throw new DiffrateError(
+      `Reshape cannot infer two moved dimensions of ${formatShape(shape)} from ${formatShape(x.shape)}.`,
+    );
   }
   return makeSingle('Reshape', [x, int64Vector(target)], { type: x.type, shape });
 }
@@ -35,11 +40,16 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   const sorted = [...permutation].sort((a, b) => a - b);
   if (permutation.length !== x.shape.length || sorted.some((axis, index) => axis !== index)) {
-    throw new DiffrateError(`Transpose of ${formatShape(x.shape)} needs each axis once, not [${permutation.join(', ')}].`);
+    throw new DiffrateError(
+      `Transpose of ${formatShape(x.shape)} needs each axis once, not [${permutation.join(', ')}].`,
+    );
   }
   if (permutation.every((axis, index) => axis === index)) return x;
   const shape = permutation.map((axis) => x.shape[axis] as Dimension);
-  return foldTranspose(x, permutation) ?? makeSingle('Transpose', [x], { type: x.type, shape }, { perm: { ints: permutation } });
+  return (
+    foldTranspose(x, permutation) ??
+    makeSingle('Transpose', [x], { type: x.type, shape }, { perm: { ints: permutation } })
+  );
 }
 
 /** Joins tensors along an axis. */
@@ -49,9 +59,13 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   if (tensors.length === 1) return first;
   const joined = normalizeAxis(axis, first.shape.length);
   for (const tensor of tensors) {
-    const fits = tensor.shape.length === first.shape.length && tensor.shape.every((size, at) => at === joined || size === first.shape[at]);
+    const fits =
+      tensor.shape.length === first.shape.length &&
+      tensor.shape.every((size, at) => at === joined || size === first.shape[at]);
     if (!fits) {
-      throw new DiffrateError(`Concat on axis ${axis} cannot join ${formatShape(first.shape)} and ${formatShape(tensor.shape)}.`);
+      throw new DiffrateError(
+        `Concat on axis ${axis} cannot join ${formatShape(first.shape)} and ${formatShape(tensor.shape)}.`,
+      );
     }
   }
   const sizes = tensors.map((tensor) => tensor.shape[joined] as Dimension);
@@ -70,20 +84,26 @@ export function slice(x: Tensor, axis: number, start: number, end = Number.MAX_S
   const at = normalizeAxis(axis, x.shape.length);
   const size = x.shape[at];
   if (typeof size !== 'number') {
-    throw new DiffrateError(`Slice of ${formatShape(x.shape)} on axis ${axis} needs a size known when the graph is built; use dynamicSlice.`);
+    throw new DiffrateError(
+      `Slice of ${formatShape(x.shape)} on axis ${axis} needs a size known when the graph is built; use dynamicSlice.`,
+    );
   }
   const from = start < 0 ? size + start : start;
   const to = Math.min(size, end < 0 ? size + end : end);
   const length = Math.ceil((to - from) / step);
   if (!Number.isInteger(step) || step < 1) throw new DiffrateError(`Slice needs a step of at least 1, not ${step}.`);
-  if (length < 1 || from < 0) throw new DiffrateError(`Slice ${start}…${end} of axis ${axis} of ${formatShape(x.shape)} leaves nothing.`);
+  if (length < 1 || from < 0)
+    throw new DiffrateError(`Slice ${start}…${end} of axis ${axis} of ${formatShape(x.shape)} leaves nothing.`);
   if (length === size) return x;
   const shape = x.shape.map((old, index) => (index === at ? length : old));
   if (at === 0 && step === 1) {
     const rows = foldRows(x, from, length);
     if (rows !== undefined) return rows;
   }
-  return makeSingle('Slice', [x, int64Vector([from]), int64Vector([to]), int64Vector([at]), int64Vector([step])], { type: x.type, shape });
+  return makeSingle('Slice', [x, int64Vector([from]), int64Vector([to]), int64Vector([at]), int64Vector([step])], {
+    type: x.type,
+    shape,
+  });
 }
 
 /**
@@ -106,11 +126,17 @@ export function dynamicSlice(x: Tensor, axis: number, start: Tensor, end: Tensor
 export function pad(x: Tensor, axis: number, before: number | Tensor, after: number | Tensor, size: Dimension): Tensor {
   const at = normalizeAxis(axis, x.shape.length);
   const parts = [x.shape[at], before, after, size];
-  const known = parts.every((part) => typeof part === 'number') && Number(parts[0]) + Number(before) + Number(after) !== size;
+  const known =
+    parts.every((part) => typeof part === 'number') && Number(parts[0]) + Number(before) + Number(after) !== size;
   if (known || Number(before) < 0 || Number(after) < 0) {
-    throw new DiffrateError(`Pad of axis ${axis} of ${formatShape(x.shape)} to ${size} does not fit the amounts given.`);
+    throw new DiffrateError(
+      `Pad of axis ${axis} of ${formatShape(x.shape)} to ${size} does not fit the amounts given.`,
+    );
   }
-  const amounts = concat([before, after].map((amount) => (typeof amount === 'number' ? int64Vector([amount]) : amount)), 0);
+  const amounts = concat(
+    [before, after].map((amount) => (typeof amount === 'number' ? int64Vector([amount]) : amount)),
+    0,
+  );
   const shape = x.shape.map((old, index) => (index === at ? size : old));
   return makeSingle('Pad', [x, amounts, undefined, int64Vector([at])], { type: x.type, shape });
 }
@@ -119,9 +145,14 @@ export function pad(x: Tensor, axis: number, before: number | Tensor, after: num
 export function split(x: Tensor, axis: number, sizes: readonly number[]): readonly Tensor[] {
   const at = normalizeAxis(axis, x.shape.length);
   if (sizes.reduce((sum, size) => sum + size, 0) !== x.shape[at] || sizes.some((size) => size < 1)) {
-    throw new DiffrateError(`Split of axis ${axis} of ${formatShape(x.shape)} into ${sizes.join(' + ')} does not add up to parts of at least 1.`);
+    throw new DiffrateError(
+      `Split of axis ${axis} of ${formatShape(x.shape)} into ${sizes.join(' + ')} does not add up to parts of at least 1.`,
+    );
   }
-  const outputs = sizes.map((size) => ({ type: x.type, shape: x.shape.map((old, index) => (index === at ? size : old)) }));
+  const outputs = sizes.map((size) => ({
+    type: x.type,
+    shape: x.shape.map((old, index) => (index === at ? size : old)),
+  }));
   return makeNode('Split', [x, int64Vector(sizes)], outputs, { axis: { int: at } });
 }
 

@@ -14,7 +14,11 @@ export interface TopKOutputs {
  * Sorted top-k along the last axis; equal elements come in the order of their indices.
  * @param k a number, or an int64 vector of one element with the name that its dimension gets.
  */
-export function topK(x: Tensor, k: number | { readonly count: Tensor; readonly name: Dimension }, largest = true): TopKOutputs {
+export function topK(
+  x: Tensor,
+  k: number | { readonly count: Tensor; readonly name: Dimension },
+  largest = true,
+): TopKOutputs {
   const size = x.shape.at(-1);
   const kept = typeof k === 'number' ? k : k.name;
   if (typeof k === 'number' && (k < 1 || (typeof size === 'number' && k > size))) {
@@ -23,15 +27,30 @@ export function topK(x: Tensor, k: number | { readonly count: Tensor; readonly n
   const shape = [...x.shape.slice(0, -1), kept];
   const count = typeof k === 'number' ? int64Vector([k]) : k.count;
   const attributes = { axis: { int: -1 }, largest: { int: largest ? 1 : 0 }, sorted: { int: 1 } };
-  const [values, indices] = makeNode('TopK', [x, count], [{ type: x.type, shape }, { type: 'int64', shape }], attributes) as [Tensor, Tensor];
+  const [values, indices] = makeNode(
+    'TopK',
+    [x, count],
+    [
+      { type: x.type, shape },
+      { type: 'int64', shape },
+    ],
+    attributes,
+  ) as [Tensor, Tensor];
   return { values, indices };
 }
 
 /** Index of the largest element of an axis (the first of equals), int64. */
 export function argMax(x: Tensor, axis: number, keepDimensions = false): Tensor {
   const at = normalizeAxis(axis, x.shape.length);
-  const shape = keepDimensions ? x.shape.map((size, index) => (index === at ? 1 : size)) : x.shape.filter((_, index) => index !== at);
-  return makeSingle('ArgMax', [x], { type: 'int64', shape }, { axis: { int: at }, keepdims: { int: keepDimensions ? 1 : 0 } });
+  const shape = keepDimensions
+    ? x.shape.map((size, index) => (index === at ? 1 : size))
+    : x.shape.filter((_, index) => index !== at);
+  return makeSingle(
+    'ArgMax',
+    [x],
+    { type: 'int64', shape },
+    { axis: { int: at }, keepdims: { int: keepDimensions ? 1 : 0 } },
+  );
 }
 
 /** Takes whole slices of an axis by int64 indices ≥ 0 of any rank: the axis is replaced by the indices' axes. */
@@ -47,7 +66,9 @@ export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
  */
 export function gatherND(x: Tensor, indices: Tensor): Tensor {
   if (indices.shape.length !== 3 || indices.shape[2] !== 1 || indices.shape[0] !== x.shape[0]) {
-    throw new DiffrateError(`GatherND of ${formatShape(x.shape)} needs indices [B, P, 1], not ${formatShape(indices.shape)}.`);
+    throw new DiffrateError(
+      `GatherND of ${formatShape(x.shape)} needs indices [B, P, 1], not ${formatShape(indices.shape)}.`,
+    );
   }
   const shape = [x.shape[0] as Dimension, indices.shape[1] as Dimension, ...x.shape.slice(2)];
   return makeSingle('GatherND', [x, indices], { type: x.type, shape }, { batch_dims: { int: 1 } });

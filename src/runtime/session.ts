@@ -1,0 +1,60 @@
+/** A `Session` over ONNX Runtime's own JavaScript session (onnxruntime-common), which is the same in Node and in a browser. */
+import type { InferenceSession, Tensor } from 'onnxruntime-node';
+import { DiffrateError, messageOf } from '../errors.ts';
+import type { RuntimeTensor, Session, TensorData } from './runtime.ts';
+
+/** The package's tensor class, which each of ONNX Runtime's packages brings. */
+export type TensorConstructor = new (type: Tensor.Type, data: Tensor.DataType, shape: readonly number[]) => Tensor;
+
+/** A loaded model in ONNX Runtime. */
+export class OnnxRuntimeSession implements Session {
+  readonly #session: InferenceSession;
+  readonly #tensor: TensorConstructor;
+  #disposed = false;
+
+  constructor(session: InferenceSession, tensor: TensorConstructor) {
+    this.#session = session;
+    this.#tensor = tensor;
+  }
+
+  async run(
+    feeds: Readonly<Record<string, RuntimeTensor>>,
+    outputs?: readonly string[],
+  ): Promise<Record<string, RuntimeTensor>> {
+    try {
+      const tensors = Object.fromEntries(
+        Object.entries(feeds).map(([name, tensor]) => [name, this.#feed(name, tensor)]),
+      );
+      const results = await this.#session.run(tensors, [...(outputs ?? this.#session.outputNames)]);
+      return Object.fromEntries(
+        Object.entries(results).map(([name, { type, dims, data }]) => [
+          name,
+          { type: type as RuntimeTensor['type'], shape: dims, data: data as TensorData },
+        ]),
+      );
+    } catch (error) {
+      if (error instanceof DiffrateError) throw error;
+      throw new DiffrateError(`ONNX Runtime cannot run the model: ${messageOf(error)}`);
+    }
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#session.release();
+  }
+
+  endProfiling(): void {
+    this.#session.endProfiling();
+  }
+
+  #feed(name: string, { type, data, shape }: RuntimeTensor): Tensor {
+    try {
+      return new this.#tensor(type as Tensor.Type, data as Tensor.DataType, shape);
+    } catch (error) {
+      throw new DiffrateError(
+        `The input "${name}" is no ${type} tensor of shape [${shape.join(', ')}]: ${messageOf(error)}`,
+      );
+    }
+  }
+}
