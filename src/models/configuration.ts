@@ -7,6 +7,8 @@
 export interface Preprocessing {
   /** The short side is resized to this many pixels (the other side keeps the ratio, truncated to an integer). */
   readonly resizeShortSide: number;
+  /** `square`: both sides are resized to `resizeShortSide`, whatever the ratio (Hugging Face's ViT). Default `short-side`. */
+  readonly resizeMode?: 'short-side' | 'square';
   /** Side of the centre crop in pixels: the network's input size. */
   readonly cropSize: number;
   readonly interpolation: 'bicubic' | 'bilinear';

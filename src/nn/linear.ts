@@ -1,5 +1,7 @@
 /** Linear layer with PyTorch's weight layout. */
-import { add, matMul, transpose } from '../graph/operators/index.ts';
+import { gemm, reshape } from '../graph/operators/index.ts';
+import { multiplyDimensions } from '../graph/shapes.ts';
+import { dimensionAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Parameters } from './parameters.ts';
 
@@ -9,10 +11,14 @@ export interface LinearParameters {
   readonly bias: Tensor | undefined;
 }
 
-/** `x·Wᵀ + b`: `[…, in] → […, out]`. */
+/**
+ * `x·Wᵀ + b`: `[…, in] → […, out]`. All rows of a batch go through one Gemm, which adds the bias while it writes and takes the
+ * weight as checkpoints store it, so that a gradient needs no transposed copy.
+ */
 export function linear(x: Tensor, { weight, bias }: LinearParameters): Tensor {
-  const product = matMul(x, transpose(weight, [1, 0]));
-  return bias === undefined ? product : add(product, bias);
+  const leading = x.shape.slice(0, -1);
+  const rows = reshape(x, [multiplyDimensions(leading), dimensionAt(x, -1)]);
+  return reshape(gemm(rows, weight, bias, true), [...leading, dimensionAt(weight, 0)]);
 }
 
 /** Parameters `name.weight`, `name.bias`; a missing bias is none. */

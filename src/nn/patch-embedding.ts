@@ -1,7 +1,8 @@
 /** Patch embedding as one matrix product over cut-out patches: the convolution of timm's `PatchEmbed`, exactly. */
-import { add, matMul, reshape, transpose } from '../graph/operators/index.ts';
+import { reshape, transpose } from '../graph/operators/index.ts';
 import { dimensionAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { linear } from './linear.ts';
 import type { Parameters } from './parameters.ts';
 
 /** `[B, 3, S, S] → [B, (S / patch)², C]` with the parameters `name.proj.weight [C, 3, patch, patch]` and `name.proj.bias`. */
@@ -11,5 +12,5 @@ export function patchEmbedding(pixels: Tensor, parameters: Parameters, name: str
   const cut = transpose(reshape(pixels, [batch, 3, side, patch, side, patch]), [0, 2, 4, 1, 3, 5]);
   const flat = reshape(cut, [batch, side * side, 3 * patch * patch]);
   const weight = reshape(parameters.tensor(`${name}.proj.weight`, [width, 3, patch, patch]), [width, 3 * patch * patch]);
-  return add(matMul(flat, transpose(weight, [1, 0])), parameters.tensor(`${name}.proj.bias`, [width]));
+  return linear(flat, { weight, bias: parameters.tensor(`${name}.proj.bias`, [width]) });
 }

@@ -1,6 +1,6 @@
 /**
  * Importance of tokens, by which they are sorted before pruning and merging: the four metrics of DiffRate's Table 4a.
- * Every metric is `[B, N]`, larger is more important, and puts the class token first. No gradient flows through it.
+ * Every metric is `[B, N, 1]`, larger is more important, and puts the class token first. No gradient flows through it.
  */
 import { add, mul, reduceL2, reduceMean, reshape, transpose } from '../graph/operators/index.ts';
 import { constant, dimensionAt, sizeAt } from '../graph/tensor.ts';
@@ -18,7 +18,7 @@ export type ImportanceMetric = (typeof importanceMetrics)[number];
 const alwaysFirst = 1e4;
 
 /**
- * Importance `[B, N]`.
+ * Importance `[B, N, 1]`.
  * @param keepFirst token 0 is a class token and stays first.
  * @param seed of the `random` metric: one fixed order per block, the same for every image.
  */
@@ -26,7 +26,7 @@ export function importance(metric: ImportanceMetric, view: AttentionView, keepFi
   const score = metricOf(metric, view, seed);
   if (!keepFirst) return score;
   const first = Float32Array.from({ length: sizeAt(score, 1) }, (_, index) => (index === 0 ? alwaysFirst : 0));
-  return add(score, constant(first, [1, first.length], 'float32'));
+  return add(score, constant(first, [1, first.length, 1], 'float32'));
 }
 
 /** Whether a metric needs only the class token's row of attention, so that pruned tokens need not attend at all. */
@@ -35,21 +35,20 @@ export function needsOnlyClassAttention(metric: ImportanceMetric): boolean {
 }
 
 function metricOf(metric: ImportanceMetric, view: AttentionView, seed: number): Tensor {
-  const [batch, tokens] = [dimensionAt(view.keys, 0), dimensionAt(view.keys, 2)];
+  const tokens = sizeAt(view.keys, 2);
+  const column = (row: Tensor): Tensor => reshape(row, [dimensionAt(view.keys, 0), tokens, 1]);
+  // Axes 1 and 2 of `[B, H, 1, N]`: the mean over heads of the class token's row.
+  const meanOverHeads = (perHead: Tensor): Tensor => column(reduceMean(perHead, [1, 2]));
   switch (metric) {
     case 'class-attention':
-      return reduceMean(reshape(view.classAttention(), [batch, view.heads, tokens]), [1]);
-    case 'class-attention-value': {
-      const norms = transpose(reduceL2(view.values, [-1], true), [0, 1, 3, 2]);
-      return reduceMean(reshape(mul(view.classAttention(), norms), [batch, view.heads, tokens]), [1]);
-    }
+      return meanOverHeads(view.classAttention());
+    case 'class-attention-value':
+      return meanOverHeads(mul(view.classAttention(), transpose(reduceL2(view.values, [-1], true), [0, 1, 3, 2])));
     case 'image-attention':
-      return reduceMean(view.probabilities(), [1, 2]);
-    case 'random': {
+      return column(reduceMean(view.probabilities(), [1, 2]));
+    case 'random':
       // A multiple of the class attention by zero carries the batch dimension without knowing it.
-      const noise = constant(randomScores(Number(tokens), seed), [1, Number(tokens)], 'float32');
-      return add(mul(reduceMean(reshape(view.classAttention(), [batch, view.heads, tokens]), [1]), 0), noise);
-    }
+      return add(mul(meanOverHeads(view.classAttention()), 0), constant(randomScores(tokens, seed), [1, tokens, 1], 'float32'));
     default:
       throw new DiffrateError(`Unknown importance metric "${String(metric)}"; use one of ${importanceMetrics.join(', ')}.`);
   }

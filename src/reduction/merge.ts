@@ -3,7 +3,7 @@
  * highest cosine similarity of features; a destination becomes the plain mean of itself and all that went to it.
  * The matching is a dense one-hot matrix times tokens: deterministic, differentiable, and the same on every backend.
  */
-import { add, cast, cumSum, div, equal, greaterOrEqual, matMul, mul, reduceL2, reduceMax, reduceSum, reshape, split, transpose } from '../graph/operators/index.ts';
+import { add, cast, div, equal, matMul, mul, reciprocal, reduceL2, reduceMax, reduceSum, reshape, transpose } from '../graph/operators/index.ts';
 import { constant, dimensionAt, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { TokenState } from './token-state.ts';
@@ -16,63 +16,58 @@ export interface Matching {
   readonly similarity: Tensor;
 }
 
-/** A similarity that no pair of tokens reaches: keeps the class token from being a destination. */
-const excluded = -2;
+/** Below any product of a source with a normalised destination, also in half precision: keeps a token from being chosen. */
+const excluded = -3e4;
 
-/** Norms below this count as this, so that a token of zeros is similar to nothing instead of not a number. */
+/** Added to norms, so that a token of zeros is similar to nothing instead of not a number. */
 const smallestNorm = 1e-6;
 
 /**
  * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity. No gradient flows through the choice.
+ * A source that is equally similar to several destinations, to the last bit, joins all of them.
  * @param keepFirst destination 0 is the class token and never chosen.
  */
 export function matchTokens(sources: Tensor, destinations: Tensor, keepFirst: boolean): Matching {
   const [batch, count] = [dimensionAt(destinations, 0), dimensionAt(destinations, 1)];
   const products = matMul(sources, transpose(destinations, [0, 2, 1]));
-  const norms = reshape(add(reduceL2(destinations, [-1]), smallestNorm), [batch, 1, count]);
-  const scaled = div(products, norms);
-  const allowed = keepFirst ? excludeFirst(scaled, sizeAt(destinations, 1), sources) : scaled;
+  // Only the destinations' norms matter for the choice; the sources' scale the few chosen values.
+  const scaled = div(products, reshape(norms(destinations), [batch, 1, count]));
+  const allowed = keepFirst ? add(scaled, firstExcluded(sizeAt(destinations, 1))) : scaled;
   const best = reduceMax(allowed, [-1], true);
-  const candidates = cast(equal(allowed, best), 'float32');
-  // Equal similarities are common in half precision: the first of them wins, as in an arg-max.
-  const first = cast(greaterOrEqual(1, cumSum(candidates, -1)), 'float32');
-  const similarity = div(best, add(reduceL2(sources, [-1], true), smallestNorm));
-  return { assignment: mul(candidates, first), similarity };
+  return { assignment: cast(equal(allowed, best), 'float32'), similarity: div(best, norms(sources)) };
 }
 
-/** Products are not yet divided by the sources' norms, so the exclusion is as large as any product can be. */
-function excludeFirst(scaled: Tensor, count: number, sources: Tensor): Tensor {
+/** Euclidean norm of each token, `[B, N, 1]`. */
+function norms(tokens: Tensor): Tensor {
+  return add(reduceL2(tokens, [-1], true), smallestNorm);
+}
+
+function firstExcluded(count: number): Tensor {
   const bias = Float32Array.from({ length: count }, (_, index) => (index === 0 ? excluded : 0));
-  return add(scaled, mul(constant(bias, [1, 1, count], 'float32'), add(reduceL2(sources, [-1], true), smallestNorm)));
+  return constant(bias, [1, 1, count], 'float32');
 }
 
 /**
- * Merges the last tokens of a state into the first `kept`: `[B, P, …] → [B, kept, …]`.
+ * Merges `S` sources into `K` destinations: `[B, K, …]`.
+ * @param keepFirst destination 0 is the class token and takes none.
  * @param scaleSizes a source adds `size × similarity` (DiffRate on ViTs) or its plain size (CAFormer).
  */
-export function mergeTokens(state: TokenState, kept: number, keepFirst: boolean, scaleSizes = true): TokenState {
-  const [destinations, sources] = splitAt(state.features, kept);
-  const { assignment, similarity } = matchTokens(sources, destinations, keepFirst);
+export function mergeTokens(destinations: TokenState, sources: TokenState, keepFirst: boolean, scaleSizes = true): TokenState {
+  const { assignment, similarity } = matchTokens(sources.features, destinations.features, keepFirst);
   const gather = transpose(assignment, [0, 2, 1]);
-  const count = add(reshape(reduceSum(assignment, [1]), [dimensionAt(gather, 0), kept, 1]), 1);
-  const features = div(add(destinations, matMul(gather, sources)), count);
-  const added = (value: Tensor | undefined, weight: (part: Tensor) => Tensor): Tensor | undefined => {
-    if (value === undefined) return undefined;
-    const [own, others] = splitAt(value, kept);
-    return add(own, matMul(gather, weight(others)));
-  };
-  const scaled = (part: Tensor): Tensor => (scaleSizes ? mul(part, similarity) : part);
-  const size = state.size === undefined ? sizeFromOnes(gather, similarity, scaleSizes) : added(state.size, scaled);
-  return { features, size, source: added(state.source, (part) => part) };
-}
+  const [batch, kept] = [dimensionAt(gather, 0), dimensionAt(gather, 1)];
+  const arrivals = reshape(reduceSum(assignment, [1]), [batch, kept, 1]);
+  const share = reciprocal(add(arrivals, 1));
+  const features = mul(add(destinations.features, matMul(gather, sources.features)), share);
+  const source =
+    destinations.source === undefined || sources.source === undefined ? undefined : add(destinations.source, matMul(gather, sources.source));
+  return { features, size: mergedSize(), source };
 
-/** Sizes after the first merge, when every token still had size 1. */
-function sizeFromOnes(gather: Tensor, similarity: Tensor, scaleSizes: boolean): Tensor {
-  return add(scaleSizes ? matMul(gather, similarity) : reduceSum(gather, [2], true), 1);
-}
-
-/** The first `count` tokens and the rest. */
-function splitAt(tensor: Tensor, count: number): [Tensor, Tensor] {
-  const [head, tail] = split(tensor, 1, [count, sizeAt(tensor, 1) - count]);
-  return [head as Tensor, tail as Tensor];
+  function mergedSize(): Tensor {
+    if (destinations.size === undefined || sources.size === undefined) {
+      // Before the first merge every token has size 1.
+      return add(scaleSizes ? matMul(gather, similarity) : arrivals, 1);
+    }
+    return add(destinations.size, matMul(gather, scaleSizes ? mul(sources.size, similarity) : sources.size));
+  }
 }

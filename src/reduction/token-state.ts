@@ -1,6 +1,6 @@
 /** What flows through the blocks of a network whose tokens are reduced: features, and what is known of each token. */
-import { gatherND, reshape } from '../graph/operators/index.ts';
-import { dimensionAt } from '../graph/tensor.ts';
+import { gatherND, slice, split } from '../graph/operators/index.ts';
+import { sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 
 /** The tokens at one place of the network. */
@@ -15,13 +15,30 @@ export interface TokenState {
   readonly mask?: Tensor | undefined;
 }
 
-/** Chooses and orders tokens of a state: `indices [B, P, 1]` int64. */
-export function gatherTokens(state: TokenState, indices: Tensor): TokenState {
-  const choose = (tensor: Tensor | undefined): Tensor | undefined => (tensor === undefined ? undefined : gatherND(tensor, indices));
-  return { features: gatherND(state.features, indices), size: choose(state.size), source: choose(state.source), mask: choose(state.mask) };
+/** Applies the same to everything that is known of the tokens. */
+function mapState(state: TokenState, change: (tensor: Tensor) => Tensor): TokenState {
+  const maybe = (tensor: Tensor | undefined): Tensor | undefined => (tensor === undefined ? undefined : change(tensor));
+  return { features: change(state.features), size: maybe(state.size), source: maybe(state.source), mask: maybe(state.mask) };
 }
 
-/** `[B, P]` indices as TopK gives them → `[B, P, 1]` as GatherND takes them. */
-export function asRows(indices: Tensor): Tensor {
-  return reshape(indices, [dimensionAt(indices, 0), dimensionAt(indices, 1), 1]);
+/** Chooses and orders tokens of a state: `indices [B, P, 1]` int64. */
+export function gatherTokens(state: TokenState, indices: Tensor): TokenState {
+  return mapState(state, (tensor) => gatherND(tensor, indices));
+}
+
+/** The first `count` tokens of a state and the rest. */
+export function splitTokens(state: TokenState, count: number): { first: TokenState; rest: TokenState } {
+  const total = sizeAt(state.features, 1);
+  const parts = new Map<Tensor, readonly Tensor[]>();
+  const part = (tensor: Tensor, index: number): Tensor => {
+    const both = parts.get(tensor) ?? split(tensor, 1, [count, total - count]);
+    parts.set(tensor, both);
+    return both[index] as Tensor;
+  };
+  return { first: mapState(state, (tensor) => part(tensor, 0)), rest: mapState(state, (tensor) => part(tensor, 1)) };
+}
+
+/** The first `count` tokens of a state. */
+export function firstTokens(state: TokenState, count: number): TokenState {
+  return mapState(state, (tensor) => slice(tensor, 1, 0, count));
 }

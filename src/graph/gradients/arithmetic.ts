@@ -7,6 +7,7 @@ import {
   equal,
   erf,
   exp,
+  gemm,
   greaterOrEqual,
   matMul,
   mul,
@@ -76,6 +77,20 @@ const matMulRule: GradientRule = ({ node, gradients, needs }) => {
   return [left, sumToShape(matMul(swapLast(a), gradient), b.shape)];
 };
 
+/** `dA = dY·B` or `dY·Bᵀ`, whichever was not used forward; `dB` likewise; the bias sums the rows. No weight is transposed. */
+const gemmRule: GradientRule = ({ node, gradients, needs }) => {
+  const [a, b, bias] = [operand(node, 0), operand(node, 1), node.inputs[2]];
+  const gradient = gradients[0] as Tensor;
+  const attribute = node.attributes['transB'];
+  const transposed = attribute !== undefined && 'int' in attribute && attribute.int === 1;
+  const toWeight = (): Tensor => (transposed ? matMul(swapLast(gradient), a) : matMul(swapLast(a), gradient));
+  return [
+    needs[0] === true ? gemm(gradient, b, undefined, !transposed) : undefined,
+    needs[1] === true ? toWeight() : undefined,
+    needs[2] === true && bias !== undefined ? sumToShape(gradient, bias.shape) : undefined,
+  ];
+};
+
 /** Rules of operators that compute element by element, and of MatMul. */
 export const arithmeticRules: Readonly<Record<string, GradientRule>> = {
   Add: binaryRule(incoming, incoming),
@@ -111,4 +126,5 @@ export const arithmeticRules: Readonly<Record<string, GradientRule>> = {
     ];
   },
   MatMul: matMulRule,
+  Gemm: gemmRule,
 };

@@ -21,6 +21,8 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
   const bytes = constantBytes(x);
   if (bytes !== undefined && after.names === '')
     return { type: x.type, shape, source: { kind: 'constant', name: undefined, bytes } };
+  const origin = reshapedFrom(x);
+  if (origin !== undefined && movedNames(origin.shape, shape) <= 1) return reshape(origin, shape);
   let inferred = 0;
   const target = shape.map((size, axis) => {
     if (typeof size === 'number') return size;
@@ -34,6 +36,16 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
     );
   }
   return makeSingle('Reshape', [x, int64Vector(target)], { type: x.type, shape });
+}
+
+/** What a reshaped tensor was made from: the data in between need no shape of their own. */
+function reshapedFrom({ source }: Tensor): Tensor | undefined {
+  return source.kind === 'node' && source.node.operator === 'Reshape' ? source.node.inputs[0] : undefined;
+}
+
+/** How many named dimensions are not at their axis; a Reshape can infer one. */
+function movedNames(before: Shape, after: Shape): number {
+  return after.filter((size, axis) => typeof size === 'string' && before[axis] !== size).length;
 }
 
 /** Permutes the axes: axis `i` of the result is axis `permutation[i]` of `x`. Constants are permuted at once. */

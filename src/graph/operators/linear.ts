@@ -1,4 +1,4 @@
-/** Matrix product and convolution. */
+/** Matrix products. */
 import { DiffrateError } from '../../errors.ts';
 import { broadcastShapes } from '../shapes.ts';
 import { formatShape, makeSingle } from '../tensor.ts';
@@ -19,4 +19,24 @@ export function matMul(a: Tensor, b: Tensor): Tensor {
     type: a.type,
     shape: [...leading, a.shape.at(-2) as Dimension, b.shape.at(-1) as Dimension],
   });
+}
+
+/**
+ * Matrix product with a bias: `x·W + b`, or `x·Wᵀ + b` with `transposeB`; one operator, so that the bias costs no pass of its own.
+ * @param a `[M, K]`
+ * @param b `[K, N]`, or `[N, K]` with `transposeB`
+ * @param c bias `[N]`
+ * @throws {DiffrateError} where K or N differs, naming the shapes.
+ */
+export function gemm(a: Tensor, b: Tensor, c: Tensor | undefined, transposeB = false): Tensor {
+  const [inner, columns] = transposeB ? [b.shape[1], b.shape[0]] : [b.shape[0], b.shape[1]];
+  const fits = a.shape.length === 2 && b.shape.length === 2 && a.shape[1] === inner;
+  if (!fits || (c !== undefined && (c.shape.length !== 1 || c.shape[0] !== columns))) {
+    const bias = c === undefined ? '' : ` with a bias of ${formatShape(c.shape)}`;
+    throw new DiffrateError(
+      `Gemm cannot multiply ${formatShape(a.shape)} by ${formatShape(b.shape)}${transposeB ? ' transposed' : ''}${bias}: the inner sizes must be equal and the bias as long as a row.`,
+    );
+  }
+  const shape = [a.shape[0] as Dimension, columns as Dimension];
+  return makeSingle('Gemm', c === undefined ? [a, b] : [a, b, c], { type: a.type, shape }, { transB: { int: transposeB ? 1 : 0 } });
 }

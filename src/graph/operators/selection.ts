@@ -11,22 +11,24 @@ export interface TopKOutputs {
 }
 
 /**
- * Sorted top-k along the last axis; equal elements come in the order of their indices.
+ * Sorted top-k along an axis, the last by default; equal elements come in the order of their indices.
  * @param k a number, or an int64 vector of one element with the name that its dimension gets.
  */
 export function topK(
   x: Tensor,
   k: number | { readonly count: Tensor; readonly name: Dimension },
   largest = true,
+  axis = -1,
 ): TopKOutputs {
-  const size = x.shape.at(-1);
+  const at = normalizeAxis(axis, x.shape.length);
+  const size = x.shape[at];
   const kept = typeof k === 'number' ? k : k.name;
   if (typeof k === 'number' && (k < 1 || (typeof size === 'number' && k > size))) {
     throw new DiffrateError(`TopK cannot choose ${k} of the ${size} elements of ${formatShape(x.shape)}.`);
   }
-  const shape = [...x.shape.slice(0, -1), kept];
+  const shape = x.shape.map((old, index) => (index === at ? kept : old));
   const count = typeof k === 'number' ? int64Vector([k]) : k.count;
-  const attributes = { axis: { int: -1 }, largest: { int: largest ? 1 : 0 }, sorted: { int: 1 } };
+  const attributes = { axis: { int: at }, largest: { int: largest ? 1 : 0 }, sorted: { int: 1 } };
   const [values, indices] = makeNode(
     'TopK',
     [x, count],

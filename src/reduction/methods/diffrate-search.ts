@@ -3,7 +3,7 @@
  * and the mask of every block is an input by sorted position, so that its gradient tells what each position is worth.
  * Whoever feeds it (the proxies of `src/search`) decides kept numbers and turns the gradients into theirs.
  */
-import { add, cast, cumSum, div, dynamicSlice, equal, greaterOrEqual, matMul, max, mul, reduceL2, reduceMax, reduceSum, reshape, transpose } from '../../graph/operators/index.ts';
+import { add, cast, div, dynamicSlice, equal, matMul, max, mul, reduceL2, reduceMax, reduceSum, reshape, transpose } from '../../graph/operators/index.ts';
 import { dimensionAt, inScope, input, sizeAt, stopGradient } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { maskedAttention } from '../../nn/masked-attention.ts';
@@ -116,8 +116,6 @@ function matchInPlace(features: Tensor, inputs: SearchedBlock): { assignment: Te
   const cosine = div(div(products, reshape(norms, [batch, 1, tokens])), slice(norms));
   const allowed = add(cosine, reshape(inputs.destinations, [1, 1, tokens]));
   const similarity = reduceMax(allowed, [-1], true);
-  const candidates = cast(equal(allowed, similarity), 'float32');
-  const first = cast(greaterOrEqual(1, cumSum(candidates, -1)), 'float32');
-  const weight = reshape(inputs.sourceWeight, [1, name, 1]);
-  return { assignment: mul(mul(candidates, first), weight), similarity };
+  const chosen = cast(equal(allowed, similarity), 'float32');
+  return { assignment: mul(chosen, reshape(inputs.sourceWeight, [1, name, 1])), similarity };
 }

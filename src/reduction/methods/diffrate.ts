@@ -6,15 +6,15 @@
  * Better than the published code, with the same result: importance needs only the class token's attention row, so
  * pruned tokens are chosen before attention and never become queries.
  */
-import { slice } from '../../graph/operators/index.ts';
-import { topK } from '../../graph/operators/index.ts';
+import { split, topK } from '../../graph/operators/index.ts';
 import { inScope, sizeAt } from '../../graph/tensor.ts';
+import type { Tensor } from '../../graph/tensor.ts';
 import { importance, needsOnlyClassAttention } from '../importance.ts';
 import type { ImportanceMetric } from '../importance.ts';
 import { mergeTokens } from '../merge.ts';
 import { effectiveTokens } from '../schedule.ts';
 import type { KeptNumbers } from '../schedule.ts';
-import { asRows, gatherTokens } from '../token-state.ts';
+import { firstTokens, gatherTokens, splitTokens } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import type { AttentionView, TokenReducer } from '../token-reducer.ts';
 
@@ -49,38 +49,58 @@ interface BlockPlan {
  * @param tokens number of tokens at the first block.
  */
 export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOptions = {}): TokenReducer {
-  const { metric = 'class-attention', order = 'prune-merge', classToken = true, scaleSizes = true, seed = 0 } = options;
-  const plans = effectiveTokens(kept, tokens).map((block, index) => planOf(block, kept, index, order));
-  const sort = (block: number, state: TokenState, view: AttentionView, count: number): TokenState =>
-    inScope('sort', () => gatherTokens(state, asRows(topK(importance(metric, view, classToken, seed + block), count).indices)));
-  const merge = (state: TokenState, count: number): TokenState => inScope('merge', () => mergeTokens(state, count, classToken, scaleSizes));
-  const early = needsOnlyClassAttention(metric);
+  const { metric = 'class-attention', order: orderName = 'prune-merge', classToken = true, scaleSizes = true, seed = 0 } = options;
+  const plans = effectiveTokens(kept, tokens).map((block, index) => planOf(block, kept, index, orderName));
+  const order = (block: number, view: AttentionView, count: number): Tensor =>
+    topK(importance(metric, view, classToken, seed + block), count, true, 1).indices;
+  const mergeRest = ({ first, rest }: { first: TokenState; rest: TokenState }): TokenState =>
+    inScope('merge', () => mergeTokens(first, rest, classToken, scaleSizes));
+  /** Sorts `count` tokens and merges all but the first `kept` of them. */
+  const sortAndMerge = (block: number, state: TokenState, view: AttentionView, count: number, kept: number): TokenState => {
+    if (kept === count) return inScope('sort', () => gatherTokens(state, order(block, view, count)));
+    const parts = inScope('sort', () => {
+      const [head, tail] = split(order(block, view, count), 1, [kept, count - kept]) as [Tensor, Tensor];
+      return { first: gatherTokens(state, head), rest: gatherTokens(state, tail) };
+    });
+    return mergeRest(parts);
+  };
 
   return {
-    name: `diffrate${metric === 'class-attention' ? '' : `:metric=${metric}`}${order === 'prune-merge' ? '' : `:order=${order}`}`,
+    name: `diffrate${metric === 'class-attention' ? '' : `:metric=${metric}`}${orderName === 'prune-merge' ? '' : `:order=${orderName}`}`,
     keySizes: (_, state) => state.size,
     selectQueries(block, state, view) {
       const plan = plans[block];
-      if (!early || plan === undefined || plan.mergeFirst || !reduces(plan, sizeAt(state.features, 1))) return undefined;
-      return inScope('sort', () => ({ indices: asRows(topK(importance(metric, view, classToken, seed + block), plan.prune).indices) }));
+      if (plan === undefined || !prunesEarly(plan, metric, state)) return undefined;
+      return inScope('sort', () => ({ indices: order(block, view, plan.prune) }));
     },
     afterAttention(block, state, view) {
       const plan = plans[block];
-      if (plan === undefined) return state;
       const entered = sizeAt(view.keys, 2);
-      if (!reduces(plan, entered)) return state;
+      if (plan === undefined || Math.min(plan.prune, plan.merge) >= entered) return state;
       if (plan.mergeFirst) {
-        const sorted = sort(block, state, view, entered);
-        const merged = plan.merge < entered ? merge(sorted, plan.merge) : sorted;
+        const merged = sortAndMerge(block, state, view, entered, plan.merge);
         return plan.prune < plan.merge ? inScope('prune', () => firstTokens(merged, plan.prune)) : merged;
       }
-      const pruned = early ? state : sort(block, state, view, plan.prune);
-      return plan.merge < plan.prune ? merge(pruned, plan.merge) : pruned;
+      // Tokens that were chosen before attention are in order already.
+      if (sizeAt(state.features, 1) === entered) return sortAndMerge(block, state, view, plan.prune, plan.merge);
+      return plan.merge < plan.prune ? mergeRest(inScope('merge', () => splitTokens(state, plan.merge))) : state;
     },
   };
 }
 
-const reduces = (plan: BlockPlan, entered: number): boolean => Math.min(plan.prune, plan.merge) < entered;
+/**
+ * Moving one number costs about as much as this many multiply-accumulates: choosing queries early gathers the block's tokens
+ * twice instead of once, which a handful of pruned tokens does not pay for.
+ */
+const multiplyAccumulatesPerMove = 64;
+
+/** Whether pruning before attention saves more (query and output projection, attention) than gathering once more costs. */
+function prunesEarly(plan: BlockPlan, metric: ImportanceMetric, { features }: TokenState): boolean {
+  if (plan.mergeFirst || !needsOnlyClassAttention(metric)) return false;
+  const [tokens, width] = [sizeAt(features, 1), sizeAt(features, 2)];
+  const saved = (tokens - plan.prune) * (2 * width + 2 * tokens);
+  return saved > multiplyAccumulatesPerMove * tokens;
+}
 
 function planOf(block: { tokensIn: number; pruneKept: number; tokensOut: number }, kept: KeptNumbers, index: number, order: ReductionOrder): BlockPlan {
   const { tokensIn, pruneKept, tokensOut } = block;
@@ -94,10 +114,4 @@ function planOf(block: { tokensIn: number; pruneKept: number; tokensOut: number 
     default:
       return { prune: pruneKept, merge: tokensOut, mergeFirst: false };
   }
-}
-
-/** The first `count` tokens of a state. */
-function firstTokens(state: TokenState, count: number): TokenState {
-  const cut = <T extends TokenState['size']>(tensor: T): T => (tensor === undefined ? tensor : (slice(tensor, 1, 0, count) as T));
-  return { features: slice(state.features, 1, 0, count), size: cut(state.size), source: cut(state.source), mask: cut(state.mask) };
 }

@@ -9,6 +9,9 @@ import { OnnxRuntimeSession } from '../session.ts';
 /** The runtime of this process. */
 export const nodeRuntime: Runtime = { load };
 
+/** Threads spin while a model runs, but not between runs: the cores belong to image decoding or to another session then. */
+const sharedCores = { session: { force_spinning_stop: '1' } };
+
 async function load(model: OnnxModel, options: SessionOptions = {}): Promise<Session> {
   const device = options.device ?? 'cpu';
   requireDevice(device);
@@ -17,6 +20,7 @@ async function load(model: OnnxModel, options: SessionOptions = {}): Promise<Ses
     executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
+    extra: sharedCores,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
     ...(options.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
     ...(externalData.length === 0
