@@ -1,12 +1,13 @@
 /**
  * Multiply-accumulates that a compressed Vision Transformer really computes, matrix product by matrix product. It differs from
- * the paper's count (`flops.ts`): pruned tokens are no queries, choosing and merging tokens costs something, and in the last
+ * the paper's count (`flops.ts`): tokens pruned before attention are no queries (where that pays, see `methods/diffrate.ts`), choosing and merging tokens costs something, and in the last
  * block of a network that reads the class token nothing but that token is computed.
  *
  * In a block N tokens enter, P are left after pruning, K after merging.
  */
 
 import { patchCount, tokenCount, type VisionTransformerConfiguration } from '../models/configuration.ts';
+import { prunesBeforeAttention } from '../reduction/methods/diffrate.ts';
 import { effectiveTokens, uncompressed, type EffectiveBlock, type KeptNumbers } from '../reduction/schedule.ts';
 import { attentionFlops, flopsCount, mlpFlops, type FlopsCount } from './flops.ts';
 
@@ -20,7 +21,7 @@ export function keyValueFlops(tokensIn: number, width: number): number {
   return 2 * tokensIn * width ** 2;
 }
 
-/** The class token's attention row, which says what may go: its query, and its scores with N keys. */
+/** The class token's attention row, computed ahead where tokens are pruned before attention: its query and its scores with N keys. */
 export function importanceFlops(tokensIn: number, width: number): number {
   return width ** 2 + tokensIn * width;
 }
@@ -42,11 +43,11 @@ export function mergeFlops(pruneKept: number, mergeKept: number, width: number):
 
 function blockFlops(block: EffectiveBlock, width: number, hiddenWidth: number): number {
   const { tokensIn, pruneKept, mergeKept } = block;
-  const reduces = mergeKept < tokensIn;
+  const early = prunesBeforeAttention(tokensIn, pruneKept, width);
   return (
     keyValueFlops(tokensIn, width) +
-    (reduces ? importanceFlops(tokensIn, width) : 0) +
-    queryFlops(pruneKept, tokensIn, width) +
+    (early ? importanceFlops(tokensIn, width) : 0) +
+    queryFlops(early ? pruneKept : tokensIn, tokensIn, width) +
     matchingFlops(pruneKept, mergeKept, width) +
     mergeFlops(pruneKept, mergeKept, width) +
     mlpFlops(mergeKept, width, hiddenWidth)

@@ -17,15 +17,20 @@ describe('countRealFlops', () => {
     expect(baselineRealFlops(deit).total).toBe(baselineFlops(deit).total - C * 16 * 16 * 3);
   });
 
-  it('counts each matrix product of a reducing block', () => {
+  it('counts each matrix product of a block that prunes before attention', () => {
+    const kept = { pruneKept: [17, 8, 8], mergeKept: [17, 6, 6] };
+    const products = 2 * 17 * C * C + (C * C + 17 * C) + (8 * C * C + 2 * 8 * 17 * C + 8 * C * C) + 2 * 5 * C + 2 * 6 * C + 8 * 6 * C * C;
+    expect(countRealFlops(deit, kept).blocks[1]).toBe(products);
+  });
+
+  it('counts every token as a query where too few are pruned to gather them first', () => {
     const kept = { pruneKept: [17, 12, 12], mergeKept: [17, 9, 9] };
     const keysAndValues = 2 * 17 * C * C;
-    const classRow = C * C + 17 * C;
-    const queries = 12 * C * C + 2 * 12 * 17 * C + 12 * C * C;
+    const queries = 17 * C * C + 2 * 17 * 17 * C + 17 * C * C;
     const matching = 3 * 8 * C;
     const merging = 3 * 9 * C;
     const mlp = 8 * 9 * C * C;
-    expect(countRealFlops(deit, kept).blocks[1]).toBe(keysAndValues + classRow + queries + matching + merging + mlp);
+    expect(countRealFlops(deit, kept).blocks[1]).toBe(keysAndValues + queries + matching + merging + mlp);
   });
 
   it('gives a block that removes nothing its plain cost', () => {

@@ -89,3 +89,14 @@ test('a flip mirrors every row, three or four channels', () => {
   normalize({ data: withAlpha, width: 2, height: 1, channels: 4 }, pixels, 0, true);
   expect([...pixels]).toEqual(expected);
 });
+
+test('in square mode both sides are resized, whatever the ratio', () => {
+  const [width, height] = [40, 20];
+  const data = Uint8Array.from({ length: width * height * 3 }, (_, index) => (index * 7919) % 251);
+  const image = { data, width, height, channels: 3 } as const;
+  const square = { ...imagenet, resizeShortSide: 16, cropSize: 16, resizeMode: 'square' } as const;
+  const whole = resizeImage(image, { width: 16, height: 16, interpolation: 'bicubic' });
+  expect([...resizeAndCrop(image, square).data]).toEqual([...whole.data]);
+  const shortSide = resizeAndCrop(image, { ...square, resizeMode: 'short-side' });
+  expect([...shortSide.data]).not.toEqual([...whole.data]);
+});

@@ -160,13 +160,25 @@ export const numericMeanings: Readonly<Record<string, Meaning>> = {
   },
   Where: ({ input }) => [elementWise([input(0), input(1), input(2)], (condition, a, b) => (condition === 0 ? b : a))],
   MatMul: matMul,
+  Gemm: ({ input, int, inputs }) => {
+    const [a, b] = [input(0), input(1)];
+    const transposed = int('transB', 0) === 1;
+    const columns = b.shape[transposed ? 0 : 1] as number;
+    const inner = a.shape[1] as number;
+    return [
+      fromPositions([a.shape[0] as number, columns], ([row = 0, column = 0]) => {
+        const terms = Array.from(
+          { length: inner },
+          (_, k) => elementAt(a, [row, k]) * elementAt(b, transposed ? [column, k] : [k, column]),
+        );
+        return sum(terms) + (inputs.length > 2 ? elementAt(input(2), [column]) : 0);
+      }),
+    ];
+  },
   ReduceSum: reduction(sum),
   ReduceMean: reduction((values) => sum(values) / values.length),
   ReduceMax: reduction((values) => Math.max(...values)),
   ReduceL2: reduction((values) => Math.sqrt(sum(values.map((value) => value ** 2)))),
-  CumSum: ({ input }) => [
-    alongAxis(input(0), input(1).data[0] as number, (line) => line.map((_, index) => sum(line.slice(0, index + 1)))),
-  ],
   Softmax: ({ input, int }) => [
     alongAxis(input(0), int('axis', -1), (line) => line.map((value) => Math.exp(value - logSumExp(line)))),
   ],

@@ -43,6 +43,7 @@ const cases: Readonly<Record<string, OperatorCase>> = {
   Cast: (draw) => [cast(cast(draw.floats(draw.shape(0)), 'float64'), 'float32')],
   Where: operatorCases.where,
   MatMul: operatorCases.matMul,
+  Gemm: operatorCases.gemm,
   Identity: identityCase,
   Reshape: operatorCases.reshape,
   Transpose: operatorCases.transpose,

@@ -168,6 +168,12 @@ export const operatorCases: Readonly<Record<keyof typeof operators, OperatorCase
     )();
   },
   matMul: matrices,
+  gemm: (draw) => {
+    const [m, k, n] = [draw.dimension('rows'), draw.size(), draw.size()];
+    const transposed = draw.oneOf(true, false);
+    const bias = draw.oneOf(true, false) ? draw.floats([n]) : undefined;
+    return [operators.gemm(draw.floats([m, k]), draw.floats(transposed ? [n, k] : [k, n]), bias, transposed)];
+  },
   reshape: reshaped,
   transpose: (draw) => {
     const shape = draw.shape(1);
@@ -232,7 +238,6 @@ export const operatorCases: Readonly<Record<keyof typeof operators, OperatorCase
   reduceMean: reduction(operators.reduceMean),
   reduceMax: reduction(operators.reduceMax),
   reduceL2: reduction(operators.reduceL2),
-  cumSum: alongAxis(operators.cumSum),
   softmax: alongAxis(operators.softmax),
   logSoftmax: alongAxis(operators.logSoftmax),
   layerNormalization: layerNorm,

@@ -100,6 +100,7 @@ const examples: readonly [string, () => Tensor, unknown][] = [
       [14, 50],
     ],
   ],
+  ['gemm', () => operators.gemm(x, x, floats([2], 10, 20), true), [[15, 34], [24, 70]]],
   [
     'reshape',
     () => operators.reshape(operators.add(x, 0), [3, 2]),
@@ -178,22 +179,6 @@ const examples: readonly [string, () => Tensor, unknown][] = [
   ['reduceMax', () => operators.reduceMax(x, [0], true), [[3, 4, 5]]],
   ['reduceL2', () => operators.reduceL2(floats([1, 2], 3, -4), [1]), [5]],
   ['reduceL2 over none', () => operators.reduceL2(floats([1, 2], 3, -4), []), [[3, 4]]],
-  [
-    'cumSum',
-    () => operators.cumSum(x, 0),
-    [
-      [0, 1, 2],
-      [3, 5, 7],
-    ],
-  ],
-  [
-    'cumSum of the last axis',
-    () => operators.cumSum(x, -1),
-    [
-      [0, 1, 3],
-      [3, 7, 12],
-    ],
-  ],
   ['softmax', () => operators.softmax(operators.mul(column, 0)), [[1], [1]]],
   ['softmax of the first axis', () => operators.softmax(operators.mul(column, 0), 0), [[0.5], [0.5]]],
   [

@@ -1,7 +1,7 @@
 /** ONNX operators that reduce or normalise along axes. */
 import { DiffrateError } from '../../errors.ts';
 import { reducedShape } from '../shapes.ts';
-import { constant, formatShape, int64Vector, makeNode, makeSingle, normalizeAxis } from '../tensor.ts';
+import { formatShape, int64Vector, makeNode, makeSingle, normalizeAxis } from '../tensor.ts';
 import type { Dimension, Tensor } from '../tensor.ts';
 import { abs } from './elementwise.ts';
 
@@ -31,12 +31,6 @@ export const reduceMax = (x: Tensor, axes: readonly number[], keepDimensions = f
 /** Euclidean norm over axes; it has no gradient rule, since similarities carry none in DiffRate. */
 export const reduceL2 = (x: Tensor, axes: readonly number[], keepDimensions = false): Tensor =>
   reduce('ReduceL2', x, axes, keepDimensions);
-
-/** Running sum along an axis; it has no gradient rule, since it only breaks ties. */
-export function cumSum(x: Tensor, axis: number): Tensor {
-  const at = constant(BigInt64Array.of(BigInt(normalizeAxis(axis, x.shape.length))), [], 'int64');
-  return makeSingle('CumSum', [x, at], { type: x.type, shape: x.shape });
-}
 
 /** Softmax along an axis. */
 export function softmax(x: Tensor, axis = -1): Tensor {

@@ -70,7 +70,8 @@ export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOpt
     keySizes: (_, state) => state.size,
     selectQueries(block, state, view) {
       const plan = plans[block];
-      if (plan === undefined || !prunesEarly(plan, metric, state)) return undefined;
+      if (plan === undefined || plan.mergeFirst || !needsOnlyClassAttention(metric)) return undefined;
+      if (!prunesBeforeAttention(sizeAt(state.features, 1), plan.prune, sizeAt(state.features, 2))) return undefined;
       return inScope('sort', () => ({ indices: order(block, view, plan.prune) }));
     },
     afterAttention(block, state, view) {
@@ -94,12 +95,12 @@ export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOpt
  */
 const multiplyAccumulatesPerMove = 64;
 
-/** Whether pruning before attention saves more (query and output projection, attention) than gathering once more costs. */
-function prunesEarly(plan: BlockPlan, metric: ImportanceMetric, { features }: TokenState): boolean {
-  if (plan.mergeFirst || !needsOnlyClassAttention(metric)) return false;
-  const [tokens, width] = [sizeAt(features, 1), sizeAt(features, 2)];
-  const saved = (tokens - plan.prune) * (2 * width + 2 * tokens);
-  return saved > multiplyAccumulatesPerMove * tokens;
+/**
+ * Whether pruning before attention saves more (query and output projection, attention) than gathering once more costs.
+ * @param tokens N that enter a block of width C, of which `pruneKept` are left.
+ */
+export function prunesBeforeAttention(tokens: number, pruneKept: number, width: number): boolean {
+  return (tokens - pruneKept) * (2 * width + 2 * tokens) > multiplyAccumulatesPerMove * tokens;
 }
 
 function planOf(block: { tokensIn: number; pruneKept: number; tokensOut: number }, kept: KeptNumbers, index: number, order: ReductionOrder): BlockPlan {

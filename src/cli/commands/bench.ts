@@ -1,0 +1,47 @@
+/** `diffrate bench`: throughput and latency of a schedule beside the plain network. */
+import { defineCommand } from 'citty';
+import { measureThroughput } from '../../evaluation/throughput.ts';
+import { resolveModel } from '../model-option.ts';
+import { integerOption, integersOption, options } from '../options.ts';
+import { printResult } from '../output.ts';
+import { withProgress } from '../progress.ts';
+import { formatRuns } from '../runs-table.ts';
+import { resolveSchedule } from '../schedule-option.ts';
+import { sessionOptions } from '../session-options.ts';
+
+export const benchCommand = defineCommand({
+  meta: {
+    name: 'diffrate bench',
+    description: 'Throughput and latency beside the uncompressed network, on random pixels',
+  },
+  args: {
+    model: options.model,
+    schedule: options.schedule,
+    weights: options.weights,
+    batch: { ...options.batch, valueHint: '1,16', description: 'batch sizes', default: '1,16' },
+    rounds: {
+      type: 'string',
+      valueHint: 'N',
+      description: 'runs whose median counts, after three that do not',
+      default: '15',
+    },
+    device: options.device,
+    threads: options.threads,
+    seed: options.seed,
+    json: options.json,
+  },
+  run: async ({ args }) => {
+    const session = sessionOptions(args);
+    const batches = integersOption('batch', args.batch);
+    const rounds = integerOption('rounds', args.rounds);
+    const seed = integerOption('seed', args.seed, 0);
+    const model = await resolveModel(args.model, args.weights);
+    const named = await resolveSchedule(args.schedule, model);
+    const runs = await withProgress((progress) => {
+      const onProgress = (done: number, of: number): void => progress.update(`round ${done} of ${of}`);
+      return measureThroughput(model, { ...session, schedule: named?.schedule, batches, rounds, seed, onProgress });
+    });
+    const result = { model: model.name, schedule: named?.scheduleName ?? null, runs };
+    printResult(args.json, result, () => formatRuns(runs));
+  },
+});

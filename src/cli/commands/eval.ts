@@ -1,0 +1,65 @@
+/** `diffrate eval`: accuracy on an image folder, and agreement with the uncompressed network. */
+import { defineCommand } from 'citty';
+import { evaluateModel } from '../../evaluation/evaluate.ts';
+import type { EvaluationResult } from '../../evaluation/evaluate.ts';
+import { evaluationLine } from '../evaluation-line.ts';
+import { resolveFolder } from '../folder-option.ts';
+import { resolveModel } from '../model-option.ts';
+import { integerOption, options } from '../options.ts';
+import { formatNumber, formatTable, printResult } from '../output.ts';
+import { withProgress } from '../progress.ts';
+import { resolveSchedule } from '../schedule-option.ts';
+import { sessionOptions } from '../session-options.ts';
+
+export const evalCommand = defineCommand({
+  meta: {
+    name: 'diffrate eval',
+    description: 'Accuracy on an image folder, and agreement with the uncompressed network',
+  },
+  args: {
+    model: options.model,
+    data: options.data,
+    schedule: options.schedule,
+    weights: options.weights,
+    limit: options.limit,
+    batch: { ...options.batch, default: '16' },
+    device: options.device,
+    threads: options.threads,
+    strict: options.strict,
+    json: options.json,
+  },
+  run: async ({ args }) => {
+    const session = sessionOptions(args);
+    const batchSize = integerOption('batch', args.batch);
+    const folder = await resolveFolder(args.data, args);
+    const model = await resolveModel(args.model, args.weights);
+    const schedule = await resolveSchedule(args.schedule, model);
+    const result = await withProgress((progress) =>
+      evaluateModel(model, {
+        ...session,
+        ...schedule,
+        folder,
+        batchSize,
+        strict: args.strict,
+        onWarning: (message) => progress.note(`warning: ${message}`),
+        onProgress: (report) => progress.update(evaluationLine(report)),
+      }),
+    );
+    printResult(args.json, result, () => formatResult(result));
+  },
+});
+
+function formatResult(result: EvaluationResult): string {
+  const rows = [
+    ['images', String(result.images)],
+    ['left out', String(result.skipped.length)],
+    ['GFLOPs (paper’s count)', formatNumber(result.gflops, 3)],
+    ['top-1 %', formatNumber(result.top1, 2)],
+    ['top-5 %', formatNumber(result.top5, 2)],
+    ['loss', formatNumber(result.loss, 4)],
+    ['agreement %', formatNumber(result.agreement, 2)],
+    ['KL', formatNumber(result.kl, 5)],
+    ['images/s', formatNumber(result.imagesPerSecond, 1)],
+  ];
+  return formatTable([result.model, result.schedule ?? result.method], rows);
+}

@@ -1,0 +1,50 @@
+/** `diffrate export`: writes a model folder with a schedule's kept numbers fixed in the graph. */
+import { defineCommand } from 'citty';
+import { exportModel } from '../../exporting/export-model.ts';
+import { exportDtypes } from '../../exporting/precision.ts';
+import { resolveModel } from '../model-option.ts';
+import { options, wordsOption } from '../options.ts';
+import { formatTable, printResult } from '../output.ts';
+import { resolveSchedule } from '../schedule-option.ts';
+
+/** Definition of `--dtype`, which `compress` has, too. */
+export const dtypeOption = {
+  type: 'string',
+  valueHint: 'fp32,fp16,q8',
+  description: 'precisions to write; the first is loaded by default',
+  default: 'fp32',
+} as const;
+
+export const exportCommand = defineCommand({
+  meta: { name: 'diffrate export', description: 'Writes a model folder for transformers.js and ONNX Runtime' },
+  args: {
+    model: options.model,
+    schedule: { ...options.schedule, required: true },
+    out: { type: 'string', valueHint: 'DIR', description: 'folder to write', required: true },
+    dtype: dtypeOption,
+    weights: options.weights,
+    json: options.json,
+  },
+  run: async ({ args }) => {
+    const dtypes = wordsOption('dtype', args.dtype, exportDtypes);
+    const model = await resolveModel(args.model, args.weights);
+    const named = await resolveSchedule(args.schedule, model);
+    // What the exporter would warn of, the schedule's own check has said.
+    const { directory, files, schedule } = await exportModel({
+      model,
+      schedule: named?.schedule,
+      directory: args.out,
+      dtypes,
+    });
+    const report = { model: model.name, out: directory, dtypes, gflops: schedule?.gflops ?? null, files };
+    printResult(args.json, report, () => `${directory}\n${formatFiles(files)}`);
+  },
+});
+
+/** Written files as a table. */
+export function formatFiles(files: readonly { readonly path: string; readonly bytes: number }[]): string {
+  return formatTable(
+    ['file', 'kB'],
+    files.map(({ path, bytes }) => [path, (bytes / 1000).toFixed(1)]),
+  );
+}

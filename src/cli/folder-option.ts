@@ -1,0 +1,18 @@
+/** `--data`, `--limit` and `--strict`: the image folder. */
+import { openImageFolder } from '../data/image-folder.ts';
+import type { ImageFolder } from '../data/image-folder.ts';
+import { integerOption } from './options.ts';
+import { printWarning } from './output.ts';
+
+/** Opens the folder that the command line names. */
+export async function resolveFolder(
+  data: string,
+  given: { readonly limit?: string; readonly strict?: boolean },
+): Promise<ImageFolder> {
+  const limit = integerOption('limit', given.limit);
+  return openImageFolder(data, {
+    strict: given.strict,
+    onWarning: printWarning,
+    ...(limit === undefined ? {} : { limit }),
+  });
+}

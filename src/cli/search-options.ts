@@ -1,0 +1,77 @@
+/** The options of a search, which `search` and `compress` share, and its progress. */
+import { searchSchedule } from '../search/search.ts';
+import type { PresetName, SearchOptions, SearchOutcome, SearchProgress, TargetKind } from '../search/search-options.ts';
+import { interruptible } from './interrupt.ts';
+import { integerOption, options } from './options.ts';
+import { formatSeconds } from './output.ts';
+import { withProgress } from './progress.ts';
+import { sessionOptions } from './session-options.ts';
+
+// citty wants lists that may be changed.
+const presetNames: PresetName[] = ['small-data', 'paper'];
+const targetKinds: TargetKind[] = ['labels', 'teacher'];
+
+/** Definitions. */
+export const searchOptions = {
+  preset: {
+    type: 'enum',
+    options: presetNames,
+    description: 'small-data: some hundred images and minutes; paper: its recipe',
+    default: 'small-data',
+  },
+  steps: { type: 'string', valueHint: 'N', description: 'steps in place of the preset’s' },
+  batch: { ...options.batch, description: 'images per step in place of the preset’s' },
+  targets: {
+    type: 'enum',
+    options: targetKinds,
+    description: 'compare with the labels, or with the uncompressed network',
+  },
+  seed: options.seed,
+  resume: { type: 'boolean', description: 'continue a search that was stopped' },
+  device: options.device,
+  threads: options.threads,
+} as const;
+
+/** What the definitions give. */
+export interface GivenSearch {
+  readonly preset: PresetName;
+  readonly steps?: string;
+  readonly batch?: string;
+  readonly targets?: TargetKind;
+  readonly seed: string;
+  readonly resume?: boolean;
+  readonly device: string;
+  readonly threads?: string;
+}
+
+/** The part of the search's options that these definitions stand for. */
+export type SearchSettings = Pick<
+  SearchOptions,
+  'preset' | 'steps' | 'batchSize' | 'targets' | 'seed' | 'resume' | 'device' | 'threads'
+>;
+
+/** Values of the options. */
+export function parseSearchOptions(given: GivenSearch): SearchSettings {
+  return {
+    ...sessionOptions(given),
+    preset: given.preset,
+    steps: integerOption('steps', given.steps),
+    batchSize: integerOption('batch', given.batch),
+    targets: given.targets,
+    seed: integerOption('seed', given.seed, 0) ?? 0,
+    resume: given.resume === true,
+  };
+}
+
+/** Searches with progress on standard error; Ctrl-C ends it after the running step. */
+export async function runSearch(settings: Omit<SearchOptions, 'signal' | 'onWarning'>): Promise<SearchOutcome> {
+  return withProgress((progress) => {
+    const onWarning = (message: string): void => progress.note(`warning: ${message}`);
+    const onProgress = (report: SearchProgress): void => progress.update(progressLine(report));
+    return interruptible((signal) => searchSchedule({ ...settings, signal, onWarning }, onProgress));
+  });
+}
+
+function progressLine({ step, steps, loss, gflops, imagesPerSecond, secondsLeft }: SearchProgress): string {
+  return `step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${gflops.toFixed(3)} GFLOPs, ${imagesPerSecond.toFixed(1)} images/s, ${formatSeconds(secondsLeft)} left`;
+}

@@ -1,0 +1,170 @@
+/**
+ * Exports a network as a model folder that transformers.js, onnxruntime-node and onnxruntime-web load: ONNX files in several
+ * precisions, configurations, the schedule and a model card.
+ */
+import { join } from 'node:path';
+import { countFlops } from '../cost/flops.ts';
+import { UsageError } from '../errors.ts';
+import { networkModel } from '../evaluation/network-session.ts';
+import type { LoadedModel } from '../loading/load-model.ts';
+import { tokenCount } from '../models/configuration.ts';
+import { scheduleTarget } from '../models/schedule-target.ts';
+import type { OnnxModel } from '../onnx/model.ts';
+import { encodeModel } from '../onnx/write.ts';
+import { diffRate } from '../reduction/methods/diffrate.ts';
+import { effectiveSchedule, serializeSchedule } from '../reduction/schedule.ts';
+import type { Schedule } from '../reduction/schedule.ts';
+import { validateSchedule } from '../reduction/validate-schedule.ts';
+import { toHalfPrecision } from './half-precision.ts';
+import { modelCard } from './model-card.ts';
+import type { Measured } from './model-card.ts';
+import { diffrateMember, modelConfiguration, preprocessorConfiguration } from './model-configuration.ts';
+import { exportDtypes, modelFileName } from './precision.ts';
+import type { ExportDtype } from './precision.ts';
+import { quantizeDynamically } from './quantization.ts';
+import { checkTarget, readJsonIfThere, writeFolder } from './staged-folder.ts';
+import type { FileContent, FileWriter, FolderFile, FolderKind } from './staged-folder.ts';
+
+/** What to export, and where to. */
+export interface ExportOptions {
+  readonly model: LoadedModel;
+  /** Kept numbers to fix in the graph; without one the network is exported as it is. */
+  readonly schedule?: Schedule | undefined;
+  /** The folder to write; it must be new, empty, or one that diffrate wrote (then its model files are replaced). */
+  readonly directory: string;
+  /** Precisions; the first one is what loads by default. Default: `fp32` alone. */
+  readonly dtypes?: readonly ExportDtype[];
+  /** Figures for the model card. */
+  readonly measured?: Measured | undefined;
+  /** Weights of more bytes than this go to an external data file. Default and maximum 1.9e9, below protobuf's limit. */
+  readonly externalDataAbove?: number;
+  /** Writes one file; for tests of failures. */
+  readonly write?: FileWriter;
+}
+
+/** A file that was written. */
+export interface ExportedFile {
+  /** Path in the folder. */
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** What was written. */
+export interface ExportedModel {
+  readonly directory: string;
+  readonly files: readonly ExportedFile[];
+  /** The schedule as written, its cost counted for this network. */
+  readonly schedule: Schedule | undefined;
+  /** Sentences for the user: at present, that the schedule was learnt for another network. */
+  readonly warnings: readonly string[];
+}
+
+const largestInlineBytes = 1.9e9;
+
+const conversions: Readonly<Record<ExportDtype, (model: OnnxModel) => OnnxModel>> = {
+  fp32: (model) => model,
+  fp16: toHalfPrecision,
+  q8: quantizeDynamically,
+};
+
+const folderKind: FolderKind = {
+  foreign: ['config.json', 'preprocessor_config.json', 'README.md', 'onnx', '.git'],
+  isOurs: async (folder) => (await readJsonIfThere(join(folder, 'config.json')))?.[diffrateMember] !== undefined,
+  replaced: [
+    'schedule.json',
+    ...exportDtypes.flatMap((dtype) => [`onnx/${modelFileName(dtype)}`, `onnx/${modelFileName(dtype)}_data`]),
+  ],
+};
+
+/**
+ * Checks before long work that a model could be exported there, as far as can be told without writing.
+ * @throws {DiffrateError} where the folder holds something that is not ours to replace.
+ */
+export async function checkExportDirectory(directory: string): Promise<void> {
+  await checkTarget(directory, folderKind);
+}
+
+/**
+ * Exports a network as a model folder. Kept numbers are static, the batch is free: input `pixel_values [batch, 3, S, S]`,
+ * output `logits [batch, classes]` (pooled features `[batch, C]` of an encoder without a head).
+ * @throws {DiffrateError} where the schedule does not fit the network, or the folder cannot be written; nothing is then left behind.
+ */
+export async function exportModel(options: ExportOptions): Promise<ExportedModel> {
+  const { model, directory, measured } = options;
+  const dtypes = checkDtypes(options.dtypes ?? ['fp32']);
+  const { configuration } = model;
+  const tokens = tokenCount(configuration);
+  const warnings =
+    options.schedule === undefined
+      ? []
+      : validateSchedule(options.schedule, scheduleTarget(configuration, model.name), { allowRising: true });
+  const schedule = options.schedule && withCost(effectiveSchedule(options.schedule, tokens), model);
+  const network = withMetadata(networkModel(model, schedule && diffRate(schedule, tokens)), model, schedule);
+
+  const limit = Math.min(options.externalDataAbove ?? largestInlineBytes, largestInlineBytes);
+  const models = dtypes.map((dtype) => modelFiles(conversions[dtype](network), modelFileName(dtype), limit));
+  const externalDataFiles = dtypes.map(modelFileName).filter((_, index) => (models[index]?.length ?? 0) > 1);
+  const [defaultDtype = 'fp32'] = dtypes;
+  const config = modelConfiguration(model, {
+    defaultDtype,
+    externalDataFiles,
+    kept: schedule && keptNumbers(schedule),
+  });
+  const files: FolderFile[] = [
+    ...models.flat(),
+    ...(schedule === undefined ? [] : [{ path: 'schedule.json', content: serializeSchedule(schedule) }]),
+    { path: 'preprocessor_config.json', content: jsonText(preprocessorConfiguration(configuration.preprocessing)) },
+    { path: 'README.md', content: modelCard({ model, schedule, dtypes, measured }) },
+    { path: 'config.json', content: jsonText(config) },
+  ];
+  await writeFolder(directory, files, folderKind, options.write);
+  return {
+    directory,
+    files: files.map(({ path, content }) => ({ path, bytes: bytesOf(content) })),
+    schedule,
+    warnings,
+  };
+}
+
+function checkDtypes(dtypes: readonly ExportDtype[]): readonly ExportDtype[] {
+  const unknown = dtypes.find((dtype) => !exportDtypes.includes(dtype));
+  if (unknown !== undefined || dtypes.length === 0) {
+    throw new UsageError(`There is no precision "${unknown ?? ''}" to export: use ${exportDtypes.join(', ')}.`);
+  }
+  return [...new Set(dtypes)];
+}
+
+const keptNumbers = ({ pruneKept, mergeKept }: Schedule) => ({ pruneKept, mergeKept });
+
+/** The schedule with what it costs in this network, by the paper's count. */
+function withCost(schedule: Schedule, { configuration }: LoadedModel): Schedule {
+  const gflops = Number((countFlops(configuration, schedule).total / 1e9).toPrecision(6));
+  // Members of a published schedule beyond those of a file are left behind.
+  const { model, inputSize, pruneKept, mergeKept, target, createdBy } = schedule;
+  return { model, inputSize, pruneKept, mergeKept, gflops, target, createdBy };
+}
+
+/** The ONNX model, saying itself what it is: `metadata_props` survive when the file is moved alone. */
+function withMetadata(network: OnnxModel, { name }: LoadedModel, schedule: Schedule | undefined): OnnxModel {
+  const metadata: Record<string, string> = { ...network.metadata, 'diffrate.model': name };
+  if (schedule !== undefined) metadata['diffrate.schedule'] = JSON.stringify(keptNumbers(schedule));
+  return { ...network, metadata };
+}
+
+/** The ONNX file, and its external data where the weights need it. */
+function modelFiles(model: OnnxModel, name: string, limit: number): FolderFile[] {
+  const weightBytes = model.initializers.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const external = weightBytes > limit ? `${name}_data` : undefined;
+  const encoded = encodeModel(model, external);
+  const files: FolderFile[] = [{ path: `onnx/${name}`, content: encoded.model }];
+  if (external !== undefined) files.push({ path: `onnx/${external}`, content: encoded.externalData });
+  return files;
+}
+
+const jsonText = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
+
+function bytesOf(content: FileContent): number {
+  return typeof content === 'string'
+    ? Buffer.byteLength(content)
+    : content.reduce((sum, chunk) => sum + chunk.length, 0);
+}

@@ -1,0 +1,202 @@
+/** `README.md` of an exported folder: a model card as the Hugging Face hub reads it, with what was counted and measured. */
+import { baselineFlops, countFlops } from '../cost/flops.ts';
+import { baselineRealFlops, countRealFlops } from '../cost/real-flops.ts';
+import type { LoadedModel } from '../loading/load-model.ts';
+import { tokenCount } from '../models/configuration.ts';
+import { lookUpModel } from '../models/registry.ts';
+import type { RegistryEntry } from '../models/registry.ts';
+import { effectiveTokens } from '../reduction/schedule.ts';
+import type { Schedule } from '../reduction/schedule.ts';
+import { modelFileName } from './precision.ts';
+import type { ExportDtype } from './precision.ts';
+
+/** One throughput measurement, plain and exported network in turn on the same machine. */
+export interface MeasuredThroughput {
+  readonly batch: number;
+  readonly device: string;
+  readonly imagesPerSecond: number;
+  readonly baselineImagesPerSecond: number;
+}
+
+/** What was measured of the exported network; only what is given is written. */
+export interface Measured {
+  /** Images that the figures below were measured on, in words: `650 images of imagenet-val`. */
+  readonly data?: string;
+  /** Percent; `baseline…` is the uncompressed network on the same images. */
+  readonly top1?: number | null;
+  readonly baselineTop1?: number | null;
+  readonly top5?: number | null;
+  readonly baselineTop5?: number | null;
+  /** Percent of images on which both networks name the same class. */
+  readonly agreement?: number | null;
+  /** Mean KL(uncompressed ‖ compressed) in nats. */
+  readonly kl?: number | null;
+  readonly throughput?: readonly MeasuredThroughput[];
+  /** Machine of the throughput figures, in words. */
+  readonly machine?: string;
+}
+
+/** Everything that a card tells. */
+export interface ModelCard {
+  readonly model: LoadedModel;
+  readonly schedule?: Schedule | undefined;
+  readonly dtypes: readonly ExportDtype[];
+  readonly measured?: Measured | undefined;
+}
+
+const hubLicences = new Map([
+  ['Apache-2.0', 'apache-2.0'],
+  ['CC BY-NC 4.0 (not for commercial use)', 'cc-by-nc-4.0'],
+]);
+
+const giga = (value: number): string => (value / 1e9).toFixed(3);
+
+const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
+
+/** The card's text. */
+export function modelCard(card: ModelCard): string {
+  const sections = [frontMatter(card), introduction(card), figures(card), usage(card), provenance(card)];
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
+}
+
+function taskOf({ model }: ModelCard): 'image-classification' | 'image-feature-extraction' {
+  return model.configuration.classes > 0 ? 'image-classification' : 'image-feature-extraction';
+}
+
+/** A head of another number of classes is somebody's own, whose licence the registry cannot know. */
+function isOriginal(model: LoadedModel, { configuration }: RegistryEntry): boolean {
+  return configuration.classes === model.configuration.classes;
+}
+
+function frontMatter(card: ModelCard): string {
+  const entry = lookUpModel(card.model.name);
+  const licence = entry && isOriginal(card.model, entry) ? hubLicences.get(entry.licence) : undefined;
+  const base = entry?.hubId;
+  return [
+    '---',
+    'library_name: transformers.js',
+    `pipeline_tag: ${taskOf(card)}`,
+    ...(licence === undefined ? [] : [`license: ${licence}`]),
+    ...(base === undefined ? [] : [`base_model: ${base}`]),
+    'tags:',
+    ...['onnx', 'vit', 'diffrate', ...(card.schedule ? ['token-pruning', 'token-merging'] : [])].map(
+      (tag) => `- ${tag}`,
+    ),
+    '---',
+  ].join('\n');
+}
+
+function introduction({ model, schedule }: ModelCard): string {
+  const { name, configuration } = model;
+  const { inputSize, depth } = configuration;
+  const tokens = tokenCount(configuration);
+  const title = schedule === undefined ? `# ${name} (ONNX)` : `# ${name}, compressed with DiffRate`;
+  const input = `Input \`pixel_values\` [batch, 3, ${inputSize}, ${inputSize}], output \`logits\` [batch, ${configuration.classes || configuration.width}]${configuration.classes > 0 ? '' : ' (pooled features)'}.`;
+  if (schedule === undefined)
+    return `${title}\n\nThe network as it was trained, all ${tokens} tokens in all ${depth} blocks. ${input}`;
+  const blocks = effectiveTokens(schedule, tokens).map(({ tokensOut }) => tokensOut);
+  return `${title}
+
+The weights are those of the original network, unchanged. Each block prunes and merges tokens, by a schedule that is fixed in
+the ONNX graph ([DiffRate](https://arxiv.org/abs/2305.17997), ICCV 2023); its ${tokens} tokens become ${blocks.join(', ')}
+after the ${depth} blocks. See \`schedule.json\`. ${input}`;
+}
+
+function figures({ model, schedule, measured = {} }: ModelCard): string {
+  const { configuration } = model;
+  const parts: string[] = [];
+  const baseline = baselineFlops(configuration).total;
+  const realBaseline = baselineRealFlops(configuration).total;
+  if (schedule === undefined) {
+    parts.push(
+      `${giga(baseline)} GFLOPs (multiply-accumulates) per image, ${millions(model.parameterCount)} M parameters.`,
+    );
+  } else {
+    const counted = [
+      ['as the DiffRate paper counts', baseline, countFlops(configuration, schedule).total],
+      ['as computed by the graph', realBaseline, countRealFlops(configuration, schedule).total],
+    ] as const;
+    const rows = counted.map(([how, before, after]) => [
+      how,
+      giga(before),
+      giga(after),
+      `${(before / after).toFixed(2)}×`,
+    ]);
+    parts.push(table(['GFLOPs (multiply-accumulates) per image', 'original', 'this model', 'ratio'], rows));
+  }
+  const quality = qualityRows(measured);
+  if (quality.length > 0) parts.push(table([measured.data ?? 'Accuracy', 'original', 'this model'], quality));
+  const { throughput = [], machine } = measured;
+  if (throughput.length > 0) {
+    const rows = throughput.map(({ batch, device, imagesPerSecond, baselineImagesPerSecond }) => [
+      device,
+      String(batch),
+      baselineImagesPerSecond.toFixed(1),
+      imagesPerSecond.toFixed(1),
+      `${(imagesPerSecond / baselineImagesPerSecond).toFixed(2)}×`,
+    ]);
+    const header = ['Images per second', 'batch', 'original', 'this model', 'speed-up'];
+    parts.push(`${table(header, rows)}${machine === undefined ? '' : `\n\nMeasured on ${machine}.`}`);
+  }
+  return `## Figures\n\n${parts.join('\n\n')}`;
+}
+
+const millions = (count: number): string => (count / 1e6).toFixed(1);
+
+function qualityRows(measured: Measured): string[][] {
+  const percent = (value: number | null | undefined): string => (value == null ? '' : `${value.toFixed(2)} %`);
+  const { top1, baselineTop1, top5, baselineTop5, agreement, kl } = measured;
+  return [
+    ...(top1 == null ? [] : [['top-1 accuracy', percent(baselineTop1), percent(top1)]]),
+    ...(top5 == null ? [] : [['top-5 accuracy', percent(baselineTop5), percent(top5)]]),
+    ...(agreement == null ? [] : [['agreement with the original', '', percent(agreement)]]),
+    ...(kl == null ? [] : [['mean KL(original ‖ this model), nats', '', kl.toFixed(4)]]),
+  ];
+}
+
+function usage(card: ModelCard): string {
+  const [first = 'fp32', ...others] = card.dtypes;
+  const choice =
+    others.length === 0 ? '' : ` Other precisions: ${others.map((dtype) => `\`dtype: '${dtype}'\``).join(', ')}.`;
+  const { inputSize } = card.model.configuration;
+  return `## Use
+
+With [transformers.js](https://huggingface.co/docs/transformers.js), in Node or in a browser (name this folder, or its repository on the hub):
+
+\`\`\`js
+import { pipeline } from '@huggingface/transformers';
+
+const run = await pipeline('${taskOf(card)}', '/path/to/this/folder', { dtype: '${first}' });
+console.log(await run('photo.jpg'));
+\`\`\`
+${choice === '' ? '' : `\n${choice.trim()}\n`}
+With \`onnxruntime-node\`, or \`onnxruntime-web\` by the same calls:
+
+\`\`\`js
+import * as ort from 'onnxruntime-node';
+
+const session = await ort.InferenceSession.create('onnx/${modelFileName(first)}');
+// pixels: Float32Array, RGB planes, normalised as preprocessor_config.json says
+const pixel_values = new ort.Tensor('float32', pixels, [1, 3, ${inputSize}, ${inputSize}]);
+const { logits } = await session.run({ pixel_values });
+\`\`\``;
+}
+
+function provenance({ model, schedule }: ModelCard): string {
+  const entry = lookUpModel(model.name);
+  const licence =
+    entry !== undefined && isOriginal(model, entry)
+      ? `${entry.licence} (that of the original weights)`
+      : 'that of the weights it was made from';
+  const origin = entry?.hubId ?? entry?.weightsUrl;
+  const lines = [
+    `- Made from: ${model.name}${origin === undefined ? '' : ` (${origin})`}`,
+    ...(schedule === undefined
+      ? []
+      : [`- Schedule: learnt for ${schedule.model}${schedule.createdBy === '' ? '' : `, by ${schedule.createdBy}`}`]),
+    `- Licence: ${licence}`,
+    '- Exported by diffrate',
+  ];
+  return `## Origin and licence\n\n${lines.join('\n')}`;
+}

@@ -1,0 +1,335 @@
+/** The built program from outside: what it prints, what it writes, its exit codes and its sentences. */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Schedule } from '../../src/reduction/schedule.ts';
+import { imageName, writeRandomImages } from '../evaluation/random-images.ts';
+import { smallConfiguration, writeSmallModelFolder } from '../evaluation/small-network.ts';
+import { buildIfStale, runProgram, startProgram } from './program.ts';
+import type { ProgramResult } from './program.ts';
+
+const { classes, depth } = smallConfiguration;
+const schedule = { model: 'small', inputSize: 32, pruneKept: [17, 14, 10, 6], mergeKept: [17, 12, 8, 3] };
+
+let directory = '';
+const run = (...args: string[]): Promise<ProgramResult> => runProgram(args, directory);
+
+/** The one JSON object that a run printed. */
+function jsonOf({ code, stdout, stderr }: ProgramResult): Record<string, unknown> {
+  expect(stderr).not.toMatch(/^error/m);
+  expect(code).toBe(0);
+  expect(stdout.trim().split('\n')).toHaveLength(1);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+/** One sentence on standard error, nothing on standard output, no stack trace. */
+function expectFailure(result: ProgramResult, code: number, sentence: RegExp): void {
+  const errors = result.stderr.split('\n').filter((line) => line.startsWith('error: '));
+  expect(result.stderr).toMatch(sentence);
+  expect(result.stderr).not.toMatch(/^\s+at |node:internal|\.js:\d+/m);
+  expect(result.stderr).not.toMatch(/something went wrong inside/);
+  expect(errors).toHaveLength(1);
+  expect(errors[0]).toMatch(/[.!?]$/);
+  expect(result.stdout).toBe('');
+  expect(result.code).toBe(code);
+}
+
+beforeAll(async () => {
+  buildIfStale();
+  directory = mkdtempSync(join(tmpdir(), 'diffrate-cli-'));
+  await writeSmallModelFolder(join(directory, 'small'));
+  await writeRandomImages(
+    join(directory, 'images'),
+    12,
+    Array.from({ length: 12 }, (_, index) => index % classes),
+  );
+  await writeRandomImages(join(directory, 'unlabelled'), 3);
+  await writeRandomImages(join(directory, 'wrong'), 2, [0, classes]);
+  writeFileSync(join(directory, 'schedule.json'), JSON.stringify(schedule));
+  writeFileSync(join(directory, 'damaged.json'), '{"model": "small"');
+  writeFileSync(join(directory, 'short.json'), JSON.stringify({ ...schedule, pruneKept: [17], mergeKept: [17] }));
+}, 180_000);
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+describe('diffrate', () => {
+  it('prints help and its version', async () => {
+    const [help, version] = [await run('--help'), await run('--version')];
+    expect(help).toMatchObject({ code: 0, stderr: '' });
+    for (const command of ['compress', 'search', 'export', 'eval', 'bench', 'flops']) {
+      expect(help.stdout).toContain(command);
+      const own = await run(command, '--help');
+      expect(own).toMatchObject({ code: 0, stderr: '' });
+      expect(own.stdout).toContain('--json');
+    }
+    expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it.each([
+    [['frobnicate'], /no command "frobnicate"/],
+    [['evall', 'small'], /did you mean eval\?/],
+    [['flops'], /needs MODEL/],
+    [['flops', 'small', '--scedule', 'x'], /no option --scedule: did you mean --schedule/],
+    [['flops', 'small', '--schedule'], /--schedule needs a value/],
+    [['flops', 'small', 'another'], /one too many/],
+    [['eval', 'small'], /needs --data/],
+    [['eval', 'small', '--data', 'images', '--limit', 'many'], /--limit must be a whole number from 1/],
+    [['eval', 'small', '--data', 'images', '--device', 'abacus'], /--device must be one of .*"abacus"/],
+    [['bench', 'small', '--batch', '0'], /--batch must be whole numbers from 1/],
+    [
+      ['export', 'small', '--schedule', 'schedule.json', '--out', 'x', '--dtype', 'fp8'],
+      /--dtype must be of fp32, fp16, q8/,
+    ],
+    [['search', 'small', '--data', 'images', '--out', 's.json'], /target is missing/],
+    [
+      ['search', 'small', '--data', 'images', '--out', 's.json', '--ratio', '0.5', '--gflops', '2'],
+      /exclude each other/,
+    ],
+    [['search', 'small', '--data', 'images', '--out', 's.json', '--latency', '12ms'], /latency are not there yet/],
+    [
+      ['search', 'small', '--data', 'images', '--out', 's.json', '--ratio', '0.5', '--preset', 'huge'],
+      /--preset must be/,
+    ],
+    [['search', 'small', '--data', 'images', '--ratio', '0.5'], /needs --out/],
+    [['compress', 'small', '--data', 'images', '--ratio', '65'], /--ratio must be below 1/],
+    [['compress', 'small', '--out', 'x'], /Without images .* give --data/],
+  ])('answers %j with one sentence and exit code 2', async (args, sentence) => {
+    expectFailure(await run(...args), 2, sentence);
+  });
+
+  it('says which commands there are where none is given', async () => {
+    const result = await run();
+    expect(result).toMatchObject({ code: 2, stdout: '' });
+    expect(result.stderr).toMatch(/compress[^]*command is missing/);
+  });
+
+  it.each([
+    [['flops', 'no_such_model'], /no_such_model/],
+    [['flops', 'deit_tiny_patch16_224', '--schedule', '9.9'], /no published schedule/],
+    [['flops', 'small', '--schedule', 'damaged.json'], /damaged\.json .*not valid JSON/],
+    [['flops', 'small', '--schedule', 'absent.json'], /absent\.json cannot be read/],
+    [['flops', 'small', '--schedule', 'short.json'], /short\.json .* 1 blocks .* has 4/],
+    [['eval', 'small', '--data', 'nowhere'], /'nowhere' does not exist/],
+    [['eval', 'small', '--data', 'wrong'], new RegExp(`label ${classes} of '001\\.png'`)],
+    [['eval', 'deit_tiny_patch16_224', '--weights', 'absent.safetensors', '--data', 'images'], /absent\.safetensors/],
+    [
+      ['eval', 'deit_tiny_patch16_224', '--weights', 'small/model.safetensors', '--data', 'images'],
+      /model\.safetensors/,
+    ],
+    [['search', 'small', '--data', 'images', '--gflops', '500', '--out', 's.json'], /out of reach/],
+    [
+      ['search', 'small', '--data', 'images', '--ratio', '0.7', '--out', 'schedule.json/below/s.json'],
+      /cannot be written/,
+    ],
+    [['export', 'small', '--schedule', 'schedule.json', '--out', 'schedule.json'], /schedule\.json is a file/],
+    [['compress', 'small', '--data', 'images', '--out', 'small'], /did not write/],
+    [['compress', 'small', '--data', 'images', '--out', 'schedule.json/below'], /cannot be written/],
+    [['compress', 'small', '--data', 'images', '--eval-data', 'wrong', '--out', 'x'], /label 7 of '001\.png'/],
+  ])('answers %j with one sentence and exit code 1', async (args, sentence) => {
+    expectFailure(await run(...args), 1, sentence);
+  });
+});
+
+describe('diffrate flops', () => {
+  it.each([
+    ['deit_tiny_patch16_224', '0.8', 12, 0.809, 1.254],
+    ['deit_small_patch16_224', '2.9', 12, 2.905, 4.599],
+    ['caformer_s36', '5.6', 18, 5.604, 7.973],
+  ])('%s at %s has the published cost', async (model, name, blocks, gflops, baseline) => {
+    const report = jsonOf(await run('flops', model, '--schedule', name, '--json'));
+    expect(Object.keys(report)).toEqual(['model', 'schedule', 'gflops', 'realGflops', 'baselineGflops', 'blocks']);
+    expect(report).toMatchObject({ model, schedule: `${model}@${name}` });
+    expect(report['gflops']).toBeCloseTo(gflops, 3);
+    expect(report['baselineGflops']).toBeCloseTo(baseline, 3);
+    expect(report['realGflops'] === null).toBe(model.startsWith('caformer'));
+    const list = report['blocks'] as Record<string, number>[];
+    expect(list).toHaveLength(blocks);
+    expect(Object.keys(list[0] ?? {}).sort()).toEqual(['gflops', 'mergeKept', 'pruneKept', 'tokensIn', 'tokensOut']);
+    for (const [index, block] of list.entries())
+      expect(block['tokensIn']).toBe(list[index - 1]?.['tokensOut'] ?? block['tokensIn']);
+  });
+
+  it('prints a table, and takes a model folder without a schedule', async () => {
+    const { code, stdout } = await run('flops', 'small');
+    expect(code).toBe(0);
+    expect(stdout).toContain('uncompressed');
+    expect(stdout.split('\n').filter((line) => /^ *\d+ +17 +17 +17 +17 /.test(line))).toHaveLength(depth);
+  });
+});
+
+describe('diffrate eval', () => {
+  it('prints the contract’s object', async () => {
+    const plain = jsonOf(await run('eval', 'small', '--data', 'images', '--json'));
+    expect(plain).toMatchObject({
+      model: 'small',
+      method: 'uncompressed',
+      schedule: null,
+      images: 12,
+      skipped: [],
+      agreement: 100,
+      kl: 0,
+    });
+    const compressed = jsonOf(
+      await run('eval', 'small', '--data', 'images', '--schedule', 'schedule.json', '--json', '--limit', '7'),
+    );
+    expect(compressed).toMatchObject({ method: 'diffrate', schedule: 'schedule.json', images: 7 });
+    for (const key of ['gflops', 'top1', 'top5', 'loss', 'agreement', 'kl', 'imagesPerSecond'])
+      expect(compressed[key]).toEqual(expect.any(Number));
+    expect(compressed['kl']).toBeGreaterThan(0);
+  });
+
+  it('has no accuracy without labels, reports broken images, and fails on them where strict', async () => {
+    writeFileSync(join(directory, 'unlabelled', imageName(1)), 'no image');
+    const result = await run('eval', 'small', '--data', 'unlabelled', '--schedule', 'schedule.json', '--json');
+    expect(jsonOf(result)).toMatchObject({
+      images: 2,
+      top1: null,
+      top5: null,
+      loss: null,
+      skipped: [{ file: imageName(1) }],
+    });
+    expect(result.stderr).toMatch(/^warning: .*001\.png/m);
+    expectFailure(await run('eval', 'small', '--data', 'unlabelled', '--strict', '--json'), 1, /001\.png/);
+  });
+});
+
+describe('diffrate bench', () => {
+  it('prints one run per batch size', async () => {
+    const report = jsonOf(
+      await run('bench', 'small', '--schedule', 'schedule.json', '--batch', '1,3', '--rounds', '2', '--json'),
+    );
+    const runs = report['runs'] as Record<string, unknown>[];
+    expect(runs.map(({ batch, device }) => [batch, device])).toEqual([
+      [1, 'cpu'],
+      [3, 'cpu'],
+    ]);
+    for (const key of ['imagesPerSecond', 'baselineImagesPerSecond', 'speedup', 'flopsRatio'])
+      expect(runs[0]?.[key]).toEqual(expect.any(Number));
+  });
+});
+
+describe('diffrate export', () => {
+  it('writes a model folder', async () => {
+    const report = jsonOf(
+      await run('export', 'small', '--schedule', 'schedule.json', '--out', 'exported', '--dtype', 'fp32,q8', '--json'),
+    );
+    const files = (report['files'] as { path: string }[]).map(({ path }) => path);
+    for (const file of [
+      'onnx/model.onnx',
+      'onnx/model_quantized.onnx',
+      'config.json',
+      'preprocessor_config.json',
+      'schedule.json',
+      'README.md',
+    ]) {
+      expect(files).toContain(file);
+      expect(existsSync(join(directory, 'exported', file))).toBe(true);
+    }
+    expect(JSON.parse(readFileSync(join(directory, 'exported', 'schedule.json'), 'utf8'))).toMatchObject({
+      pruneKept: schedule.pruneKept,
+      mergeKept: schedule.mergeKept,
+    });
+  });
+});
+
+describe('diffrate search', () => {
+  const search = (out: string, ...more: string[]): string[] => [
+    'search',
+    'small',
+    '--data',
+    'images',
+    '--ratio',
+    '0.7',
+    '--batch',
+    '4',
+    '--out',
+    out,
+    ...more,
+  ];
+  const scheduleIn = (file: string): Schedule => JSON.parse(readFileSync(join(directory, file), 'utf8')) as Schedule;
+
+  it('writes a schedule at the target, the same one for the same seed', async () => {
+    const report = jsonOf(await run(...search('found/a.json', '--steps', '12', '--json')));
+    const found = scheduleIn('found/a.json');
+    expect(report).toMatchObject({
+      out: 'found/a.json',
+      steps: 12,
+      skipped: [],
+      pruneKept: found.pruneKept,
+      mergeKept: found.mergeKept,
+    });
+    expect(found.gflops).toBeLessThanOrEqual(found.target as number);
+    const plain = jsonOf(await run('flops', 'small', '--schedule', 'found/a.json', '--json'));
+    expect(plain['gflops']).toBeCloseTo(found.gflops ?? 0, 6);
+    expect((await run(...search('found/b.json', '--steps', '12'))).code).toBe(0);
+    expect(scheduleIn('found/b.json')).toEqual(found);
+    expect(readdirSync(join(directory, 'found')).sort()).toEqual(['a.json', 'b.json']);
+  });
+
+  it(
+    'ends after the running step when interrupted, and goes on to the same schedule',
+    { timeout: 120_000 },
+    async () => {
+      const steps = ['--steps', '400'];
+      mkdirSync(join(directory, 'stopped'), { recursive: true });
+      const { child, done } = startProgram(search('stopped/a.json', ...steps), directory);
+      await new Promise<void>((begun) =>
+        child.stderr?.on('data', (text: string) => /step \d+ of/.test(text) && begun()),
+      );
+      child.kill('SIGINT');
+      const stopped = await done;
+      expectFailure(stopped, 1, /stopped after step \d+ of 400; continue it with --resume/);
+      expect(existsSync(join(directory, 'stopped/a.json'))).toBe(false);
+      expect(readdirSync(join(directory, 'stopped'))).toEqual(['a.json.checkpoint']);
+      expect((await run(...search('stopped/a.json', ...steps, '--resume'))).code).toBe(0);
+      expect((await run(...search('stopped/b.json', ...steps))).code).toBe(0);
+      expect(scheduleIn('stopped/a.json')).toEqual(scheduleIn('stopped/b.json'));
+      expect(readdirSync(join(directory, 'stopped')).sort()).toEqual(['a.json', 'b.json']);
+    },
+  );
+});
+
+describe('diffrate compress', () => {
+  it('writes the model folder and what it is worth', async () => {
+    const args = [
+      'compress',
+      'small',
+      '--data',
+      'images',
+      '--eval-data',
+      'unlabelled',
+      '--ratio',
+      '0.7',
+      '--steps',
+      '8',
+      '--batch',
+      '4',
+      '--out',
+      'new/compressed/',
+    ];
+    const report = jsonOf(await run(...args, '--json'));
+    expect(report).toMatchObject({
+      model: 'small',
+      out: 'new/compressed/',
+      search: { steps: 8 },
+      evaluation: { before: { kl: 0 }, after: { top1: null } },
+    });
+    const gflops = report['gflops'] as Record<string, number>;
+    expect(gflops['after']).toBeLessThanOrEqual(report['target'] as number);
+    expect((report['runs'] as { batch: number }[]).map(({ batch }) => batch)).toEqual([1, 16]);
+    expect(readdirSync(join(directory, 'new/compressed')).sort()).toEqual([
+      'README.md',
+      'config.json',
+      'onnx',
+      'preprocessor_config.json',
+      'schedule.json',
+    ]);
+    const card = readFileSync(join(directory, 'new/compressed', 'README.md'), 'utf8');
+    expect(card).toContain('agreement');
+    expect(card).toContain('Images per second');
+    expect(readdirSync(directory).filter((name) => name.includes('partial') || name.includes('checkpoint'))).toEqual(
+      [],
+    );
+  });
+});

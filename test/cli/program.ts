@@ -1,0 +1,54 @@
+/** The built program as a user runs it: `node dist/cli/main.js …`, built anew where sources are newer. */
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const main = resolve('dist/cli/main.js');
+
+/** What a run of the program gave. */
+export interface ProgramResult {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function newest(directory: string): number {
+  const times = readdirSync(directory, { withFileTypes: true }).map((entry) => {
+    const path = join(directory, entry.name);
+    return entry.isDirectory() ? newest(path) : statSync(path).mtimeMs;
+  });
+  return Math.max(0, ...times);
+}
+
+/** Builds `dist` where it is older than the sources. */
+export function buildIfStale(): void {
+  if (existsSync(main) && statSync(main).mtimeMs > newest(resolve('src'))) return;
+  const tsc = resolve('node_modules/typescript/bin/tsc');
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`tsc failed: ${stdout}`);
+}
+
+/** Starts the program. */
+export function startProgram(
+  args: readonly string[],
+  directory: string,
+): { child: ChildProcess; done: Promise<ProgramResult> } {
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: directory,
+    env: { ...process.env, HF_HUB_OFFLINE: '1' },
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
+  const done = new Promise<ProgramResult>((finish, fail) => {
+    child.on('error', fail);
+    child.on('close', (code) => finish({ code, ...output }));
+  });
+  return { child, done };
+}
+
+/** Runs the program to its end. */
+export function runProgram(args: readonly string[], directory: string): Promise<ProgramResult> {
+  return startProgram(args, directory).done;
+}

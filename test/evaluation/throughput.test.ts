@@ -1,0 +1,72 @@
+/** Measurements: what is run how often, and how medians become ratios. No time is asserted. */
+import { describe, expect, it } from 'vitest';
+import { baselineRealFlops, countRealFlops } from '../../src/cost/real-flops.ts';
+import { timeAlternately } from '../../src/evaluation/alternate.ts';
+import { median } from '../../src/evaluation/median.ts';
+import { measureThroughput, randomPixels } from '../../src/evaluation/throughput.ts';
+import { diffRate } from '../../src/reduction/methods/diffrate.ts';
+import { smallConfiguration, smallNetwork } from './small-network.ts';
+
+const schedule = { pruneKept: [17, 14, 10, 6], mergeKept: [17, 12, 8, 3] };
+
+describe('median', () => {
+  it('is the middle, or the mean of the middle two', () => {
+    expect(median([5, 1, 9])).toBe(5);
+    expect(median([10, 1, 9, 2])).toBe(5.5);
+    expect(() => median([])).toThrow(RangeError);
+  });
+});
+
+describe('timeAlternately', () => {
+  it('runs every job once per round, in an order that turns around', async () => {
+    const order: string[] = [];
+    const rounds: number[] = [];
+    const job = (name: string) => async (): Promise<void> => void order.push(name);
+    const timings = await timeAlternately([job('a'), job('b')], {
+      rounds: 3,
+      warmUp: 1,
+      onRound: (done, of) => rounds.push(done / of),
+    });
+    expect(order.join('')).toBe('abbaabba');
+    expect(timings.map(({ all }) => all.length)).toEqual([3, 3]);
+    expect(rounds).toEqual([0.25, 0.5, 0.75, 1]);
+    expect(timings[0]?.milliseconds).toBe(median(timings[0]?.all ?? []));
+  });
+});
+
+describe('measureThroughput', () => {
+  it('gives one run per batch size, with ratios that fit its times', async () => {
+    const progress: string[] = [];
+    const runs = await measureThroughput(smallNetwork(), {
+      schedule,
+      batches: [1, 3],
+      rounds: 2,
+      warmUp: 1,
+      onProgress: (done, of) => progress.push(`${done}/${of}`),
+    });
+    expect(runs.map(({ batch, device }) => `${batch} ${device}`)).toEqual(['1 cpu', '3 cpu']);
+    expect(progress).toEqual(['1/6', '2/6', '3/6', '4/6', '5/6', '6/6']);
+    for (const run of runs) {
+      expect(run.imagesPerSecond).toBeCloseTo((1000 * run.batch) / run.milliseconds, 6);
+      expect(run.speedup).toBeCloseTo(run.imagesPerSecond / run.baselineImagesPerSecond, 9);
+      expect(run.flopsRatio).toBeCloseTo(
+        baselineRealFlops(smallConfiguration).total / countRealFlops(smallConfiguration, schedule).total,
+        9,
+      );
+    }
+  });
+
+  it('compares the plain network with itself without a schedule, and knows no FLOPs of a reducer', async () => {
+    const options = { batches: [1], rounds: 1, warmUp: 0 };
+    expect((await measureThroughput(smallNetwork(), options))[0]).toMatchObject({ speedup: 1, flopsRatio: 1 });
+    expect(
+      (await measureThroughput(smallNetwork(), { ...options, reducer: diffRate(schedule, 17) }))[0]?.flopsRatio,
+    ).toBeNull();
+  });
+
+  it('draws the same pixels for the same seed', () => {
+    expect(randomPixels(smallConfiguration, 2, 5)).toEqual(randomPixels(smallConfiguration, 2, 5));
+    expect(randomPixels(smallConfiguration, 2, 5)).not.toEqual(randomPixels(smallConfiguration, 2, 6));
+    expect(randomPixels(smallConfiguration, 2, 5)).toHaveLength(2 * 3 * 32 * 32);
+  });
+});

@@ -1,0 +1,372 @@
+/** Exported folders: loaded by onnxruntime-node and by transformers.js, unchanged; and what happens when writing fails. */
+import { env, pipeline, RawImage } from '@huggingface/transformers';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { DiffrateError, UsageError } from '../../src/errors.ts';
+import { networkModel } from '../../src/evaluation/network-session.ts';
+import { exportModel } from '../../src/exporting/export-model.ts';
+import { readScheduleFile } from '../../src/exporting/schedule-file.ts';
+import { loadModel } from '../../src/loading/load-model.ts';
+import type { LoadedModel } from '../../src/loading/load-model.ts';
+import { tokenCount } from '../../src/models/configuration.ts';
+import { diffRate } from '../../src/reduction/methods/diffrate.ts';
+import { findPublishedSchedule } from '../../src/reduction/published-schedules.ts';
+import type { Schedule } from '../../src/reduction/schedule.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
+import {
+  randomModel,
+  randomValues,
+  smallConfiguration,
+  smallLabels,
+  smallSchedule,
+  writeHuggingFaceFolder,
+  writeRandomImage,
+} from '../random-network.ts';
+
+env.allowRemoteModels = false;
+
+let folder = '';
+let out = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'diffrate-export-'));
+  out = join(folder, 'out');
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+/** Logits of our own graph. */
+async function ownLogits(
+  model: LoadedModel,
+  schedule: Schedule | undefined,
+  pixels: Float32Array,
+): Promise<Float32Array> {
+  const size = model.configuration.inputSize;
+  const reducer = schedule && diffRate(schedule, tokenCount(model.configuration));
+  const session = await nodeRuntime.load(networkModel(model, reducer));
+  try {
+    const shape = [pixels.length / (3 * size * size), 3, size, size];
+    return (await session.run({ pixel_values: { type: 'float32', shape, data: pixels } }))['logits']
+      ?.data as Float32Array;
+  } finally {
+    await session.dispose();
+  }
+}
+
+/** Logits of an exported file, loaded from disk as any user would. */
+async function exportedLogits(path: string, size: number, pixels: Float32Array): Promise<Float32Array> {
+  const session = await InferenceSession.create(path);
+  try {
+    const { logits } = await session.run({
+      pixel_values: new Tensor('float32', pixels, [pixels.length / (3 * size * size), 3, size, size]),
+    });
+    return logits?.data as Float32Array;
+  } finally {
+    await session.release();
+  }
+}
+
+function softmax(logits: Float32Array): number[] {
+  const largest = Math.max(...logits);
+  const exponentials = Array.from(logits, (value) => Math.exp(value - largest));
+  const sum = exponentials.reduce((total, value) => total + value, 0);
+  return exponentials.map((value) => value / sum);
+}
+
+const largestDifference = (a: Float32Array, b: Float32Array): number =>
+  Math.max(...a.map((value, index) => Math.abs(value - (b[index] ?? Number.NaN))));
+
+const json = async (name: string): Promise<Record<string, unknown>> =>
+  JSON.parse(await readFile(join(out, name), 'utf8')) as Record<string, unknown>;
+
+/**
+ * Classifies an image with transformers.js and with our own graph on the pixels of its processor; compares every class.
+ * @returns the pipeline's classes, likeliest first.
+ */
+async function compareWithPipeline(
+  model: LoadedModel,
+  schedule: Schedule | undefined,
+  image: string,
+): Promise<string[]> {
+  const classifier = await pipeline('image-classification', out, { local_files_only: true, dtype: 'fp32' });
+  try {
+    const scores = await classifier(image, { top_k: model.configuration.classes });
+    const { pixel_values } = (await classifier.processor(await RawImage.read(image))) as {
+      pixel_values: { data: Float32Array };
+    };
+    const own = softmax(await ownLogits(model, schedule, pixel_values.data));
+    const labelOf = (index: number): string => model.labels?.[index] ?? `LABEL_${index}`;
+    const ranked = own.map((score, index) => ({ label: labelOf(index), score })).sort((a, b) => b.score - a.score);
+    expect(scores).toHaveLength(model.configuration.classes);
+    for (const [rank, { score }] of ranked.entries())
+      expect(Math.abs((scores[rank]?.score ?? Number.NaN) - score)).toBeLessThanOrEqual(1e-4);
+    expect(scores[0]?.label).toBe(ranked[0]?.label);
+    return scores.map(({ label }) => label);
+  } finally {
+    await classifier.dispose();
+  }
+}
+
+describe('an exported folder', () => {
+  it('gives the logits of our graph in onnxruntime-node, at any batch', async () => {
+    const model = randomModel();
+    const { files, warnings } = await exportModel({ model, schedule: smallSchedule, directory: out });
+    for (const batch of [1, 3]) {
+      const pixels = randomValues(batch * 3 * 32 * 32, batch);
+      const expected = await ownLogits(model, smallSchedule, pixels);
+      expect(largestDifference(await exportedLogits(join(out, 'onnx/model.onnx'), 32, pixels), expected)).toBeLessThan(
+        1e-5,
+      );
+    }
+    expect(warnings).toEqual([]);
+    expect((await readdir(folder)).sort()).toEqual(['out']);
+    expect(files.map(({ path }) => path).sort()).toEqual([
+      'README.md',
+      'config.json',
+      'onnx/model.onnx',
+      'preprocessor_config.json',
+      'schedule.json',
+    ]);
+    for (const { path, bytes } of files) expect((await readFile(join(out, path))).length).toBe(bytes);
+  });
+
+  it.each([
+    ['compressed', smallSchedule],
+    ['plain', undefined],
+  ])('of the %s network loads in transformers.js, with its labels', async (_, schedule) => {
+    const model = randomModel();
+    await exportModel({ model, schedule, directory: out, dtypes: ['fp32'] });
+    await writeRandomImage(join(folder, 'image.png'), 90, 50);
+    const labels = await compareWithPipeline(model, schedule, join(folder, 'image.png'));
+    expect(labels.sort()).toEqual([...smallLabels].sort());
+  });
+
+  it('made from a Hugging Face folder keeps its square preprocessing', async () => {
+    await writeHuggingFaceFolder(join(folder, 'original'));
+    const model = await loadModel(join(folder, 'original'));
+    await exportModel({ model, schedule: smallSchedule, directory: out });
+    expect(await json('preprocessor_config.json')).toMatchObject({
+      size: { height: 32, width: 32 },
+      do_center_crop: false,
+      resample: 2,
+    });
+    await writeRandomImage(join(folder, 'image.png'), 50, 90);
+    await compareWithPipeline(model, smallSchedule, join(folder, 'image.png'));
+  });
+
+  it('without labels or without a head gets names or a feature extractor', async () => {
+    await exportModel({ model: randomModel(smallConfiguration, []), directory: out });
+    expect((await json('config.json'))['id2label']).toMatchObject({ 0: 'LABEL_0', 9: 'LABEL_9' });
+    const encoder = { ...smallConfiguration, classes: 0 };
+    const model = randomModel(encoder);
+    await exportModel({ model, directory: out });
+    expect(await json('config.json')).toMatchObject({ architectures: ['ViTModel'] });
+    await writeRandomImage(join(folder, 'image.png'), 40, 60);
+    const extractor = await pipeline('image-feature-extraction', out, { local_files_only: true });
+    const features = await extractor(join(folder, 'image.png'));
+    await extractor.dispose();
+    expect(features.dims).toEqual([1, 64]);
+    expect(await readFile(join(out, 'README.md'), 'utf8')).toContain('pipeline_tag: image-feature-extraction');
+  });
+
+  it('holds a schedule that is read back', async () => {
+    const rising = { ...smallSchedule, pruneKept: [17, 15, 17, 8] };
+    const { schedule } = await exportModel({ model: randomModel(), schedule: rising, directory: out });
+    const read = await readScheduleFile(join(out, 'schedule.json'));
+    expect(read).toEqual(schedule);
+    expect(read).toMatchObject({ ...smallSchedule, pruneKept: [17, 15, 14, 8], gflops: expect.any(Number) });
+    expect(await json('config.json')).toMatchObject({
+      diffrate: { pruneKept: [17, 15, 14, 8], mergeKept: [17, 14, 10, 5] },
+    });
+  });
+
+  it('in three precisions gives nearly the same logits in each', async () => {
+    const model = randomModel();
+    const { files } = await exportModel({ model, directory: out, dtypes: ['q8', 'fp16', 'fp32', 'q8'] });
+    const bytes = new Map(files.map((file) => [file.path, file.bytes]));
+    const sizes = ['model_quantized', 'model_fp16', 'model'].map((name) => bytes.get(`onnx/${name}.onnx`) ?? 0);
+    expect([...sizes].sort((a, b) => a - b)).toEqual(sizes);
+    expect((await json('config.json'))['transformers.js_config']).toEqual({ dtype: 'q8' });
+    const pixels = randomValues(3 * 32 * 32, 3);
+    const expected = await ownLogits(model, undefined, pixels);
+    const largest = Math.max(...expected.map(Math.abs));
+    for (const [name, tolerance] of [
+      ['model', 1e-5],
+      ['model_fp16', 5e-3],
+      ['model_quantized', 0.1],
+    ] as const) {
+      const logits = await exportedLogits(join(out, `onnx/${name}.onnx`), 32, pixels);
+      expect(largestDifference(logits, expected) / largest, name).toBeLessThan(tolerance);
+    }
+    await writeRandomImage(join(folder, 'image.png'), 60, 60);
+    for (const dtype of ['fp32', 'fp16', 'q8', undefined] as const) {
+      const classifier = await pipeline('image-classification', out, {
+        local_files_only: true,
+        ...(dtype && { dtype }),
+      });
+      const [best] = await classifier(join(folder, 'image.png'));
+      await classifier.dispose();
+      expect(smallLabels).toContain(best?.label);
+    }
+  });
+
+  it('with weights in an external file loads in both', async () => {
+    const model = randomModel();
+    await exportModel({
+      model,
+      schedule: smallSchedule,
+      directory: out,
+      dtypes: ['fp32', 'fp16'],
+      externalDataAbove: 1000,
+    });
+    const names = ['model.onnx', 'model.onnx_data', 'model_fp16.onnx', 'model_fp16.onnx_data'];
+    expect((await readdir(join(out, 'onnx'))).sort()).toEqual(names);
+    expect((await json('config.json'))['transformers.js_config']).toEqual({
+      dtype: 'fp32',
+      use_external_data_format: { 'model.onnx': 1, 'model_fp16.onnx': 1 },
+    });
+    const pixels = randomValues(3 * 32 * 32, 5);
+    const expected = await ownLogits(model, smallSchedule, pixels);
+    expect(largestDifference(await exportedLogits(join(out, 'onnx/model.onnx'), 32, pixels), expected)).toBeLessThan(
+      1e-5,
+    );
+    await writeRandomImage(join(folder, 'image.png'), 60, 60);
+    await compareWithPipeline(model, smallSchedule, join(folder, 'image.png'));
+  });
+});
+
+describe('the model card', () => {
+  it('tells what was measured and nothing else', async () => {
+    const card = async (measured?: Parameters<typeof exportModel>[0]['measured']): Promise<string> => {
+      await exportModel({ model: randomModel(), schedule: smallSchedule, directory: out, measured });
+      return readFile(join(out, 'README.md'), 'utf8');
+    };
+    const bare = await card();
+    expect(bare).toMatch(/^---\nlibrary_name: transformers\.js\npipeline_tag: image-classification\n/);
+    expect(bare).toContain('as the DiffRate paper counts');
+    expect(bare).not.toMatch(/Images per second|agreement|top-1|KL|undefined|null|NaN/);
+    const full = await card({
+      data: '12 images',
+      top1: 75,
+      baselineTop1: 76.5,
+      top5: null,
+      agreement: 97.25,
+      kl: 0.01234,
+      machine: 'a test',
+      throughput: [{ batch: 16, device: 'cpu', imagesPerSecond: 30, baselineImagesPerSecond: 20 }],
+    });
+    expect(full).toContain('| top-1 accuracy | 76.50 % | 75.00 % |');
+    expect(full).toContain('| cpu | 16 | 20.0 | 30.0 | 1.50× |');
+    expect(full).toMatch(/97\.25 %[\s\S]*0\.0123[\s\S]*Measured on a test/);
+    expect(full).not.toContain('top-5');
+  });
+});
+
+describe('folders that are there already', () => {
+  it('are replaced if diffrate wrote them: stale models go, other files stay', async () => {
+    const model = randomModel();
+    await exportModel({
+      model,
+      schedule: smallSchedule,
+      directory: out,
+      dtypes: ['fp32', 'q8'],
+      externalDataAbove: 1000,
+    });
+    await writeFile(join(out, 'report.html'), 'mine');
+    await exportModel({ model, directory: out, dtypes: ['fp16'] });
+    expect((await readdir(out)).sort()).toEqual([
+      'README.md',
+      'config.json',
+      'onnx',
+      'preprocessor_config.json',
+      'report.html',
+    ]);
+    expect(await readdir(join(out, 'onnx'))).toEqual(['model_fp16.onnx']);
+  });
+
+  it('may be empty or hold a search so far', async () => {
+    await mkdir(out);
+    await writeFile(join(out, 'search-checkpoint.json'), '{}');
+    await exportModel({ model: randomModel(), schedule: smallSchedule, directory: out });
+    expect(await readdir(out)).toContain('search-checkpoint.json');
+  });
+
+  it('are refused and untouched if something else is in them', async () => {
+    await writeHuggingFaceFolder(out);
+    const before = await readFile(join(out, 'config.json'), 'utf8');
+    await expect(exportModel({ model: randomModel(), directory: out })).rejects.toThrow(
+      /holds something that diffrate did not write \(config\.json\): choose a new folder/,
+    );
+    expect(await readFile(join(out, 'config.json'), 'utf8')).toBe(before);
+    expect(await readdir(folder)).toEqual(['out']);
+  });
+});
+
+describe('failures', () => {
+  it('of a full disk leave nothing, and an older export whole', async () => {
+    const model = randomModel();
+    const write = async (path: string): Promise<void> => {
+      await writeFile(path, 'half of it');
+      if (path.endsWith('preprocessor_config.json')) throw new Error('ENOSPC: no space left on device, write');
+    };
+    const nested = join(folder, 'new', 'deep');
+    await expect(exportModel({ model, directory: nested, write })).rejects.toThrow(DiffrateError);
+    await expect(exportModel({ model, directory: nested, write })).rejects.toThrow(
+      /cannot be written \(ENOSPC.*\): choose a place/,
+    );
+    expect(await readdir(folder)).toEqual([]);
+    await exportModel({ model, schedule: smallSchedule, directory: out });
+    const before = await readFile(join(out, 'onnx/model.onnx'));
+    await expect(exportModel({ model, directory: out, write })).rejects.toThrow(DiffrateError);
+    expect(before.equals(await readFile(join(out, 'onnx/model.onnx')))).toBe(true);
+    expect(await readdir(folder)).toEqual(['out']);
+  });
+
+  it('of a place below a file, or a file in the way, are a sentence', async () => {
+    const file = join(folder, 'file');
+    await writeFile(file, 'mine');
+    await expect(exportModel({ model: randomModel(), directory: join(file, 'out') })).rejects.toThrow(
+      /cannot be written \(/,
+    );
+    await expect(exportModel({ model: randomModel(), directory: file })).rejects.toThrow(
+      /is a file where a folder is to be written/,
+    );
+    expect(await readFile(file, 'utf8')).toBe('mine');
+    expect(await readdir(folder)).toEqual(['file']);
+  });
+
+  it('of a schedule or a precision come before anything is written', async () => {
+    const model = randomModel();
+    const short = { ...smallSchedule, pruneKept: [17], mergeKept: [17] };
+    await expect(exportModel({ model, schedule: short, directory: out })).rejects.toThrow(
+      /has 1 blocks in pruneKept but small-vit has 4/,
+    );
+    await expect(exportModel({ model, directory: out, dtypes: [] })).rejects.toThrow(UsageError);
+    expect(await readdir(folder)).toEqual([]);
+    const other = await exportModel({ model, schedule: { ...smallSchedule, model: 'another' }, directory: out });
+    expect(other.warnings).toEqual([expect.stringMatching(/was learnt for another and is used for small-vit/)]);
+  });
+});
+
+describe('the real DeiT-T with the published 0.8 G schedule', () => {
+  const data = resolve(process.env['DIFFRATE_DATA'] ?? '../shared/data');
+  const weights = join(data, 'weights/deit_tiny_patch16_224.safetensors');
+  const isThere = existsSync(weights);
+  if (!isThere) console.warn(`skipped: ${weights} is not there`);
+  it.skipIf(!isThere)('classifies in transformers.js as in our graph', async () => {
+    const model = await loadModel('deit_tiny_patch16_224', { weights });
+    const schedule = findPublishedSchedule('0.8', 'deit_tiny_patch16_224');
+    await exportModel({ model, schedule, directory: out, dtypes: ['fp32'] });
+    expect(await readScheduleFile(join(out, 'schedule.json'))).toMatchObject({
+      model: 'deit_tiny_patch16_224',
+      gflops: expect.closeTo(0.809, 3),
+    });
+    const images = join(data, 'imagenet-val/images');
+    const [first = ''] = (await readdir(images)).sort();
+    await compareWithPipeline(model, schedule, join(images, first));
+    const card = await readFile(join(out, 'README.md'), 'utf8');
+    expect(card).toContain('license: apache-2.0\nbase_model: timm/deit_tiny_patch16_224.fb_in1k');
+  });
+});
