@@ -19,7 +19,7 @@ export interface MaskedAttentionInputs {
   readonly values: Tensor;
   /** `[B, N, 1]`, 0 or 1; its gradient is that of the removed as well as of the kept tokens. */
   readonly mask: Tensor;
-  /** Token sizes `[B, N, 1]`; they get no gradient. */
+  /** Token sizes `[B, N, 1]`. */
   readonly size: Tensor | undefined;
   /** A removed token attends to itself as well (eq. 11); without it, to the kept ones alone. */
   readonly toThemselves: boolean;
@@ -35,7 +35,7 @@ export interface MaskedAttentionOutputs {
 
 const swapLast = (x: Tensor): Tensor => transpose(x, [0, 1, 3, 2]);
 
-/** Masked attention, differentiable in queries, keys, values and mask. */
+/** Masked attention, differentiable in queries, keys, values, mask and sizes. */
 export function maskedAttention(inputs: MaskedAttentionInputs): MaskedAttentionOutputs {
   const { queries, keys, values, mask, size } = inputs;
   const [batch, tokens] = [dimensionAt(keys, 0), dimensionAt(keys, 2)];
@@ -49,7 +49,7 @@ export function maskedAttention(inputs: MaskedAttentionInputs): MaskedAttentionO
   const products = matMul(probabilities, weighted);
   const value = div(own === undefined ? products : add(products, mul(own, values)), total);
   const classRow = div(mul(slice(probabilities, 2, 0, 1), swapLast(weights)), slice(total, 2, 0, 1));
-  const output = customGradient(value, [queries, keys, values, mask], (gradient) =>
+  const output = customGradient(value, size === undefined ? [queries, keys, values, mask] : [queries, keys, values, mask, size], (gradient) =>
     backward({ ...inputs, probabilities, weights, own, total, value, gradient }),
   );
   return { output, classAttention: stopGradient(classRow) };
@@ -78,7 +78,7 @@ interface BackwardInputs extends MaskedAttentionInputs {
   readonly gradient: Tensor;
 }
 
-/** Gradients of queries, keys, values and mask. Names: `a = g/Σ`, `b = a·out`, `G_ij = a_i·v_j − b_i`. */
+/** Gradients of queries, keys, values, mask and, where there are any, sizes. Names: `a = g/Σ`, `b = a·out`, `G_ij = a_i·v_j − b_i`. */
 function backward(inputs: BackwardInputs): readonly Tensor[] {
   const { queries, keys, values, mask, size, probabilities, weights, own, total, value, gradient } = inputs;
   const scale = 1 / Math.sqrt(sizeAt(queries, 3));
@@ -91,15 +91,21 @@ function backward(inputs: BackwardInputs): readonly Tensor[] {
   let dValues = mul(toValues, weights);
   let dQueries = matMul(map, mul(keys, weights));
   let dKeys = mul(matMul(swapLast(map), queries), weights);
-  let dWeights = toWeights;
+  // Per key: what its weight in the sums is worth, and what a removed token's weight on itself is.
+  const perToken = (perHead: Tensor): Tensor => reshape(reduceSum(perHead, [1]), [dimensionAt(mask, 0), dimensionAt(mask, 1), 1]);
+  const ofWeights = perToken(toWeights);
+  let ofMask = ofWeights;
+  let ofSizes = mul(ofWeights, mask);
   if (own !== undefined) {
     const diagonal = sub(reduceSum(mul(a, values), [-1], true), b);
     const ownGradient = mul(own, diagonal);
     dValues = add(dValues, mul(own, a));
     dQueries = add(dQueries, mul(ownGradient, keys));
     dKeys = add(dKeys, mul(ownGradient, queries));
-    dWeights = sub(dWeights, mul(diagonalOf(probabilities), diagonal));
+    const ofOwn = perToken(mul(diagonalOf(probabilities), diagonal));
+    ofMask = sub(ofMask, ofOwn);
+    ofSizes = add(ofSizes, mul(ofOwn, sub(1, mask)));
   }
-  const perToken = reshape(reduceSum(dWeights, [1]), [dimensionAt(mask, 0), dimensionAt(mask, 1), 1]);
-  return [mul(dQueries, scale), mul(dKeys, scale), dValues, size === undefined ? perToken : mul(perToken, size)];
+  const gradients = [mul(dQueries, scale), mul(dKeys, scale), dValues];
+  return size === undefined ? [...gradients, ofMask] : [...gradients, mul(ofMask, size), ofSizes];
 }

@@ -30,21 +30,25 @@ export function blockMasks(tokens: number, live: number, pruneKept: number, merg
   };
 }
 
+/** First position that goes and the one after the last; one stand-in where nothing goes, as no dimension may be 0. */
+export function sourceRange(tokens: number, masks: BlockMasks): { readonly start: number; readonly end: number } {
+  const { liveBefore, liveAfter } = masks;
+  return liveAfter < liveBefore ? { start: liveAfter, end: liveBefore } : { start: tokens - 1, end: tokens };
+}
+
 /** Feeds of the searched block (see `SearchedBlock`). */
-export function maskFeeds(block: number, tokens: number, masks: BlockMasks, pruneKept: number): Record<string, RuntimeTensor> {
-  const merges = masks.merge !== undefined;
-  // Where nothing merges one position stands in as a source of weight 0: no dimension may be 0.
-  const start = merges ? masks.liveAfter : tokens - 1;
-  const end = merges ? Math.min(masks.liveBefore, pruneKept) : tokens;
+export function maskFeeds(block: number, tokens: number, masks: BlockMasks): Record<string, RuntimeTensor> {
+  const { start, end } = sourceRange(tokens, masks);
   const mask = new Float32Array(tokens).fill(1).map((_, position) => (masks.prune?.[position] ?? 1) * (masks.merge?.[position] ?? 1));
   const destinations = new Float32Array(tokens).fill(excluded).fill(0, 1, start);
+  const merged = Float32Array.from({ length: end - start }, (_, index) => (masks.merge?.[start + index] === 0 ? 1 : 0));
   const name = `blocks.${block}`;
   return {
     [`${name}.mask`]: floats(mask, [tokens]),
     [`${name}.destinations`]: floats(destinations, [tokens]),
     [`${name}.source_start`]: integers([start]),
     [`${name}.source_end`]: integers([end]),
-    [`${name}.source_weight`]: floats(new Float32Array(end - start).fill(merges ? 1 : 0), [end - start]),
+    [`${name}.source_weight`]: floats(merged, [end - start]),
   };
 }
 

@@ -4,13 +4,20 @@ import { tokenCount } from '../models/configuration.ts';
 import type { Parameters } from '../nn/parameters.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { Runtime, RuntimeTensor, Session, SessionOptions } from '../runtime/runtime.ts';
-import { blockMasks, maskFeeds, splitMaskGradient } from './masks.ts';
+import { blockMasks, maskFeeds, sourceRange, splitMaskGradient } from './masks.ts';
 import type { BlockMasks } from './masks.ts';
 import { buildStepGraph } from './step-graph.ts';
 
-/** Gradients by sorted position for one block; `undefined` where a proxy took no part. */
+/** Gradients by sorted position for one block. */
 export interface BlockGradients {
   readonly block: number;
+  /** With respect to the mask at each position: what a token's presence changes. */
+  readonly mask: Float64Array;
+  /** With respect to how much of a token is merged into its destination; only positions `start…end − 1` go, the others are 0. */
+  readonly merging: Float64Array;
+  readonly start: number;
+  readonly end: number;
+  /** The mask's gradient as the published proxies get it; `undefined` where a proxy took no part. */
   readonly prune: Float64Array | undefined;
   readonly merge: Float64Array | undefined;
 }
@@ -60,13 +67,19 @@ export class SearchStep {
     const masks = this.#masks(kept);
     const feeds: Record<string, RuntimeTensor> = { pixel_values: pixels, targets };
     for (const block of this.#searched) {
-      Object.assign(feeds, maskFeeds(block, this.#tokens, masks[block] as BlockMasks, kept.pruneKept[block] ?? this.#tokens));
+      Object.assign(feeds, maskFeeds(block, this.#tokens, masks[block] as BlockMasks));
     }
-    const wanted = this.#searched.map((block) => `blocks.${block}.mask_gradient`);
+    const wanted = this.#searched.flatMap((block) => [`blocks.${block}.mask_gradient`, `blocks.${block}.source_gradient`]);
     const results = await this.#session.run(feeds, ['loss', ...wanted]);
-    const gradients = this.#searched.map((block, index): BlockGradients => {
-      const gradient = (results[wanted[index] ?? ''] as RuntimeTensor).data as Float32Array;
-      return { block, ...splitMaskGradient(masks[block] as BlockMasks, gradient) };
+    const values = (name: string): Float64Array => Float64Array.from((results[name] as RuntimeTensor).data as Float32Array);
+    const gradients = this.#searched.map((block): BlockGradients => {
+      const own = masks[block] as BlockMasks;
+      const mask = values(`blocks.${block}.mask_gradient`);
+      const { start, end } = sourceRange(this.#tokens, own);
+      const merging = new Float64Array(this.#tokens);
+      merging.set(values(`blocks.${block}.source_gradient`), start);
+      const removes = own.liveAfter < own.liveBefore;
+      return { block, mask, merging, start: removes ? start : end, end, ...splitMaskGradient(own, mask) };
     });
     return { loss: Number(results['loss']?.data[0]), gradients };
   }

@@ -15,14 +15,15 @@ import type { SearchedBlock } from '../reduction/methods/diffrate-search.ts';
 /** The step as a model, and what its inputs mean. */
 export interface StepGraph {
   readonly model: OnnxModel;
-  /** Blocks whose masks are inputs, in order. The gradient of `blocks.L.mask` is the output `blocks.L.mask_gradient`. */
+  /** Blocks whose masks are inputs, in order. */
   readonly blocks: readonly SearchedBlock[];
 }
 
 /**
  * Builds the step.
  * Outputs: `loss` (mean cross-entropy with `targets [B, classes]`), `logits`, and per searched block `blocks.L.mask_gradient [N]`,
- * the gradient of the loss with respect to the mask by sorted position, summed over images.
+ * the gradient of the loss with respect to the mask by sorted position, summed over images, and `blocks.L.source_gradient [S]`, that
+ * with respect to the source weights.
  */
 export function buildStepGraph(
   configuration: VisionTransformerConfiguration,
@@ -36,10 +37,14 @@ export function buildStepGraph(
   const { reducer, blocks } = diffRateSearch(tokenCount(configuration), { searched, toThemselves });
   const { logits } = visionTransformer(pixels, configuration, parameters, { reducer, classTokenOnlyLastBlock: true });
   const loss = crossEntropy(logits, targets);
-  const found = gradients(loss, blocks.map(({ mask }) => mask));
+  const wanted = blocks.flatMap(({ block, mask, sourceWeight }) => [
+    { name: `blocks.${block}.mask_gradient`, of: mask },
+    { name: `blocks.${block}.source_gradient`, of: sourceWeight },
+  ]);
+  const found = gradients(loss, wanted.map(({ of }) => of));
   const outputs: Record<string, Tensor> = { loss, logits };
-  blocks.forEach(({ block, mask }, index) => {
-    outputs[`blocks.${block}.mask_gradient`] = found[index] ?? mul(mask, 0);
+  wanted.forEach(({ name, of }, index) => {
+    outputs[name] = found[index] ?? mul(of, 0);
   });
   const inputs = blocks.flatMap(({ mask, destinations, sourceStart, sourceEnd, sourceWeight }) => [mask, destinations, sourceStart, sourceEnd, sourceWeight]);
   return { model: lower(outputs, [pixels, targets, ...inputs]), blocks };

@@ -22,7 +22,10 @@ export interface SearchedBlock {
   /** int64 `[1]` each: first source and the position after the last; at least one position. */
   readonly sourceStart: Tensor;
   readonly sourceEnd: Tensor;
-  /** `[S]`: 1, or 0 for the one position that stands in where nothing is merged. */
+  /**
+   * `[S]`: 1 for a source that is merged, 0 for one that is pruned (or that stands in where nothing is removed). Its gradient says
+   * what merging a token into its destination is worth; the published method has none, since its proxies act on the mask alone.
+   */
   readonly sourceWeight: Tensor;
 }
 
@@ -100,7 +103,7 @@ function mergeInPlace(state: TokenState, inputs: SearchedBlock): TokenState {
   const share = reshape(div(1, add(reduceSum(assignment, [1]), 1)), [batch, tokens, 1]);
   const features = mul(add(state.features, matMul(gather, sourcesOf(state.features))), share);
   // Sizes are at least 1 before they are added up, also those that the similarity has scaled down (the search alone does so).
-  const before = state.size === undefined ? undefined : stopGradient(max(state.size, 1));
+  const before = state.size === undefined ? undefined : max(state.size, 1);
   const added = before === undefined ? max(similarity, 1) : max(mul(sourcesOf(before), similarity), 1);
   const size = add(before ?? 1, matMul(gather, added));
   return { ...state, features, size };
@@ -117,5 +120,5 @@ function matchInPlace(features: Tensor, inputs: SearchedBlock): { assignment: Te
   const allowed = add(cosine, reshape(inputs.destinations, [1, 1, tokens]));
   const similarity = reduceMax(allowed, [-1], true);
   const chosen = cast(equal(allowed, similarity), 'float32');
-  return { assignment: mul(chosen, reshape(inputs.sourceWeight, [1, name, 1])), similarity };
+  return { assignment: mul(stopGradient(chosen), reshape(inputs.sourceWeight, [1, name, 1])), similarity: stopGradient(similarity) };
 }

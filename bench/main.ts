@@ -1,0 +1,35 @@
+/** `npm run bench [-- NAME…]`: measurements whose figures the documentation quotes, each with the command that repeats it. */
+import { availableParallelism, cpus } from 'node:os';
+import { compressed } from './compressed.ts';
+import { missingFiles } from './measurement.ts';
+import type { Measurement } from './measurement.ts';
+import { reductionShare } from './reduction-share.ts';
+import { searchStep } from './search-step.ts';
+
+const measurements: readonly Measurement[] = [searchStep, compressed, reductionShare];
+
+async function main(names: readonly string[]): Promise<number> {
+  const unknown = names.filter((name) => !measurements.some((measurement) => measurement.name === name));
+  if (unknown.length > 0) {
+    console.error(
+      `There is no measurement ${unknown.join(', ')}: name some of ${measurements.map(({ name }) => name).join(', ')}.`,
+    );
+    return 2;
+  }
+  console.log(`${availableParallelism()} cores of ${cpus()[0]?.model.trim()}, Node ${process.version}`);
+  for (const measurement of measurements) {
+    const { name, description, run } = measurement;
+    if (names.length > 0 && !names.includes(name)) continue;
+    console.log(`\n${name}: ${description}`);
+    const missing = missingFiles(measurement);
+    if (missing.length > 0) {
+      console.log(`  SKIPPED: ${missing.join(', ')} is missing (set DIFFRATE_DATA)`);
+      continue;
+    }
+    for (const line of await run()) console.log(`  ${line}`);
+    console.log(`  repeat with: npm run bench -- ${name}`);
+  }
+  return 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));
