@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tokenCount } from '../src/models/configuration.ts';
-import { NetworkSession } from '../src/evaluation/network-session.ts';
+import { NetworkSession } from '../src/loading/network-session.ts';
 import { diffRate } from '../src/reduction/methods/diffrate.ts';
 import { parseProfile, scopeShare } from '../src/runtime/profile.ts';
 import type { NodeTime } from '../src/runtime/profile.ts';

@@ -1,6 +1,6 @@
 /** How much dearer one search step (forward and backward) is than a plain forward pass. */
 import { timeAlternately } from '../src/evaluation/alternate.ts';
-import { NetworkSession } from '../src/evaluation/network-session.ts';
+import { NetworkSession } from '../src/loading/network-session.ts';
 import { compressibleBlocks } from '../src/models/schedule-target.ts';
 import { nodeRuntime } from '../src/runtime/node/runtime.ts';
 import { floats } from '../src/runtime/runtime.ts';

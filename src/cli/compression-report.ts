@@ -6,7 +6,7 @@ import { baselineRealFlops, countRealFlops } from '../cost/real-flops.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
 import { evaluateVariants } from '../evaluation/evaluate.ts';
 import type { EvaluationResult } from '../evaluation/evaluate.ts';
-import type { Network } from '../evaluation/network-session.ts';
+import type { Network } from '../loading/network-session.ts';
 import { measureThroughput } from '../evaluation/throughput.ts';
 import type { ThroughputRun } from '../evaluation/throughput.ts';
 import type { Measured } from '../exporting/model-card.ts';

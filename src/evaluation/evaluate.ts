@@ -17,8 +17,8 @@ import type { TokenReducer } from '../reduction/token-reducer.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { MetricAccumulator } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
-import { NetworkSession } from './network-session.ts';
-import type { Network } from './network-session.ts';
+import { NetworkSession } from '../loading/network-session.ts';
+import type { Network } from '../loading/network-session.ts';
 
 /** One way to run the network: by a schedule, by any other reducer, or (with neither) uncompressed. */
 export interface Variant {

@@ -12,8 +12,8 @@ import type { TokenReducer } from '../reduction/token-reducer.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { timeAlternately } from './alternate.ts';
 import type { AlternationOptions } from './alternate.ts';
-import { NetworkSession } from './network-session.ts';
-import type { Network } from './network-session.ts';
+import { NetworkSession } from '../loading/network-session.ts';
+import type { Network } from '../loading/network-session.ts';
 
 /** What to measure. */
 export interface ThroughputOptions extends SessionOptions, Pick<AlternationOptions, 'rounds' | 'warmUp'> {

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { countFlops } from '../cost/flops.ts';
 import { UsageError } from '../errors.ts';
-import { networkModel } from '../evaluation/network-session.ts';
+import { networkModel } from '../loading/network-session.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
 import { tokenCount } from '../models/configuration.ts';
 import { scheduleTarget } from '../models/schedule-target.ts';

@@ -37,9 +37,23 @@ export interface PositionRecipe {
   readonly averagedSteps: number;
 }
 
+/** A discrete local search after the gradients. */
+export interface RefinementRecipe {
+  /** Images that go through compressed networks, in all. */
+  readonly imagePasses: number;
+  /** First size of a move, in tokens. */
+  readonly firstStep: number;
+  /** Images between two looks at a race. */
+  readonly lookEvery: number;
+  /** Where a smaller share of a sweep's moves is accepted, moves are halved. */
+  readonly fewAccepted: number;
+}
+
 /** A recipe. */
 export interface Preset {
   readonly learner: CandidateRecipe | PositionRecipe;
+  /** What follows the gradients, if anything. */
+  readonly refinement?: RefinementRecipe;
   /** Images per optimizer step, and the most that go through the graph at once (their gradients are added up). */
   readonly batchSize: number;
   readonly microBatchSize: number;
@@ -64,9 +78,10 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       squareDecay: 0.99,
       averagedSteps: 30,
     },
+    refinement: { imagePasses: 24000, firstStep: 8, lookEvery: 125, fewAccepted: 0.1 },
     batchSize: 16,
     microBatchSize: 16,
-    length: { steps: 450 },
+    length: { steps: 150 },
     targets: 'teacher',
     augmentation: LIGHT_AUGMENTATION,
     mixing: { mixup: 0, cutmix: 0 },

@@ -4,6 +4,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { DiffrateError, messageOf } from '../errors.ts';
 import type { LearnerState } from './learners/learner.ts';
+import type { LocalSearchState } from './local-search.ts';
 import type { SearchHistoryEntry } from './search-options.ts';
 
 /** Everything that the next step depends on. */
@@ -15,6 +16,8 @@ export interface SearchCheckpoint {
   /** Running mean of the loss. */
   readonly loss: number;
   readonly learner: LearnerState;
+  /** Where the local search stands, once it runs. */
+  readonly localSearch?: LocalSearchState;
   readonly history: readonly SearchHistoryEntry[];
 }
 
@@ -23,7 +26,19 @@ const schema = v.object({
   step: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   loss: v.number(),
   learner: v.record(v.string(), v.union([v.number(), v.array(v.number())])),
-  history: v.array(v.object({ step: v.number(), loss: v.number(), gflops: v.number() })),
+  localSearch: v.optional(
+    v.object({
+      merged: v.array(v.number()),
+      pruned: v.array(v.number()),
+      step: v.number(),
+      passes: v.number(),
+      sweep: v.number(),
+      moves: v.number(),
+      accepted: v.number(),
+      tried: v.array(v.string()),
+    }),
+  ),
+  history: v.array(v.object({ phase: v.picklist(['gradients', 'local search']), step: v.number(), loss: v.number(), gflops: v.number() })),
 });
 
 /**

@@ -1,7 +1,6 @@
 /** What a search is asked for, what it says meanwhile, and what it gives. */
 import type { ImageFolder } from '../data/image-folder.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
-import type { Parameters } from '../nn/parameters.ts';
+import type { Network } from '../loading/network-session.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import type { Device } from '../runtime/runtime.ts';
 
@@ -12,11 +11,7 @@ export type PresetName = 'small-data' | 'paper';
 export type TargetKind = 'labels' | 'teacher';
 
 /** The network whose schedule is searched; every loaded model is one. */
-export interface SearchedModel {
-  readonly name: string;
-  readonly configuration: VisionTransformerConfiguration;
-  readonly parameters: Parameters;
-}
+export type SearchedModel = Network;
 
 /** How to search. */
 export interface SearchOptions {
@@ -49,14 +44,20 @@ export interface SearchOptions {
 
 /** One step of the search's course, for reports. */
 export interface SearchHistoryEntry {
+  readonly phase: SearchPhase;
   readonly step: number;
   /** Running mean of the loss in nats; with a teacher the KL divergence to it. */
   readonly loss: number;
   readonly gflops: number;
 }
 
+/** First kept numbers follow their gradients, then moves of single numbers are tried. */
+export type SearchPhase = 'gradients' | 'local search';
+
 /** How far a search is. */
 export interface SearchProgress {
+  /** `gradients`: steps are optimizer steps. `local search`: steps are image passes. */
+  readonly phase: SearchPhase;
   readonly step: number;
   readonly steps: number;
   /** Running mean of the loss in nats; with a teacher the KL divergence to it. */

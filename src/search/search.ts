@@ -1,30 +1,25 @@
 /**
  * The search: from a network and a folder of images to a schedule at a target cost (arXiv 2305.17997, section 3.3, or the default
- * recipe for small data). Images arrive decoded from threads; every step is one run of the step graph.
+ * recipe for small data). Images arrive decoded from threads; every step is one run of the step graph. In the default recipe a
+ * local search on the compressed network itself follows.
  */
-import { createHash } from 'node:crypto';
 import { DiffrateError } from '../errors.ts';
-import type { Cost } from '../cost/cost.ts';
-import { flopsCost } from '../cost/flops-cost.ts';
 import { createImageLoader } from '../data/batches.ts';
-import type { ImageBatch, ImageLoader } from '../data/batches.ts';
-import { checkLabels } from '../data/image-folder.ts';
+import type { SkippedImage } from '../data/batches.ts';
 import { tokenCount } from '../models/configuration.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
-import { compressibleBlocks } from '../models/schedule-target.ts';
 import { effectiveSchedule } from '../reduction/schedule.ts';
 import type { KeptNumbers, Schedule } from '../reduction/schedule.ts';
-import { nodeRuntime } from '../runtime/node/runtime.ts';
-import { CandidateLearner } from './learners/candidate-learner.ts';
+import type { SessionOptions } from '../runtime/runtime.ts';
+import { CalibrationSet } from './calibration-set.ts';
 import type { Learner } from './learners/learner.ts';
-import { PositionLearner } from './learners/position-learner.ts';
-import { presets } from './presets.ts';
-import type { Preset } from './presets.ts';
+import { localSearch, startLocalSearch } from './local-search.ts';
+import { identityOf, learnerOf, planOf } from './plan.ts';
+import type { Plan } from './plan.ts';
+import type { RefinementRecipe } from './presets.ts';
 import { readCheckpointFile, removeCheckpoint, writeCheckpoint } from './search-checkpoint.ts';
-import type { SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
-import { SearchStep } from './search-step.ts';
-import type { StepResult } from './search-step.ts';
-import { SoftTargets } from './soft-targets.ts';
+import type { SearchCheckpoint } from './search-checkpoint.ts';
+import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
+import { SearchRunner } from './search-runner.ts';
 
 /** Weight of a step in the running mean of the loss. */
 const lossWeight = 0.05;
@@ -32,16 +27,17 @@ const lossWeight = 0.05;
 /** A checkpoint is written at most this often, in ms: a step is cheap to repeat. */
 const checkpointInterval = 5000;
 
-/** Everything that a search needs besides its options, settled. */
-interface Plan {
-  readonly preset: Preset;
-  readonly seed: number;
-  readonly batchSize: number;
-  readonly steps: number;
-  readonly microBatches: number;
-  readonly microBatchSize: number;
-  readonly searched: readonly number[];
-  readonly cost: Cost;
+/** What both phases share. */
+interface Course {
+  readonly options: SearchOptions;
+  readonly plan: Plan;
+  readonly session: SessionOptions;
+  readonly learner: Learner;
+  readonly history: SearchHistoryEntry[];
+  readonly resumed: SearchCheckpoint | undefined;
+  readonly onProgress: (progress: SearchProgress) => void;
+  /** Writes a checkpoint where one is due, and stops the search where that was asked for. */
+  readonly settle: (state: Omit<SearchCheckpoint, 'identity' | 'learner' | 'history'>, doing: string) => Promise<void>;
 }
 
 /**
@@ -49,154 +45,101 @@ interface Plan {
  * @throws {DiffrateError} for a target out of reach (with the reachable range), labels that are missing or out of range, images that
  *   cannot be used, a checkpoint of another search.
  */
-export async function searchSchedule(options: SearchOptions, onProgress?: (progress: SearchProgress) => void): Promise<SearchOutcome> {
+export async function searchSchedule(options: SearchOptions, onProgress: (progress: SearchProgress) => void = () => {}): Promise<SearchOutcome> {
   const plan = planOf(options);
-  const { model, folder } = options;
-  const learner = learnerOf(model.configuration, plan, options.targetGflops);
+  const learner = learnerOf(plan, options.targetGflops);
   const identity = identityOf(options, plan);
-  const resumed = options.resume && options.checkpoint !== undefined ? await readCheckpointFile(options.checkpoint, identity) : undefined;
+  const { checkpoint, device, threads } = options;
+  const resumed = options.resume && checkpoint !== undefined ? await readCheckpointFile(checkpoint, identity) : undefined;
   if (resumed !== undefined) learner.restore(resumed.learner);
-  const runner = await SearchRunner.load(options, plan);
+  const history = [...(resumed?.history ?? [])];
+  let saved = performance.now();
+  const settle: Course['settle'] = async (state, doing) => {
+    const stopped = options.signal?.aborted === true;
+    if (checkpoint !== undefined && (stopped || performance.now() - saved > checkpointInterval)) {
+      await writeCheckpoint(checkpoint, { identity, learner: learner.save(), history, ...state });
+      saved = performance.now();
+    }
+    if (stopped) throw new DiffrateError(`The search was stopped ${doing}; continue it with --resume.`);
+  };
+  const session = { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) };
+  const course: Course = { options, plan, session, learner, history, resumed, onProgress, settle };
+  const start = performance.now();
+  const { waitingMilliseconds, skipped } = await followGradients(course);
+  const learnt = learner.finish();
+  const { refinement } = plan.preset;
+  const kept = refinement === undefined ? learnt : await refine(course, learnt, refinement);
+  const seconds = (performance.now() - start) / 1000;
+  if (checkpoint !== undefined) await removeCheckpoint(checkpoint);
+  return {
+    schedule: scheduleOf(options, plan, kept),
+    history,
+    steps: plan.steps,
+    seconds,
+    waitingShare: waitingMilliseconds / 1000 / seconds,
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    skipped,
+  };
+}
+
+/** The first phase: kept numbers follow the gradients of the step graph. */
+async function followGradients(course: Course): Promise<{ waitingMilliseconds: number; skipped: readonly SkippedImage[] }> {
+  const { options, plan, session, learner, history, resumed, onProgress, settle } = course;
+  const { folder, model, strict, onWarning } = options;
+  const first = resumed?.step ?? 0;
+  if (first >= plan.steps) return { waitingMilliseconds: 0, skipped: [] };
+  const runner = await SearchRunner.load(options, plan, session);
   const loader = createImageLoader({
     folder,
     preprocessing: model.configuration.preprocessing,
     batchSize: plan.microBatchSize,
     order: 'shuffled',
     seed: plan.seed,
-    startStep: (resumed?.step ?? 0) * plan.microBatches,
+    startStep: first * plan.microBatches,
     augmentation: plan.preset.augmentation,
-    ...(options.strict === undefined ? {} : { strict: options.strict }),
-    ...(options.onWarning === undefined ? {} : { onWarning: options.onWarning }),
+    ...(strict === undefined ? {} : { strict }),
+    ...(onWarning === undefined ? {} : { onWarning }),
   });
   try {
-    const history = [...(resumed?.history ?? [])];
-    const start = performance.now();
-    const first = resumed?.step ?? 0;
-    let loss = resumed?.loss ?? 0;
-    let saved = start;
     const batches = loader[Symbol.asyncIterator]();
+    const start = performance.now();
+    let loss = resumed?.loss ?? 0;
     for (let step = first; step < plan.steps; step++) {
       const result = await runner.run(batches, learner.kept());
       requireFinite(result.loss, step, options.checkpoint);
       loss = step === 0 ? result.loss : loss + lossWeight * (result.loss - loss);
       const gflops = plan.cost.value(learner.kept());
-      history.push({ step, loss, gflops });
+      history.push({ phase: 'gradients', step, loss, gflops });
       learner.update(result, (step + 1) / plan.steps, Math.floor((step * plan.batchSize) / folder.images.length));
       const done = step + 1;
-      const now = performance.now();
-      const perStep = (now - start) / (done - first);
-      onProgress?.({ step: done, steps: plan.steps, loss, gflops, imagesPerSecond: (1000 * plan.batchSize) / perStep, secondsLeft: ((plan.steps - done) * perStep) / 1000 });
-      const stopped = options.signal?.aborted === true;
-      if (options.checkpoint !== undefined && (stopped || now - saved > checkpointInterval)) {
-        await writeCheckpoint(options.checkpoint, { identity, step: done, loss, learner: learner.save(), history });
-        saved = now;
-      }
-      if (stopped) throw new DiffrateError(`The search was stopped after step ${done} of ${plan.steps}; continue it with --resume.`);
+      const perStep = (performance.now() - start) / (done - first);
+      const secondsLeft = ((plan.steps - done) * perStep) / 1000;
+      onProgress({ phase: 'gradients', step: done, steps: plan.steps, loss, gflops, imagesPerSecond: (1000 * plan.batchSize) / perStep, secondsLeft });
+      await settle({ step: done, loss }, `after step ${done} of ${plan.steps}`);
     }
-    const seconds = (performance.now() - start) / 1000;
-    const schedule = scheduleOf(options, plan, learner.finish());
-    if (options.checkpoint !== undefined) await removeCheckpoint(options.checkpoint);
-    return { schedule, history, steps: plan.steps, seconds, ...measured(loader, seconds) };
+    return { waitingMilliseconds: loader.waitingMilliseconds, skipped: loader.skipped };
   } finally {
     await loader.close();
     await runner.dispose();
   }
 }
 
-/** Runs optimizer steps, in micro-batches whose gradients are averaged. */
-class SearchRunner {
-  readonly #step: SearchStep;
-  readonly #targets: SoftTargets;
-  readonly #plan: Plan;
-
-  private constructor(step: SearchStep, targets: SoftTargets, plan: Plan) {
-    this.#step = step;
-    this.#targets = targets;
-    this.#plan = plan;
-  }
-
-  static async load(options: SearchOptions, plan: Plan): Promise<SearchRunner> {
-    const { model, device, threads } = options;
-    const session = { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) };
-    const kind = options.targets ?? plan.preset.targets;
-    if (kind === 'labels') {
-      if (!options.folder.labelled) throw new DiffrateError(`The image folder '${options.folder.directory}' has no labels; search with \`--targets teacher\`, which needs none.`);
-      checkLabels(options.folder, model.configuration.classes);
-    }
-    const targets = await SoftTargets.load(nodeRuntime, model, kind, plan.preset, plan.seed, session);
-    const step = await SearchStep.load(nodeRuntime, model.configuration, model.parameters, { ...session, searched: plan.searched, toThemselves: plan.preset.toThemselves });
-    return new SearchRunner(step, targets, plan);
-  }
-
-  /** The mean over one optimizer step's images; the loss is less the targets' own entropy. */
-  async run(batches: AsyncIterator<ImageBatch>, kept: KeptNumbers): Promise<StepResult> {
-    const parts: StepResult[] = [];
-    for (let part = 0; part < this.#plan.microBatches; part++) {
-      const next = await batches.next();
-      if (next.done === true) throw new DiffrateError('The image folder gave no batch; check that its images can be decoded.');
-      const { pixels, targets, entropy } = await this.#targets.of(next.value);
-      const result = await this.#step.run(pixels, targets, kept);
-      parts.push({ ...result, loss: result.loss - entropy });
-    }
-    return averageSteps(parts);
-  }
-
-  async dispose(): Promise<void> {
-    await this.#step.dispose();
-    await this.#targets.dispose();
-  }
-}
-
-/** Mean of losses and gradients of runs with the same kept numbers. */
-function averageSteps(parts: readonly StepResult[]): StepResult {
-  const [first] = parts;
-  if (first === undefined) throw new DiffrateError('A search step needs at least one batch.');
-  const mean = (vectors: readonly (Float64Array | undefined)[]): Float64Array | undefined =>
-    vectors[0]?.map((_, index) => vectors.reduce((sum, vector) => sum + (vector?.[index] ?? 0), 0) / vectors.length);
-  return {
-    loss: parts.reduce((sum, { loss }) => sum + loss, 0) / parts.length,
-    gradients: first.gradients.map(({ block }, index) => ({
-      block,
-      prune: mean(parts.map(({ gradients }) => gradients[index]?.prune)),
-      merge: mean(parts.map(({ gradients }) => gradients[index]?.merge)),
-    })),
-  };
-}
-
-function planOf(options: SearchOptions): Plan {
-  const { model, folder, targetGflops } = options;
-  const { configuration } = model;
-  const preset = presets[options.preset];
-  const batchSize = options.batchSize ?? preset.batchSize;
-  const microBatchSize = Math.min(batchSize, preset.microBatchSize);
-  const microBatches = Math.ceil(batchSize / microBatchSize);
-  const { length } = preset;
-  const steps = options.steps ?? ('steps' in length ? length.steps : Math.ceil((length.epochs * folder.images.length) / batchSize));
-  const compressible = compressibleBlocks(configuration);
-  const cost = flopsCost(configuration, { compressible });
-  const { min, max } = cost.range;
-  if (!(targetGflops >= min && targetGflops < max)) {
-    throw new DiffrateError(
-      `A cost of ${targetGflops} GFLOPs is out of reach for ${model.name} (${cost.baseline.toFixed(3)} GFLOPs uncompressed); choose a target from ${min.toFixed(3)} to below ${max.toFixed(3)} GFLOPs.`,
-    );
-  }
-  const last = configuration.pool === 'class-token' && preset.learner.kind === 'positions' ? configuration.depth - 1 : undefined;
-  const searched = compressible.flatMap((may, block) => (may && block !== last ? [block] : []));
-  return { preset, seed: options.seed, batchSize: microBatches * microBatchSize, steps, microBatches, microBatchSize, searched, cost };
-}
-
-function learnerOf(configuration: VisionTransformerConfiguration, plan: Plan, target: number): Learner {
-  const network = { depth: configuration.depth, tokens: tokenCount(configuration), searched: plan.searched };
-  const recipe = plan.preset.learner;
-  if (recipe.kind === 'candidates') return new CandidateLearner(network, plan.cost, target, recipe);
-  return new PositionLearner(network, fixedNumbers(configuration), plan.cost, target, recipe);
-}
-
-/** What is not searched: everything is kept, but for the last block of a class-token network, where only that token is read. */
-function fixedNumbers(configuration: VisionTransformerConfiguration): KeptNumbers {
-  const { depth, pool } = configuration;
-  const all = Array.from({ length: depth }, (_, block) => (pool === 'class-token' && block === depth - 1 ? 1 : tokenCount(configuration)));
-  return { pruneKept: all, mergeKept: all };
+/** The second phase: single numbers are moved and compared on the compressed network. */
+async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRecipe): Promise<KeptNumbers> {
+  const { options, plan, session, history, resumed, onProgress, settle } = course;
+  const images = await CalibrationSet.load(options, plan.targets, plan.seed, session);
+  const { network, fixed, cost, seed } = plan;
+  const context = { network, fixed, cost, target: options.targetGflops, recipe, seed };
+  const begin = resumed?.localSearch ?? startLocalSearch(context, learnt);
+  const start = performance.now();
+  return localSearch(context, images, begin, async ({ state, kept, loss }) => {
+    const gflops = cost.value(kept);
+    history.push({ phase: 'local search', step: state.passes, loss, gflops });
+    const imagesPerSecond = ((state.passes - begin.passes) * 1000) / (performance.now() - start);
+    const secondsLeft = Math.max(0, recipe.imagePasses - state.passes) / imagesPerSecond;
+    onProgress({ phase: 'local search', step: Math.min(state.passes, recipe.imagePasses), steps: recipe.imagePasses, loss, gflops, imagesPerSecond, secondsLeft });
+    await settle({ step: plan.steps, loss, localSearch: state }, 'in its local search');
+  });
 }
 
 function scheduleOf(options: SearchOptions, plan: Plan, kept: KeptNumbers): Schedule {
@@ -211,20 +154,6 @@ function scheduleOf(options: SearchOptions, plan: Plan, kept: KeptNumbers): Sche
     createdBy: `diffrate search, preset ${options.preset}, ${plan.steps} steps of ${plan.batchSize} images, seed ${plan.seed}`,
   };
   return effectiveSchedule(schedule, tokenCount(model.configuration));
-}
-
-function measured(loader: ImageLoader, seconds: number): Pick<SearchOutcome, 'waitingShare' | 'peakMemoryBytes' | 'skipped'> {
-  return {
-    waitingShare: loader.waitingMilliseconds / 1000 / seconds,
-    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
-    skipped: loader.skipped,
-  };
-}
-
-/** What makes two searches the same: network, images and every setting. */
-function identityOf({ model, folder, targetGflops, preset, targets }: SearchOptions, plan: Plan): string {
-  const files = createHash('sha256').update(JSON.stringify(folder.images)).digest('hex').slice(0, 12);
-  return `${model.name}, ${targetGflops} GFLOPs, preset ${preset}, targets ${targets ?? plan.preset.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, images ${files}`;
 }
 
 function requireFinite(loss: number, step: number, checkpoint: string | undefined): void {

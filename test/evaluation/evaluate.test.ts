@@ -10,7 +10,7 @@ import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { DiffrateError } from '../../src/errors.ts';
 import { evaluateModel, evaluateVariants } from '../../src/evaluation/evaluate.ts';
 import type { EvaluationProgress } from '../../src/evaluation/evaluate.ts';
-import { NetworkSession } from '../../src/evaluation/network-session.ts';
+import { NetworkSession } from '../../src/loading/network-session.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { imageName, writeRandomImages } from './random-images.ts';
 import { smallConfiguration, smallNetwork } from './small-network.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
-import { NetworkSession } from '../../src/evaluation/network-session.ts';
+import { NetworkSession } from '../../src/loading/network-session.ts';
 import { randomPixels } from '../../src/evaluation/throughput.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { parseProfile, scopeShare } from '../../src/runtime/profile.ts';

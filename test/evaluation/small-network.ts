@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeSafetensors } from '../../src/checkpoints/safetensors-file.ts';
 import type { Weights, WeightTensor } from '../../src/checkpoints/weights.ts';
 import { RandomGenerator } from '../../src/data/random.ts';
-import type { Network } from '../../src/evaluation/network-session.ts';
+import type { Network } from '../../src/loading/network-session.ts';
 import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
 import { parametersFromWeights } from '../../src/models/parameters.ts';
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DiffrateError, UsageError } from '../../src/errors.ts';
-import { networkModel } from '../../src/evaluation/network-session.ts';
+import { networkModel } from '../../src/loading/network-session.ts';
 import { exportModel } from '../../src/exporting/export-model.ts';
 import { readScheduleFile } from '../../src/exporting/schedule-file.ts';
 import { loadModel } from '../../src/loading/load-model.ts';

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeImageFile } from '../../src/data/decode.ts';
 import { preprocessImage } from '../../src/data/preprocess.ts';
-import { networkModel } from '../../src/evaluation/network-session.ts';
+import { networkModel } from '../../src/loading/network-session.ts';
 import { toHalfPrecision } from '../../src/exporting/half-precision.ts';
 import { quantizeColumns, quantizeDynamically } from '../../src/exporting/quantization.ts';
 import { lower } from '../../src/graph/lower.ts';

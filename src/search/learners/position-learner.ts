@@ -1,10 +1,14 @@
 /**
  * The default search: every proxy is one number, its kept tokens μ, and the budget is kept exactly in every step.
  *
- * The mask's gradient around a cut says what one more token there is worth, in nats; divided by what a token costs it is the
- * block's marginal utility u. At the best schedule all utilities are equal (to the multiplier λ of the budget), so each μ moves by
- * `(u − λ) / spread`, at most some tokens, and λ is the number for which the moved schedule costs just the target, found by
- * bisection. Nothing swings, nothing needs a weight between loss and cost. It starts from a uniform rate at the target.
+ * A token at a sorted position is kept, merged or pruned. The step graph says what a token's presence changes (the mask's gradient)
+ * and what its merging changes (the gradient of its source weight), so both cuts of a block have an honest slope: one more
+ * token after pruning is merged instead of lost, one more after merging stays itself instead of being merged. The published
+ * proxies act on the mask alone and take merging for a loss of the token, nothing else.
+ *
+ * At the best schedule a token's worth is the same multiple λ of its price in every block. So each μ moves by
+ * `(worth − λ·price) / spread`, at most some tokens, and λ is the number for which the moved schedule costs just the target, found
+ * by bisection. Nothing swings, nothing needs a weight between loss and cost. It starts from a uniform rate at the target.
  */
 import { DiffrateError } from '../../errors.ts';
 import type { Cost } from '../../cost/cost.ts';
@@ -12,15 +16,12 @@ import type { KeptNumbers } from '../../reduction/schedule.ts';
 import { cosine } from '../adamw.ts';
 import type { PositionRecipe } from '../presets.ts';
 import { PositionProxy } from '../proxies/position-proxy.ts';
-import type { StepResult } from '../search-step.ts';
+import type { BlockGradients, StepResult } from '../search-step.ts';
 import type { LearnerNetwork } from './candidate-learner.ts';
 import type { Learner, LearnerState } from './learner.ts';
 
 /** Least tokens after merging (the class token and one destination) and after pruning (one more, to be a source). */
 const smallest = { prune: 3, merge: 2 } as const;
-
-/** How far above the live number a proxy that removes nothing may wait, in tokens. */
-const slack = 2;
 
 const bisections = 60;
 
@@ -75,24 +76,24 @@ export class PositionLearner implements Learner {
     const { stepTokens, temperature, averagedSteps } = this.#recipe;
     this.#observe(result);
     const price = this.#pricePerToken();
-    const spread = this.#spread(price);
+    const spread = this.#spread();
     const reach = cosine(stepTokens.start, stepTokens.end, progress);
     const moved = (multiplier: number, number: LearntNumber): number => {
-      const pull = (this.#worth(number) / price(number) - multiplier) / spread;
-      return this.#clamp(number, this.#value(number) + reach * Math.max(-1, Math.min(1, pull)));
+      const pull = (this.#worth(number) - multiplier * price(number)) / spread;
+      return number.proxy.clamp(number.proxy.value + reach * Math.max(-1, Math.min(1, pull)));
     };
-    const multiplier = this.#multiplierFor(spread, moved);
+    const multiplier = this.#multiplierFor(spread / this.#largestPrice(price), moved);
     const next = this.#numbers.map((number) => moved(multiplier, number));
     this.#numbers.forEach(({ proxy }, index) => {
-      proxy.parameters[0] = next[index] ?? 0;
+      proxy.value = next[index] ?? proxy.value;
       proxy.temperature = temperature.start + (temperature.end - temperature.start) * progress;
     });
-    this.#keepNearLive();
-    for (const number of this.#numbers) number.average += (this.#value(number) - number.average) / averagedSteps;
+    this.#keepInOrder();
+    for (const number of this.#numbers) number.average += (number.proxy.value - number.average) / averagedSteps;
   }
 
   finish(): KeptNumbers {
-    const shifted = (offset: number): KeptNumbers => this.#withNumbers((number) => Math.round(this.#clamp(number, number.average + offset)));
+    const shifted = (offset: number): KeptNumbers => this.#withNumbers((number) => Math.round(number.proxy.clamp(number.average + offset)));
     let [low, high] = [-this.#network.tokens, this.#network.tokens];
     for (let step = 0; step < bisections; step++) {
       const middle = (low + high) / 2;
@@ -105,7 +106,7 @@ export class PositionLearner implements Learner {
   save(): LearnerState {
     const of = (value: (number: LearntNumber) => number): number[] => this.#numbers.map(value);
     return {
-      value: of((number) => this.#value(number)),
+      value: of(({ proxy }) => proxy.value),
       temperature: this.#numbers[0]?.proxy.temperature ?? 0,
       mean: of(({ mean }) => mean),
       square: of(({ square }) => square),
@@ -117,7 +118,7 @@ export class PositionLearner implements Learner {
   restore(state: LearnerState): void {
     const entry = (name: string, index: number): number => (state[name] as readonly number[])[index] ?? 0;
     this.#numbers.forEach((number, index) => {
-      number.proxy.parameters[0] = entry('value', index);
+      number.proxy.value = entry('value', index);
       number.proxy.temperature = Number(state['temperature']);
       number.mean = entry('mean', index);
       number.square = entry('square', index);
@@ -126,30 +127,35 @@ export class PositionLearner implements Learner {
     });
   }
 
-  #value({ proxy }: LearntNumber): number {
-    return proxy.parameters[0] ?? 0;
-  }
-
-  #clamp({ kind }: LearntNumber, value: number): number {
-    return Math.min(this.#network.tokens, Math.max(smallest[kind], value));
-  }
-
   #withNumbers(value: (number: LearntNumber) => number): KeptNumbers {
     const kept = { pruneKept: [...this.#fixed.pruneKept], mergeKept: [...this.#fixed.mergeKept] };
     for (const number of this.#numbers) kept[`${number.kind}Kept`][number.block] = value(number);
     return kept;
   }
 
-  /** Running means of the worth of one more token: nothing where a proxy took no part, so that only its price moves it. */
+  /** Running means of the worth of one more token at every cut. */
   #observe(result: StepResult): void {
     const { gradientDecay, squareDecay } = this.#recipe;
     for (const number of this.#numbers) {
-      const mask = result.gradients.find(({ block }) => block === number.block)?.[number.kind];
-      const worth = -(number.proxy.gradient(mask, 0)[0] ?? 0);
+      const gradients = result.gradients.find(({ block }) => block === number.block);
+      const worth = gradients === undefined ? 0 : this.#worthNow(number, gradients);
       number.count += 1;
       number.mean = gradientDecay * number.mean + (1 - gradientDecay) * worth;
       number.square = squareDecay * number.square + (1 - squareDecay) * worth * worth;
     }
+  }
+
+  /**
+   * In nats: after pruning one more token is merged; after merging one more stays itself (or, where none is merged, is there at all).
+   * Presence is known on both sides of the cut, merging only of those that go.
+   */
+  #worthNow({ proxy, kind, block }: LearntNumber, { mask, merging, start, end }: BlockGradients): number {
+    const at = (values: Float64Array, position: number): number => values[position] ?? 0;
+    const merged = proxy.worthOfOneMore((position) => at(merging, position), start, end);
+    if (kind === 'prune') return -merged;
+    const present = proxy.worthOfOneMore((position) => -at(mask, position), 1, end);
+    const pruned = this.#of(block, 'prune').proxy.keptNumber();
+    return present + (pruned > proxy.keptNumber() ? merged : 0);
   }
 
   /** Worth of one more token, in nats, without the bias of a young running mean. */
@@ -157,24 +163,26 @@ export class PositionLearner implements Learner {
     return count === 0 ? 0 : mean / (1 - this.#recipe.gradientDecay ** count);
   }
 
-  /** What a token costs where a number cuts, in the cost's unit. */
+  /** What one more token costs, in the cost's unit: after merging its price, after pruning nothing, since it is merged then. */
   #pricePerToken(): (number: LearntNumber) => number {
     const gradient = this.#cost.gradient(this.kept());
-    return ({ block, kind }) => gradient[kind][block] ?? 1;
+    return ({ block, kind }) => (kind === 'merge' ? (gradient.merge[block] ?? 0) : 0);
   }
 
-  /** Root mean square of utilities, averaged over the numbers that were seen. */
-  #spread(price: (number: LearntNumber) => number): number {
-    const seen = this.#numbers.filter(({ count }) => count > 0);
-    if (seen.length === 0) return 1;
-    const size = (number: LearntNumber): number => Math.sqrt(number.square / (1 - this.#recipe.squareDecay ** number.count)) / price(number);
-    const spread = seen.reduce((sum, number) => sum + size(number), 0) / seen.length;
+  #largestPrice(price: (number: LearntNumber) => number): number {
+    return Math.max(...this.#numbers.map(price), Number.MIN_VALUE);
+  }
+
+  /** Root mean square of the worths, averaged over all numbers. */
+  #spread(): number {
+    const size = ({ square, count }: LearntNumber): number => Math.sqrt(square / (1 - this.#recipe.squareDecay ** count));
+    const spread = this.#numbers.reduce((sum, number) => sum + size(number), 0) / this.#numbers.length;
     // All gradients can be 0 (a network that ignores its tokens): then only the budget moves anything.
     return spread > 0 ? spread : 1;
   }
 
-  #multiplierFor(spread: number, moved: (multiplier: number, number: LearntNumber) => number): number {
-    let [low, high] = [-1e3 * spread, 1e3 * spread];
+  #multiplierFor(scale: number, moved: (multiplier: number, number: LearntNumber) => number): number {
+    let [low, high] = [-1e3 * scale, 1e3 * scale];
     for (let step = 0; step < bisections; step++) {
       const middle = (low + high) / 2;
       if (this.#cost.value(this.#withNumbers((number) => moved(middle, number))) > this.#target) low = middle;
@@ -183,16 +191,20 @@ export class PositionLearner implements Learner {
     return high;
   }
 
-  /** Numbers above the live one remove nothing; they wait just above it, so that they take part again when it rises. */
-  #keepNearLive(): void {
+  /** Pruning cannot keep more than there are, merging not more than pruning: each waits at the one before it. */
+  #keepInOrder(): void {
     let live = this.#network.tokens;
-    for (const number of this.#numbers) {
-      number.proxy.parameters[0] = Math.min(this.#value(number), live + slack);
-      live = Math.min(live, this.#value(number));
+    for (const { proxy } of this.#numbers) {
+      proxy.value = Math.min(proxy.value, live);
+      live = proxy.value;
     }
   }
 
-  /** Every searched block keeps the same share; half of what goes is pruned, half merged. */
+  #of(block: number, kind: Kind): LearntNumber {
+    return this.#numbers.find((number) => number.block === block && number.kind === kind) as LearntNumber;
+  }
+
+  /** Every searched block keeps the same share, and merges what goes. */
   #uniformRate(): KeptNumbers {
     const { tokens, searched } = this.#network;
     const at = (rate: number): KeptNumbers => {
@@ -200,7 +212,7 @@ export class PositionLearner implements Learner {
       let live = tokens;
       for (const block of searched) {
         const left = Math.max(smallest.merge, live * rate);
-        kept.pruneKept[block] = Math.max(smallest.prune, (live + left) / 2);
+        kept.pruneKept[block] = Math.max(smallest.prune, live);
         kept.mergeKept[block] = left;
         live = left;
       }
@@ -221,13 +233,14 @@ export class PositionLearner implements Learner {
   /** Gives what rounding left of the budget to the numbers where a token is worth most for its price. */
   #spendRest(kept: KeptNumbers): KeptNumbers {
     const price = this.#pricePerToken();
-    const order = [...this.#numbers].sort((a, b) => this.#worth(b) / price(b) - this.#worth(a) / price(a));
+    const value = (number: LearntNumber): number => this.#worth(number) / Math.max(price(number), Number.MIN_VALUE);
+    const order = this.#numbers.filter(({ kind }) => kind === 'merge').sort((a, b) => value(b) - value(a));
     const result = { pruneKept: [...kept.pruneKept], mergeKept: [...kept.mergeKept] };
-    for (const { block, kind } of order) {
-      const list = result[`${kind}Kept`];
-      const before = list[block] ?? 0;
-      list[block] = Math.min(this.#network.tokens, before + 1);
-      if (this.#cost.value(result) > this.#target) list[block] = before;
+    for (const { block } of order) {
+      const before = result.mergeKept[block] ?? 0;
+      // Merging cannot keep more than pruning leaves.
+      result.mergeKept[block] = Math.min(result.pruneKept[block] ?? before, before + 1);
+      if (this.#cost.value(result) > this.#target) result.mergeKept[block] = before;
     }
     return result;
   }

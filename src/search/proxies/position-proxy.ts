@@ -3,37 +3,48 @@
  * Its gradient is local (only positions within a few τ of the cut speak) and its steps are in tokens, so a few hundred steps on a
  * thousand images suffice where a probability per candidate needs thousands.
  */
-import type { Proxy } from './proxy.ts';
 
 /** Proxy with one parameter μ, the class token counted. */
-export class PositionProxy implements Proxy {
-  readonly parameters: Float64Array;
+export class PositionProxy {
+  /** μ, fractional. */
+  value: number;
   /** Width of the keep-probability's slope in tokens; the search narrows it. */
   temperature: number;
   readonly #smallest: number;
   readonly #largest: number;
 
-  /** @param start μ at the beginning; it stays within `smallest`…`largest` tokens. */
-  constructor(start: number, temperature: number, smallest: number, largest: number) {
-    this.parameters = Float64Array.of(start);
+  /** @param value μ at the beginning; the kept number stays within `smallest`…`largest` tokens. */
+  constructor(value: number, temperature: number, smallest: number, largest: number) {
+    this.value = value;
     this.temperature = temperature;
     this.#smallest = smallest;
     this.#largest = largest;
   }
 
+  /** Tokens kept, the class token counted; an integer. */
   keptNumber(): number {
-    return Math.min(this.#largest, Math.max(this.#smallest, Math.round(this.parameters[0] ?? 0)));
+    return Math.round(this.clamp(this.value));
   }
 
-  gradient(mask: Float64Array | undefined, kept: number): Float64Array {
-    const center = this.parameters[0] ?? 0;
-    let total = kept;
-    mask?.forEach((value, position) => {
-      if (position === 0) return;
+  /** A number of tokens moved into the proxy's range. */
+  clamp(value: number): number {
+    return Math.min(this.#largest, Math.max(this.#smallest, value));
+  }
+
+  /**
+   * What one more token is worth at the cut: the mean of `worth` over positions `start…end − 1`, weighted by the slope of the
+   * keep-probability there. Only positions whose worth is known are in the range, hence a mean instead of a sum.
+   */
+  worthOfOneMore(worth: (position: number) => number, start: number, end: number): number {
+    let sum = 0;
+    let total = 0;
+    for (let position = Math.max(1, start); position < end; position++) {
       // The token at position k is kept if the kept number exceeds k; half a token centres the slope on the cut.
-      const probability = 1 / (1 + Math.exp((position + 0.5 - center) / this.temperature));
-      total += (value * probability * (1 - probability)) / this.temperature;
-    });
-    return Float64Array.of(total);
+      const probability = 1 / (1 + Math.exp((position + 0.5 - this.value) / this.temperature));
+      const slope = probability * (1 - probability);
+      sum += slope * worth(position);
+      total += slope;
+    }
+    return total > 0 ? sum / total : 0;
   }
 }

@@ -17,10 +17,3 @@ export interface Proxy {
    */
   gradient(mask: Float64Array | undefined, kept: number): Float64Array;
 }
-
-/** What happens to the two proxies of one block. */
-export interface BlockProxies {
-  readonly block: number;
-  readonly prune: Proxy;
-  readonly merge: Proxy;
-}

@@ -1,0 +1,100 @@
+/**
+ * `diffrate`: what the command line does, as a library for Node. The graph engine (`diffrate/graph`), the ONNX format
+ * (`diffrate/onnx`) and the browser's runtime (`diffrate/runtime/web`) have entries of their own and need no Node.
+ */
+
+// Networks and their weights
+export { readCheckpoint } from './checkpoints/load.ts';
+export type { HubOptions } from './checkpoints/hub.ts';
+export type { Weights, WeightTensor } from './checkpoints/weights.ts';
+export { loadModel } from './loading/load-model.ts';
+export type { LoadedModel, LoadModelOptions } from './loading/load-model.ts';
+export { patchCount, tokenCount } from './models/configuration.ts';
+export type { Preprocessing, VisionTransformerConfiguration } from './models/configuration.ts';
+export type { HierarchicalConfiguration, HierarchicalStage } from './models/hierarchical-configuration.ts';
+export { parametersFromWeights } from './models/parameters.ts';
+export { findModel, lookUpModel, registry } from './models/registry.ts';
+export type { ModelConfiguration, RegistryEntry } from './models/registry.ts';
+export { compressibleBlocks, scheduleTarget } from './models/schedule-target.ts';
+export { visionTransformer } from './models/vision-transformer.ts';
+export type { ForwardOptions, ForwardOutputs } from './models/vision-transformer.ts';
+export type { Parameters } from './nn/parameters.ts';
+
+// Schedules
+export { readScheduleFile, writeScheduleFile } from './exporting/schedule-file.ts';
+export { findPublishedSchedule, publishedSchedules } from './reduction/published-schedules.ts';
+export type { PublishedSchedule } from './reduction/published-schedules.ts';
+export {
+  effectiveSchedule,
+  effectiveTokens,
+  parseSchedule,
+  serializeSchedule,
+  uncompressed,
+} from './reduction/schedule.ts';
+export type { EffectiveBlock, KeptNumbers, Schedule } from './reduction/schedule.ts';
+export { validateSchedule } from './reduction/validate-schedule.ts';
+export type { ScheduleTarget, ScheduleValidationOptions } from './reduction/validate-schedule.ts';
+
+// Methods of token reduction
+export { importanceMetrics } from './reduction/importance.ts';
+export type { ImportanceMetric } from './reduction/importance.ts';
+export { diffRate, reductionOrders } from './reduction/methods/diffrate.ts';
+export type { DiffRateOptions, ReductionOrder } from './reduction/methods/diffrate.ts';
+export { keepAllTokens } from './reduction/token-reducer.ts';
+export type { AttentionView, MaskedAttention, QuerySelection, TokenReducer } from './reduction/token-reducer.ts';
+export { firstTokens, gatherTokens, splitTokens } from './reduction/token-state.ts';
+export type { TokenState } from './reduction/token-state.ts';
+
+// Cost
+export type { Cost, CostRange } from './cost/cost.ts';
+export { baselineFlops, countFlops } from './cost/flops.ts';
+export type { FlopsCount, KeptNumbersGradient } from './cost/flops.ts';
+export { countModelFlops, flopsCost } from './cost/flops-cost.ts';
+export type { FlopsCostOptions } from './cost/flops-cost.ts';
+export { baselineRealFlops, countRealFlops } from './cost/real-flops.ts';
+
+// Images
+export { openImageFolder } from './data/image-folder.ts';
+export type { FolderImage, ImageFolder, OpenImageFolderOptions } from './data/image-folder.ts';
+
+// Search
+export { searchSchedule } from './search/search.ts';
+export type {
+  PresetName,
+  SearchedModel,
+  SearchHistoryEntry,
+  SearchOptions,
+  SearchOutcome,
+  SearchProgress,
+  TargetKind,
+} from './search/search-options.ts';
+
+// Evaluation
+export { evaluateModel, evaluateVariants } from './evaluation/evaluate.ts';
+export type {
+  EvaluationOptions,
+  EvaluationProgress,
+  EvaluationResult,
+  Variant,
+  VariantLogits,
+} from './evaluation/evaluate.ts';
+export type { Metrics } from './evaluation/metrics.ts';
+export { networkModel } from './loading/network-session.ts';
+export type { Network } from './loading/network-session.ts';
+export { measureThroughput } from './evaluation/throughput.ts';
+export type { ThroughputOptions, ThroughputRun } from './evaluation/throughput.ts';
+
+// Export
+export { exportModel } from './exporting/export-model.ts';
+export type { ExportedFile, ExportedModel, ExportOptions } from './exporting/export-model.ts';
+export type { Measured, MeasuredThroughput } from './exporting/model-card.ts';
+export { exportDtypes } from './exporting/precision.ts';
+export type { ExportDtype } from './exporting/precision.ts';
+
+// Running graphs in Node
+export { nodeRuntime } from './runtime/node/runtime.ts';
+export { floats, integers } from './runtime/runtime.ts';
+export type { Device, Runtime, RuntimeTensor, Session, SessionOptions, TensorData } from './runtime/runtime.ts';
+
+// Errors
+export { DiffrateError, UsageError } from './errors.ts';

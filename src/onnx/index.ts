@@ -1,0 +1,6 @@
+/** `diffrate/onnx`: the file format by itself. Reads and writes ONNX models (`ModelProto`) without copying their weights. */
+export { elementTypeBytes, elementTypeNumbers } from './model.ts';
+export type { Dimension, ElementType, OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from './model.ts';
+export { decodeModel } from './read.ts';
+export { encodeModel, joinChunks } from './write.ts';
+export type { EncodedModel } from './write.ts';

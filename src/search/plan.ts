@@ -1,0 +1,81 @@
+/** A search's options settled: the recipe, its length, what is searched, and what that costs. */
+import { createHash } from 'node:crypto';
+import { DiffrateError } from '../errors.ts';
+import type { Cost } from '../cost/cost.ts';
+import { flopsCost } from '../cost/flops-cost.ts';
+import { tokenCount } from '../models/configuration.ts';
+import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import { compressibleBlocks } from '../models/schedule-target.ts';
+import type { KeptNumbers } from '../reduction/schedule.ts';
+import { CandidateLearner } from './learners/candidate-learner.ts';
+import type { LearnerNetwork } from './learners/candidate-learner.ts';
+import type { Learner } from './learners/learner.ts';
+import { PositionLearner } from './learners/position-learner.ts';
+import { presets } from './presets.ts';
+import type { Preset } from './presets.ts';
+import type { SearchOptions, TargetKind } from './search-options.ts';
+
+/** Everything that a search needs besides its options, settled. */
+export interface Plan {
+  readonly preset: Preset;
+  readonly seed: number;
+  readonly batchSize: number;
+  readonly steps: number;
+  readonly microBatches: number;
+  readonly microBatchSize: number;
+  readonly targets: TargetKind;
+  readonly network: LearnerNetwork;
+  /** Kept numbers of the blocks that are not searched. */
+  readonly fixed: KeptNumbers;
+  readonly cost: Cost;
+}
+
+/**
+ * Settles the options.
+ * @throws {DiffrateError} for a target out of reach, with the reachable range.
+ */
+export function planOf(options: SearchOptions): Plan {
+  const { model, folder, targetGflops } = options;
+  const { configuration } = model;
+  const preset = presets[options.preset];
+  const batchSize = options.batchSize ?? preset.batchSize;
+  const microBatchSize = Math.min(batchSize, preset.microBatchSize);
+  const microBatches = Math.ceil(batchSize / microBatchSize);
+  const { length } = preset;
+  const steps = options.steps ?? ('steps' in length ? length.steps : Math.ceil((length.epochs * folder.images.length) / batchSize));
+  const compressible = compressibleBlocks(configuration);
+  const cost = flopsCost(configuration, { compressible });
+  const { min, max } = cost.range;
+  if (!(targetGflops >= min && targetGflops < max)) {
+    throw new DiffrateError(
+      `A cost of ${targetGflops} GFLOPs is out of reach for ${model.name} (${cost.baseline.toFixed(3)} GFLOPs uncompressed); choose a target from ${min.toFixed(3)} to below ${max.toFixed(3)} GFLOPs.`,
+    );
+  }
+  const last = configuration.pool === 'class-token' && preset.learner.kind === 'positions' ? configuration.depth - 1 : undefined;
+  const searched = compressible.flatMap((may, block) => (may && block !== last ? [block] : []));
+  const network = { depth: configuration.depth, tokens: tokenCount(configuration), searched };
+  const targets = options.targets ?? preset.targets;
+  const fixed = fixedNumbers(configuration);
+  return { preset, seed: options.seed, batchSize: microBatches * microBatchSize, steps, microBatches, microBatchSize, targets, network, fixed, cost };
+}
+
+/** The learner of the recipe, at its start. */
+export function learnerOf(plan: Plan, target: number): Learner {
+  const recipe = plan.preset.learner;
+  if (recipe.kind === 'candidates') return new CandidateLearner(plan.network, plan.cost, target, recipe);
+  return new PositionLearner(plan.network, plan.fixed, plan.cost, target, recipe);
+}
+
+/** What is not searched: everything is kept, but for the last block of a class-token network, where only that token is read. */
+function fixedNumbers(configuration: VisionTransformerConfiguration): KeptNumbers {
+  const { depth, pool } = configuration;
+  const all = Array.from({ length: depth }, (_, block) => (pool === 'class-token' && block === depth - 1 ? 1 : tokenCount(configuration)));
+  return { pruneKept: all, mergeKept: all };
+}
+
+/** What makes two searches the same: network, images and every setting. */
+export function identityOf({ model, folder, targetGflops, preset }: SearchOptions, plan: Plan): string {
+  const files = createHash('sha256').update(JSON.stringify(folder.images)).digest('hex').slice(0, 12);
+  return `${model.name}, ${targetGflops} GFLOPs, preset ${preset}, targets ${plan.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, images ${files}`;
+}
+
