@@ -22,7 +22,9 @@ export function parametersFromWeights(weights: Weights, source: string): Paramet
       if (known !== undefined) return known;
       const weight = weights.get(name);
       if (weight === undefined) {
-        throw new DiffrateError(`${source} has no tensor "${name}" (${formatShape(shape)}); it is not a checkpoint of this model.`);
+        throw new DiffrateError(
+          `${source} has no tensor "${name}" (${formatShape(shape)}); it is not a checkpoint of this model.`,
+        );
       }
       if (squeezed(weight.shape) !== squeezed(shape)) {
         throw new DiffrateError(

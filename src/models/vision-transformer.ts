@@ -2,7 +2,20 @@
  * The Vision Transformer (arXiv 2010.11929; timm's `vision_transformer.py`) as a function over symbolic tensors, with a token
  * reducer asked in every block. With a class token (DeiT, AugReg) or mean-pooled over patches, sizes as weights (MAE).
  */
-import { add, concat, div, expandLike, log, matMul, mul, reduceSum, reshape, slice, softmax, transpose } from '../graph/operators/index.ts';
+import {
+  add,
+  concat,
+  div,
+  expandLike,
+  log,
+  matMul,
+  mul,
+  reduceSum,
+  reshape,
+  slice,
+  softmax,
+  transpose,
+} from '../graph/operators/index.ts';
 import { DiffrateError } from '../errors.ts';
 import { constant, dimensionAt, elementCount, inScope, sizeAt, stopGradient } from '../graph/tensor.ts';
 import type { Dimension, Tensor } from '../graph/tensor.ts';
@@ -53,14 +66,21 @@ interface BlockContext {
 }
 
 /** The network on `pixels [B, 3, S, S]`. */
-export function visionTransformer(pixels: Tensor, configuration: VisionTransformerConfiguration, parameters: Parameters, options: ForwardOptions = {}): ForwardOutputs {
+export function visionTransformer(
+  pixels: Tensor,
+  configuration: VisionTransformerConfiguration,
+  parameters: Parameters,
+  options: ForwardOptions = {},
+): ForwardOutputs {
   const { reducer = keepAllTokens, trace = false, classTokenOnlyLastBlock = false } = options;
   const { depth, pool } = configuration;
   const embedded = inScope('embedding', () => embed(pixels, configuration, parameters));
   let state: TokenState = trace ? { features: embedded, source: identitySource(embedded) } : { features: embedded };
   for (let index = 0; index < depth; index++) {
     const classTokenOnly = classTokenOnlyLastBlock && !trace && pool === 'class-token' && index === depth - 1;
-    state = inScope(`blocks.${index}`, () => block(state, { configuration, parameters, reducer, index, classTokenOnly }));
+    state = inScope(`blocks.${index}`, () =>
+      block(state, { configuration, parameters, reducer, index, classTokenOnly }),
+    );
   }
   const features = inScope('pool', () => pooled(state, configuration, parameters));
   return { logits: inScope('head', () => classify(features, configuration, parameters)), features, state };
@@ -82,7 +102,9 @@ function block(state: TokenState, context: BlockContext): TokenState {
   const { width, hiddenWidth, layerNormEpsilon } = configuration;
   const before = reducer.beforeBlock?.(index, state) ?? state;
   const attended = inScope('attention', () => attentionResidual(before, context));
-  const reduced = context.classTokenOnly ? attended.state : inScope('reduction', () => reducer.afterAttention?.(index, attended.state, attended.view) ?? attended.state);
+  const reduced = context.classTokenOnly
+    ? attended.state
+    : inScope('reduction', () => reducer.afterAttention?.(index, attended.state, attended.view) ?? attended.state);
   const features = inScope('mlp', () => {
     const normalized = layerNorm(reduced.features, parameters, `blocks.${index}.norm2`, width, layerNormEpsilon);
     return add(reduced.features, mlp(normalized, parameters, `blocks.${index}.mlp`, width, hiddenWidth));
@@ -112,7 +134,9 @@ function attentionResidual(state: TokenState, context: BlockContext): { state: T
     classAttention() {
       classRow ??=
         probabilities === undefined
-          ? inScope('class-attention', () => attentionProbabilities(project(slice(normalized, 1, 0, 1), queryPart), keys, size))
+          ? inScope('class-attention', () =>
+              attentionProbabilities(project(slice(normalized, 1, 0, 1), queryPart), keys, size),
+            )
           : slice(probabilities, 2, 0, 1);
       return classRow;
     },
@@ -130,7 +154,10 @@ function attentionResidual(state: TokenState, context: BlockContext): { state: T
     const selection = inScope('reduction', () => reducer.selectQueries?.(index, state, view));
     if (selection !== undefined) {
       attended = inScope('reduction/gather', () => gatherTokens(state, selection.indices));
-      queryInput = inScope('reduction/gather', () => gatherTokens({ features: normalized }, selection.indices).features);
+      queryInput = inScope(
+        'reduction/gather',
+        () => gatherTokens({ features: normalized }, selection.indices).features,
+      );
     }
   }
   const queries = project(queryInput, queryPart);
@@ -154,7 +181,11 @@ interface LinearPart {
 }
 
 /** The fused weight `[3C, C]` as three: three matrix products are faster than one and a transposition in five axes. */
-function queryKeyValue(parameters: Parameters, name: string, width: number): readonly [LinearPart, LinearPart, LinearPart] {
+function queryKeyValue(
+  parameters: Parameters,
+  name: string,
+  width: number,
+): readonly [LinearPart, LinearPart, LinearPart] {
   const fused = linearParameters(parameters, `${name}.qkv`, width, 3 * width);
   const part = (index: number): LinearPart => ({
     weight: slice(fused.weight, 0, index * width, (index + 1) * width),

@@ -22,7 +22,12 @@ export function linear(x: Tensor, { weight, bias }: LinearParameters): Tensor {
 }
 
 /** Parameters `name.weight`, `name.bias`; a missing bias is none. */
-export function linearParameters(parameters: Parameters, name: string, inputs: number, outputs: number): LinearParameters {
+export function linearParameters(
+  parameters: Parameters,
+  name: string,
+  inputs: number,
+  outputs: number,
+): LinearParameters {
   const bias = parameters.has(`${name}.bias`) ? parameters.tensor(`${name}.bias`, [outputs]) : undefined;
   return { weight: parameters.tensor(`${name}.weight`, [outputs, inputs]), bias };
 }

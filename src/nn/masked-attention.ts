@@ -43,14 +43,18 @@ export function maskedAttention(inputs: MaskedAttentionInputs): MaskedAttentionO
   const weights = perKey(size === undefined ? mask : mul(mask, size));
   const probabilities = softmax(attentionLogits(queries, keys));
   const weighted = mul(values, weights);
-  const own = inputs.toThemselves ? ownWeight(probabilities, perKey(mask), size === undefined ? undefined : perKey(size)) : undefined;
+  const own = inputs.toThemselves
+    ? ownWeight(probabilities, perKey(mask), size === undefined ? undefined : perKey(size))
+    : undefined;
   const sums = matMul(probabilities, weights);
   const total = own === undefined ? sums : add(sums, own);
   const products = matMul(probabilities, weighted);
   const value = div(own === undefined ? products : add(products, mul(own, values)), total);
   const classRow = div(mul(slice(probabilities, 2, 0, 1), swapLast(weights)), slice(total, 2, 0, 1));
-  const output = customGradient(value, size === undefined ? [queries, keys, values, mask] : [queries, keys, values, mask, size], (gradient) =>
-    backward({ ...inputs, probabilities, weights, own, total, value, gradient }),
+  const output = customGradient(
+    value,
+    size === undefined ? [queries, keys, values, mask] : [queries, keys, values, mask, size],
+    (gradient) => backward({ ...inputs, probabilities, weights, own, total, value, gradient }),
   );
   return { output, classAttention: stopGradient(classRow) };
 }
@@ -92,7 +96,8 @@ function backward(inputs: BackwardInputs): readonly Tensor[] {
   let dQueries = matMul(map, mul(keys, weights));
   let dKeys = mul(matMul(swapLast(map), queries), weights);
   // Per key: what its weight in the sums is worth, and what a removed token's weight on itself is.
-  const perToken = (perHead: Tensor): Tensor => reshape(reduceSum(perHead, [1]), [dimensionAt(mask, 0), dimensionAt(mask, 1), 1]);
+  const perToken = (perHead: Tensor): Tensor =>
+    reshape(reduceSum(perHead, [1]), [dimensionAt(mask, 0), dimensionAt(mask, 1), 1]);
   const ofWeights = perToken(toWeights);
   let ofMask = ofWeights;
   let ofSizes = mul(ofWeights, mask);

@@ -10,5 +10,8 @@ export function mlp(x: Tensor, parameters: Parameters, name: string, width: numb
   const leading = x.shape.slice(0, -1);
   const rows = reshape(x, [multiplyDimensions(leading), width]);
   const expanded = linear(rows, linearParameters(parameters, `${name}.fc1`, width, hidden));
-  return reshape(linear(gelu(expanded), linearParameters(parameters, `${name}.fc2`, hidden, width)), [...leading, width]);
+  return reshape(linear(gelu(expanded), linearParameters(parameters, `${name}.fc2`, hidden, width)), [
+    ...leading,
+    width,
+  ]);
 }

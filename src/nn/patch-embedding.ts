@@ -6,11 +6,21 @@ import { linear } from './linear.ts';
 import type { Parameters } from './parameters.ts';
 
 /** `[B, 3, S, S] → [B, (S / patch)², C]` with the parameters `name.proj.weight [C, 3, patch, patch]` and `name.proj.bias`. */
-export function patchEmbedding(pixels: Tensor, parameters: Parameters, name: string, size: number, patch: number, width: number): Tensor {
+export function patchEmbedding(
+  pixels: Tensor,
+  parameters: Parameters,
+  name: string,
+  size: number,
+  patch: number,
+  width: number,
+): Tensor {
   const side = Math.floor(size / patch);
   const batch = dimensionAt(pixels, 0);
   const cut = transpose(reshape(pixels, [batch, 3, side, patch, side, patch]), [0, 2, 4, 1, 3, 5]);
   const flat = reshape(cut, [batch, side * side, 3 * patch * patch]);
-  const weight = reshape(parameters.tensor(`${name}.proj.weight`, [width, 3, patch, patch]), [width, 3 * patch * patch]);
+  const weight = reshape(parameters.tensor(`${name}.proj.weight`, [width, 3, patch, patch]), [
+    width,
+    3 * patch * patch,
+  ]);
   return linear(flat, { weight, bias: parameters.tensor(`${name}.proj.bias`, [width]) });
 }

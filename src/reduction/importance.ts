@@ -48,9 +48,14 @@ function metricOf(metric: ImportanceMetric, view: AttentionView, seed: number): 
       return column(reduceMean(view.probabilities(), [1, 2]));
     case 'random':
       // A multiple of the class attention by zero carries the batch dimension without knowing it.
-      return add(mul(meanOverHeads(view.classAttention()), 0), constant(randomScores(tokens, seed), [1, tokens, 1], 'float32'));
+      return add(
+        mul(meanOverHeads(view.classAttention()), 0),
+        constant(randomScores(tokens, seed), [1, tokens, 1], 'float32'),
+      );
     default:
-      throw new DiffrateError(`Unknown importance metric "${String(metric)}"; use one of ${importanceMetrics.join(', ')}.`);
+      throw new DiffrateError(
+        `Unknown importance metric "${String(metric)}"; use one of ${importanceMetrics.join(', ')}.`,
+      );
   }
 }
 

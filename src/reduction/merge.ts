@@ -3,7 +3,20 @@
  * highest cosine similarity of features; a destination becomes the plain mean of itself and all that went to it.
  * The matching is a dense one-hot matrix times tokens: deterministic, differentiable, and the same on every backend.
  */
-import { add, cast, div, equal, matMul, mul, reciprocal, reduceL2, reduceMax, reduceSum, reshape, transpose } from '../graph/operators/index.ts';
+import {
+  add,
+  cast,
+  div,
+  equal,
+  matMul,
+  mul,
+  reciprocal,
+  reduceL2,
+  reduceMax,
+  reduceSum,
+  reshape,
+  transpose,
+} from '../graph/operators/index.ts';
 import { constant, dimensionAt, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { TokenState } from './token-state.ts';
@@ -52,7 +65,12 @@ function firstExcluded(count: number): Tensor {
  * @param keepFirst destination 0 is the class token and takes none.
  * @param scaleSizes a source adds `size × similarity` (DiffRate on ViTs) or its plain size (CAFormer).
  */
-export function mergeTokens(destinations: TokenState, sources: TokenState, keepFirst: boolean, scaleSizes = true): TokenState {
+export function mergeTokens(
+  destinations: TokenState,
+  sources: TokenState,
+  keepFirst: boolean,
+  scaleSizes = true,
+): TokenState {
   const { assignment, similarity } = matchTokens(sources.features, destinations.features, keepFirst);
   const gather = transpose(assignment, [0, 2, 1]);
   const [batch, kept] = [dimensionAt(gather, 0), dimensionAt(gather, 1)];
@@ -60,7 +78,9 @@ export function mergeTokens(destinations: TokenState, sources: TokenState, keepF
   const share = reciprocal(add(arrivals, 1));
   const features = mul(add(destinations.features, matMul(gather, sources.features)), share);
   const source =
-    destinations.source === undefined || sources.source === undefined ? undefined : add(destinations.source, matMul(gather, sources.source));
+    destinations.source === undefined || sources.source === undefined
+      ? undefined
+      : add(destinations.source, matMul(gather, sources.source));
   return { features, size: mergedSize(), source };
 
   function mergedSize(): Tensor {

@@ -9,7 +9,13 @@ export function sortTokens(state: TokenState, score: Tensor): TokenState {
   const count = sizeAt(score, 1);
   const rows = topK(score, count, true, 1).indices;
   const inverse = topK(cast(rows, 'float32'), count, false, 1).indices;
-  const sorted = (x: Tensor): Tensor => customGradient(gatherND(x, rows), [x], (gradient) => [gatherND(gradient, inverse)]);
+  const sorted = (x: Tensor): Tensor =>
+    customGradient(gatherND(x, rows), [x], (gradient) => [gatherND(gradient, inverse)]);
   const maybe = (x: Tensor | undefined): Tensor | undefined => (x === undefined ? undefined : sorted(x));
-  return { features: sorted(state.features), size: maybe(state.size), source: maybe(state.source), mask: maybe(state.mask) };
+  return {
+    features: sorted(state.features),
+    size: maybe(state.size),
+    source: maybe(state.source),
+    mask: maybe(state.mask),
+  };
 }

@@ -18,7 +18,12 @@ export interface TokenState {
 /** Applies the same to everything that is known of the tokens. */
 function mapState(state: TokenState, change: (tensor: Tensor) => Tensor): TokenState {
   const maybe = (tensor: Tensor | undefined): Tensor | undefined => (tensor === undefined ? undefined : change(tensor));
-  return { features: change(state.features), size: maybe(state.size), source: maybe(state.source), mask: maybe(state.mask) };
+  return {
+    features: change(state.features),
+    size: maybe(state.size),
+    source: maybe(state.source),
+    mask: maybe(state.mask),
+  };
 }
 
 /** Chooses and orders tokens of a state: `indices [B, P, 1]` int64. */

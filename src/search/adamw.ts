@@ -41,7 +41,8 @@ export class AdamW {
       this.#first[index] = first;
       this.#second[index] = second;
       const decayed = (parameters[index] ?? 0) * (1 - learningRate * weightDecay);
-      parameters[index] = decayed - ((learningRate / correction1) * first) / (Math.sqrt(second) / correction2 + epsilon);
+      parameters[index] =
+        decayed - ((learningRate / correction1) * first) / (Math.sqrt(second) / correction2 + epsilon);
     }
   }
 

@@ -36,13 +36,20 @@ export class CalibrationSet {
   }
 
   /** Loads centre crops of the folder, and the labels or the uncompressed network's answers. */
-  static async load(options: SearchOptions, kind: TargetKind, seed: number, session: SessionOptions): Promise<CalibrationSet> {
+  static async load(
+    options: SearchOptions,
+    kind: TargetKind,
+    seed: number,
+    session: SessionOptions,
+  ): Promise<CalibrationSet> {
     const { model, folder, strict } = options;
     const { configuration } = model;
     const imageSize = 3 * configuration.inputSize ** 2;
     const count = Math.min(folder.images.length, Math.max(1, Math.floor(pixelBytes / (4 * imageSize))));
     const order = new RandomGenerator(seed).fork('calibration').permutation(folder.images.length);
-    const images = Array.from(order.subarray(0, count), (index) => folder.images[index]).filter((image) => image !== undefined);
+    const images = Array.from(order.subarray(0, count), (index) => folder.images[index]).filter(
+      (image) => image !== undefined,
+    );
     const loader = createImageLoader({
       folder: { ...folder, images },
       preprocessing: configuration.preprocessing,
@@ -56,7 +63,10 @@ export class CalibrationSet {
     try {
       for await (const batch of loader) {
         pixels.set(batch.pixels, loaded * imageSize);
-        const answers = teacher === undefined ? oneHot(batch.labels, configuration.classes) : softmaxRows(await teacher.run(batch.pixels), configuration.classes);
+        const answers =
+          teacher === undefined
+            ? oneHot(batch.labels, configuration.classes)
+            : softmaxRows(await teacher.run(batch.pixels), configuration.classes);
         targets.set(answers, loaded * configuration.classes);
         loaded += batch.indices.length;
       }
@@ -64,12 +74,20 @@ export class CalibrationSet {
       await loader.close();
       await teacher?.dispose();
     }
-    return new CalibrationSet(model, session, pixels.subarray(0, loaded * imageSize), targets.subarray(0, loaded * configuration.classes));
+    return new CalibrationSet(
+      model,
+      session,
+      pixels.subarray(0, loaded * imageSize),
+      targets.subarray(0, loaded * configuration.classes),
+    );
   }
 
   /** A network with these kept numbers, to be compared; dispose it. */
   async candidate(kept: KeptNumbers): Promise<Candidate> {
-    const network = await NetworkSession.load(this.#model, { ...this.#session, reducer: diffRate(kept, tokenCount(this.#model.configuration)) });
+    const network = await NetworkSession.load(this.#model, {
+      ...this.#session,
+      reducer: diffRate(kept, tokenCount(this.#model.configuration)),
+    });
     return new Candidate(network, this.size, (first, count) => this.#part(first, count));
   }
 
@@ -153,7 +171,10 @@ function softmaxRows(logits: Float32Array, classes: number): Float32Array {
     const largest = row.reduce((a, b) => Math.max(a, b));
     const weights = row.map((value) => Math.exp(value - largest));
     const total = weights.reduce((a, b) => a + b);
-    result.set(weights.map((weight) => weight / total), start);
+    result.set(
+      weights.map((weight) => weight / total),
+      start,
+    );
   }
   return result;
 }

@@ -101,7 +101,13 @@ export async function localSearch(
     if (move === undefined) {
       const few = state.accepted < moves.length * recipe.fewAccepted;
       if (few && state.step === 1) break;
-      state = { ...state, sweep: state.sweep + 1, moves: 0, accepted: 0, step: few ? Math.max(1, Math.round(state.step / 2)) : state.step };
+      state = {
+        ...state,
+        sweep: state.sweep + 1,
+        moves: 0,
+        accepted: 0,
+        step: few ? Math.max(1, Math.round(state.step / 2)) : state.step,
+      };
       continue;
     }
     const numbers = moveNumbers(state, move);
@@ -135,12 +141,18 @@ async function lossesOf(images: CalibrationSet, kept: KeptNumbers): Promise<Floa
 }
 
 /** Looks at the paired difference every so many images; the challenger has to be ahead each time. */
-async function raceAgainst(images: CalibrationSet, kept: KeptNumbers, losses: Float64Array, lookEvery: number): Promise<{ won: boolean; done: number; losses: Float64Array }> {
+async function raceAgainst(
+  images: CalibrationSet,
+  kept: KeptNumbers,
+  losses: Float64Array,
+  lookEvery: number,
+): Promise<{ won: boolean; done: number; losses: Float64Array }> {
   const candidate: Candidate = await images.candidate(kept);
   try {
     while (candidate.done < images.size) {
       await candidate.runTo(Math.min(images.size, candidate.done + lookEvery));
-      if (candidate.mean() >= meanOf(losses.subarray(0, candidate.done))) return { won: false, done: candidate.done, losses };
+      if (candidate.mean() >= meanOf(losses.subarray(0, candidate.done)))
+        return { won: false, done: candidate.done, losses };
     }
     return { won: true, done: candidate.done, losses: candidate.losses };
   } finally {
@@ -161,7 +173,8 @@ function movesOf({ network, seed }: LocalSearchContext, sweep: number): Move[] {
 }
 
 function moveNumbers({ merged, pruned, step }: LocalSearchState, move: Move): Numbers {
-  const at = (values: readonly number[], change: number): number[] => values.map((value, index) => (index === move.index ? value + change * step : value));
+  const at = (values: readonly number[], change: number): number[] =>
+    values.map((value, index) => (index === move.index ? value + change * step : value));
   return { merged: at(merged, move.merged), pruned: at(pruned, move.pruned).map((value) => Math.max(0, value)) };
 }
 
@@ -171,7 +184,9 @@ function project(context: LocalSearchContext, numbers: Numbers, held: number | u
   const shifted = (offset: number, extra?: number): KeptNumbers =>
     keptOf(context, {
       ...numbers,
-      merged: numbers.merged.map((value, index) => (index === held ? value : value + offset) + (index === extra ? 1 : 0)),
+      merged: numbers.merged.map(
+        (value, index) => (index === held ? value : value + offset) + (index === extra ? 1 : 0),
+      ),
     });
   let [low, high] = [-network.tokens, network.tokens];
   for (let step = 0; step < bisections; step++) {
@@ -181,7 +196,10 @@ function project(context: LocalSearchContext, numbers: Numbers, held: number | u
   }
   let kept = shifted(low);
   for (let index = numbers.merged.length - 1; index >= 0; index--) {
-    const more = keptOf(context, { ...numbersOf(context, kept), merged: numbersOf(context, kept).merged.map((value, at) => (at === index ? value + 1 : value)) });
+    const more = keptOf(context, {
+      ...numbersOf(context, kept),
+      merged: numbersOf(context, kept).merged.map((value, at) => (at === index ? value + 1 : value)),
+    });
     if (index !== held && cost.value(more) <= target) kept = more;
   }
   return kept;

@@ -39,7 +39,9 @@ export function sourceRange(tokens: number, masks: BlockMasks): { readonly start
 /** Feeds of the searched block (see `SearchedBlock`). */
 export function maskFeeds(block: number, tokens: number, masks: BlockMasks): Record<string, RuntimeTensor> {
   const { start, end } = sourceRange(tokens, masks);
-  const mask = new Float32Array(tokens).fill(1).map((_, position) => (masks.prune?.[position] ?? 1) * (masks.merge?.[position] ?? 1));
+  const mask = new Float32Array(tokens)
+    .fill(1)
+    .map((_, position) => (masks.prune?.[position] ?? 1) * (masks.merge?.[position] ?? 1));
   const destinations = new Float32Array(tokens).fill(excluded).fill(0, 1, start);
   const merged = Float32Array.from({ length: end - start }, (_, index) => (masks.merge?.[start + index] === 0 ? 1 : 0));
   const name = `blocks.${block}`;
@@ -53,8 +55,12 @@ export function maskFeeds(block: number, tokens: number, masks: BlockMasks): Rec
 }
 
 /** Gradients per position of the two proxies' masks from that of their product. */
-export function splitMaskGradient(masks: BlockMasks, gradient: ArrayLike<number>): { prune: Float64Array | undefined; merge: Float64Array | undefined } {
-  const times = (other: Float64Array | undefined): Float64Array => Float64Array.from(gradient, (value, position) => value * (other?.[position] ?? 1));
+export function splitMaskGradient(
+  masks: BlockMasks,
+  gradient: ArrayLike<number>,
+): { prune: Float64Array | undefined; merge: Float64Array | undefined } {
+  const times = (other: Float64Array | undefined): Float64Array =>
+    Float64Array.from(gradient, (value, position) => value * (other?.[position] ?? 1));
   return {
     prune: masks.prune === undefined ? undefined : times(masks.merge),
     merge: masks.merge === undefined ? undefined : times(masks.prune),

@@ -42,7 +42,8 @@ export function planOf(options: SearchOptions): Plan {
   const microBatchSize = Math.min(batchSize, preset.microBatchSize);
   const microBatches = Math.ceil(batchSize / microBatchSize);
   const { length } = preset;
-  const steps = options.steps ?? ('steps' in length ? length.steps : Math.ceil((length.epochs * folder.images.length) / batchSize));
+  const steps =
+    options.steps ?? ('steps' in length ? length.steps : Math.ceil((length.epochs * folder.images.length) / batchSize));
   const compressible = compressibleBlocks(configuration);
   const cost = flopsCost(configuration, { compressible });
   const { min, max } = cost.range;
@@ -51,12 +52,24 @@ export function planOf(options: SearchOptions): Plan {
       `A cost of ${targetGflops} GFLOPs is out of reach for ${model.name} (${cost.baseline.toFixed(3)} GFLOPs uncompressed); choose a target from ${min.toFixed(3)} to below ${max.toFixed(3)} GFLOPs.`,
     );
   }
-  const last = configuration.pool === 'class-token' && preset.learner.kind === 'positions' ? configuration.depth - 1 : undefined;
+  const last =
+    configuration.pool === 'class-token' && preset.learner.kind === 'positions' ? configuration.depth - 1 : undefined;
   const searched = compressible.flatMap((may, block) => (may && block !== last ? [block] : []));
   const network = { depth: configuration.depth, tokens: tokenCount(configuration), searched };
   const targets = options.targets ?? preset.targets;
   const fixed = fixedNumbers(configuration);
-  return { preset, seed: options.seed, batchSize: microBatches * microBatchSize, steps, microBatches, microBatchSize, targets, network, fixed, cost };
+  return {
+    preset,
+    seed: options.seed,
+    batchSize: microBatches * microBatchSize,
+    steps,
+    microBatches,
+    microBatchSize,
+    targets,
+    network,
+    fixed,
+    cost,
+  };
 }
 
 /** The learner of the recipe, at its start. */
@@ -69,7 +82,9 @@ export function learnerOf(plan: Plan, target: number): Learner {
 /** What is not searched: everything is kept, but for the last block of a class-token network, where only that token is read. */
 function fixedNumbers(configuration: VisionTransformerConfiguration): KeptNumbers {
   const { depth, pool } = configuration;
-  const all = Array.from({ length: depth }, (_, block) => (pool === 'class-token' && block === depth - 1 ? 1 : tokenCount(configuration)));
+  const all = Array.from({ length: depth }, (_, block) =>
+    pool === 'class-token' && block === depth - 1 ? 1 : tokenCount(configuration),
+  );
   return { pruneKept: all, mergeKept: all };
 }
 
@@ -78,4 +93,3 @@ export function identityOf({ model, folder, targetGflops, preset }: SearchOption
   const files = createHash('sha256').update(JSON.stringify(folder.images)).digest('hex').slice(0, 12);
   return `${model.name}, ${targetGflops} GFLOPs, preset ${preset}, targets ${plan.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, images ${files}`;
 }
-

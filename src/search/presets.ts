@@ -89,7 +89,13 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     toThemselves: true,
   },
   paper: {
-    learner: { kind: 'candidates', granularity: 4, costWeight: 5, warmUpEpochs: 0, learningRate: { start: 0.01, end: 0.001 } },
+    learner: {
+      kind: 'candidates',
+      granularity: 4,
+      costWeight: 5,
+      warmUpEpochs: 0,
+      learningRate: { start: 0.01, end: 0.001 },
+    },
     batchSize: 1024,
     microBatchSize: 16,
     length: { epochs: 3 },

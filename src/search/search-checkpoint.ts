@@ -38,7 +38,14 @@ const schema = v.object({
       tried: v.array(v.string()),
     }),
   ),
-  history: v.array(v.object({ phase: v.picklist(['gradients', 'local search']), step: v.number(), loss: v.number(), gflops: v.number() })),
+  history: v.array(
+    v.object({
+      phase: v.picklist(['gradients', 'local search']),
+      step: v.number(),
+      loss: v.number(),
+      gflops: v.number(),
+    }),
+  ),
 });
 
 /**
@@ -52,7 +59,9 @@ export async function writeCheckpoint(path: string, checkpoint: SearchCheckpoint
     await rename(beside, path);
   } catch (error) {
     await rm(beside, { force: true });
-    throw new DiffrateError(`The search's checkpoint '${path}' cannot be written (${messageOf(error)}); choose a folder that is writable and has room.`);
+    throw new DiffrateError(
+      `The search's checkpoint '${path}' cannot be written (${messageOf(error)}); choose a folder that is writable and has room.`,
+    );
   }
 }
 
@@ -66,12 +75,17 @@ export async function readCheckpointFile(path: string, identity: string): Promis
     text = await readFile(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new DiffrateError(`The search's checkpoint '${path}' cannot be read (${messageOf(error)}); start again without --resume.`);
+    throw new DiffrateError(
+      `The search's checkpoint '${path}' cannot be read (${messageOf(error)}); start again without --resume.`,
+    );
   }
   const parsed = v.safeParse(schema, parseJson(text));
-  if (!parsed.success) throw new DiffrateError(`The search's checkpoint '${path}' is damaged; start again without --resume.`);
+  if (!parsed.success)
+    throw new DiffrateError(`The search's checkpoint '${path}' is damaged; start again without --resume.`);
   if (parsed.output.identity !== identity) {
-    throw new DiffrateError(`The checkpoint '${path}' belongs to another search (${parsed.output.identity}); start again without --resume, or with the same options.`);
+    throw new DiffrateError(
+      `The checkpoint '${path}' belongs to another search (${parsed.output.identity}); start again without --resume, or with the same options.`,
+    );
   }
   return parsed.output;
 }

@@ -30,11 +30,18 @@ export class SearchRunner {
   static async load(options: SearchOptions, plan: Plan, session: SessionOptions): Promise<SearchRunner> {
     const { model } = options;
     if (plan.targets === 'labels') {
-      if (!options.folder.labelled) throw new DiffrateError(`The image folder '${options.folder.directory}' has no labels; search with \`--targets teacher\`, which needs none.`);
+      if (!options.folder.labelled)
+        throw new DiffrateError(
+          `The image folder '${options.folder.directory}' has no labels; search with \`--targets teacher\`, which needs none.`,
+        );
       checkLabels(options.folder, model.configuration.classes);
     }
     const targets = await SoftTargets.load(nodeRuntime, model, plan.targets, plan.preset, plan.seed, session);
-    const step = await SearchStep.load(nodeRuntime, model.configuration, model.parameters, { ...session, searched: plan.network.searched, toThemselves: plan.preset.toThemselves });
+    const step = await SearchStep.load(nodeRuntime, model.configuration, model.parameters, {
+      ...session,
+      searched: plan.network.searched,
+      toThemselves: plan.preset.toThemselves,
+    });
     return new SearchRunner(step, targets, plan);
   }
 
@@ -43,7 +50,8 @@ export class SearchRunner {
     const parts: StepResult[] = [];
     for (let part = 0; part < this.#plan.microBatches; part++) {
       const next = await batches.next();
-      if (next.done === true) throw new DiffrateError('The image folder gave no batch; check that its images can be decoded.');
+      if (next.done === true)
+        throw new DiffrateError('The image folder gave no batch; check that its images can be decoded.');
       const { pixels, targets, entropy } = await this.#targets.of(next.value);
       const result = await this.#step.run(pixels, targets, kept);
       parts.push({ ...result, loss: result.loss - entropy });
@@ -63,7 +71,10 @@ function averageSteps(parts: readonly StepResult[]): StepResult {
   const [first] = parts;
   if (first === undefined) throw new DiffrateError('A search step needs at least one batch.');
   const mean = (vectors: readonly Float64Array[]): Float64Array =>
-    Float64Array.from(vectors[0] ?? [], (_, index) => vectors.reduce((sum, vector) => sum + (vector[index] ?? 0), 0) / vectors.length);
+    Float64Array.from(
+      vectors[0] ?? [],
+      (_, index) => vectors.reduce((sum, vector) => sum + (vector[index] ?? 0), 0) / vectors.length,
+    );
   const maybeMean = (vectors: readonly (Float64Array | undefined)[]): Float64Array | undefined => {
     const there = vectors.filter((vector) => vector !== undefined);
     return there.length === vectors.length ? mean(there) : undefined;
@@ -71,7 +82,8 @@ function averageSteps(parts: readonly StepResult[]): StepResult {
   return {
     loss: parts.reduce((sum, { loss }) => sum + loss, 0) / parts.length,
     gradients: first.gradients.map(({ block, start, end }, index) => {
-      const of = <T>(pick: (gradients: BlockGradients) => T): T[] => parts.map(({ gradients }) => pick(gradients[index] as BlockGradients));
+      const of = <T>(pick: (gradients: BlockGradients) => T): T[] =>
+        parts.map(({ gradients }) => pick(gradients[index] as BlockGradients));
       return {
         block,
         start,
@@ -84,4 +96,3 @@ function averageSteps(parts: readonly StepResult[]): StepResult {
     }),
   };
 }
-

@@ -52,7 +52,12 @@ export class SearchStep {
   }
 
   /** Builds and loads the graph. */
-  static async load(runtime: Runtime, configuration: VisionTransformerConfiguration, parameters: Parameters, options: SearchStepOptions): Promise<SearchStep> {
+  static async load(
+    runtime: Runtime,
+    configuration: VisionTransformerConfiguration,
+    parameters: Parameters,
+    options: SearchStepOptions,
+  ): Promise<SearchStep> {
     const { model } = buildStepGraph(configuration, parameters, options.searched, options.toThemselves);
     return new SearchStep(await runtime.load(model, options), options.searched, configuration);
   }
@@ -69,9 +74,13 @@ export class SearchStep {
     for (const block of this.#searched) {
       Object.assign(feeds, maskFeeds(block, this.#tokens, masks[block] as BlockMasks));
     }
-    const wanted = this.#searched.flatMap((block) => [`blocks.${block}.mask_gradient`, `blocks.${block}.source_gradient`]);
+    const wanted = this.#searched.flatMap((block) => [
+      `blocks.${block}.mask_gradient`,
+      `blocks.${block}.source_gradient`,
+    ]);
     const results = await this.#session.run(feeds, ['loss', ...wanted]);
-    const values = (name: string): Float64Array => Float64Array.from((results[name] as RuntimeTensor).data as Float32Array);
+    const values = (name: string): Float64Array =>
+      Float64Array.from((results[name] as RuntimeTensor).data as Float32Array);
     const gradients = this.#searched.map((block): BlockGradients => {
       const own = masks[block] as BlockMasks;
       const mask = values(`blocks.${block}.mask_gradient`);

@@ -45,12 +45,16 @@ interface Course {
  * @throws {DiffrateError} for a target out of reach (with the reachable range), labels that are missing or out of range, images that
  *   cannot be used, a checkpoint of another search.
  */
-export async function searchSchedule(options: SearchOptions, onProgress: (progress: SearchProgress) => void = () => {}): Promise<SearchOutcome> {
+export async function searchSchedule(
+  options: SearchOptions,
+  onProgress: (progress: SearchProgress) => void = () => {},
+): Promise<SearchOutcome> {
   const plan = planOf(options);
   const learner = learnerOf(plan, options.targetGflops);
   const identity = identityOf(options, plan);
   const { checkpoint, device, threads } = options;
-  const resumed = options.resume && checkpoint !== undefined ? await readCheckpointFile(checkpoint, identity) : undefined;
+  const resumed =
+    options.resume && checkpoint !== undefined ? await readCheckpointFile(checkpoint, identity) : undefined;
   if (resumed !== undefined) learner.restore(resumed.learner);
   const history = [...(resumed?.history ?? [])];
   let saved = performance.now();
@@ -83,7 +87,9 @@ export async function searchSchedule(options: SearchOptions, onProgress: (progre
 }
 
 /** The first phase: kept numbers follow the gradients of the step graph. */
-async function followGradients(course: Course): Promise<{ waitingMilliseconds: number; skipped: readonly SkippedImage[] }> {
+async function followGradients(
+  course: Course,
+): Promise<{ waitingMilliseconds: number; skipped: readonly SkippedImage[] }> {
   const { options, plan, session, learner, history, resumed, onProgress, settle } = course;
   const { folder, model, strict, onWarning } = options;
   const first = resumed?.step ?? 0;
@@ -114,7 +120,15 @@ async function followGradients(course: Course): Promise<{ waitingMilliseconds: n
       const done = step + 1;
       const perStep = (performance.now() - start) / (done - first);
       const secondsLeft = ((plan.steps - done) * perStep) / 1000;
-      onProgress({ phase: 'gradients', step: done, steps: plan.steps, loss, gflops, imagesPerSecond: (1000 * plan.batchSize) / perStep, secondsLeft });
+      onProgress({
+        phase: 'gradients',
+        step: done,
+        steps: plan.steps,
+        loss,
+        gflops,
+        imagesPerSecond: (1000 * plan.batchSize) / perStep,
+        secondsLeft,
+      });
       await settle({ step: done, loss }, `after step ${done} of ${plan.steps}`);
     }
     return { waitingMilliseconds: loader.waitingMilliseconds, skipped: loader.skipped };
@@ -137,7 +151,15 @@ async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRec
     history.push({ phase: 'local search', step: state.passes, loss, gflops });
     const imagesPerSecond = ((state.passes - begin.passes) * 1000) / (performance.now() - start);
     const secondsLeft = Math.max(0, recipe.imagePasses - state.passes) / imagesPerSecond;
-    onProgress({ phase: 'local search', step: Math.min(state.passes, recipe.imagePasses), steps: recipe.imagePasses, loss, gflops, imagesPerSecond, secondsLeft });
+    onProgress({
+      phase: 'local search',
+      step: Math.min(state.passes, recipe.imagePasses),
+      steps: recipe.imagePasses,
+      loss,
+      gflops,
+      imagesPerSecond,
+      secondsLeft,
+    });
     await settle({ step: plan.steps, loss, localSearch: state }, 'in its local search');
   });
 }
@@ -159,5 +181,7 @@ function scheduleOf(options: SearchOptions, plan: Plan, kept: KeptNumbers): Sche
 function requireFinite(loss: number, step: number, checkpoint: string | undefined): void {
   if (Number.isFinite(loss)) return;
   const kept = checkpoint === undefined ? '' : ` The last good state is in '${checkpoint}'.`;
-  throw new DiffrateError(`The loss of step ${step} is not a number; check that the weights belong to the model and hold no infinities.${kept}`);
+  throw new DiffrateError(
+    `The loss of step ${step} is not a number; check that the weights belong to the model and hold no infinities.${kept}`,
+  );
 }

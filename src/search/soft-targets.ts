@@ -44,7 +44,14 @@ export class SoftTargets {
   }
 
   /** Loads the teacher where there is to be one. */
-  static async load(runtime: Runtime, model: SearchedModel, kind: TargetKind, preset: Preset, seed: number, options: SessionOptions): Promise<SoftTargets> {
+  static async load(
+    runtime: Runtime,
+    model: SearchedModel,
+    kind: TargetKind,
+    preset: Preset,
+    seed: number,
+    options: SessionOptions,
+  ): Promise<SoftTargets> {
     const { configuration, parameters } = model;
     let teacher: Session | undefined;
     if (kind === 'teacher') {
@@ -64,7 +71,8 @@ export class SoftTargets {
     const pixels = floats(batch.pixels, batch.shape);
     let targets: Float32Array;
     if (this.#kind === 'labels') {
-      if (batch.labels === undefined) throw new DiffrateError('The image folder has no labels; search with `--targets teacher`, which needs none.');
+      if (batch.labels === undefined)
+        throw new DiffrateError('The image folder has no labels; search with `--targets teacher`, which needs none.');
       targets = mixTargets(smoothTargets(batch.labels, this.#classes, this.#preset.labelSmoothing), this.#classes, mix);
     } else if (this.#repeats()) {
       targets = await this.#remembered(batch);
@@ -94,7 +102,9 @@ export class SoftTargets {
       const key = `${batch.indices[image]}${batch.flipped[image] === true ? ' mirrored' : ''}`;
       let answer = this.#answers.get(key);
       if (answer === undefined) {
-        answer = await this.#ask(floats(batch.pixels.subarray(image * size, (image + 1) * size), [1, channels, height, width]));
+        answer = await this.#ask(
+          floats(batch.pixels.subarray(image * size, (image + 1) * size), [1, channels, height, width]),
+        );
         this.#answers.set(key, answer);
       }
       targets.set(answer, image * this.#classes);

@@ -41,12 +41,21 @@ export function buildStepGraph(
     { name: `blocks.${block}.mask_gradient`, of: mask },
     { name: `blocks.${block}.source_gradient`, of: sourceWeight },
   ]);
-  const found = gradients(loss, wanted.map(({ of }) => of));
+  const found = gradients(
+    loss,
+    wanted.map(({ of }) => of),
+  );
   const outputs: Record<string, Tensor> = { loss, logits };
   wanted.forEach(({ name, of }, index) => {
     outputs[name] = found[index] ?? mul(of, 0);
   });
-  const inputs = blocks.flatMap(({ mask, destinations, sourceStart, sourceEnd, sourceWeight }) => [mask, destinations, sourceStart, sourceEnd, sourceWeight]);
+  const inputs = blocks.flatMap(({ mask, destinations, sourceStart, sourceEnd, sourceWeight }) => [
+    mask,
+    destinations,
+    sourceStart,
+    sourceEnd,
+    sourceWeight,
+  ]);
   return { model: lower(outputs, [pixels, targets, ...inputs]), blocks };
 }
 

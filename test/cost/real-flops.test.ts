@@ -19,7 +19,13 @@ describe('countRealFlops', () => {
 
   it('counts each matrix product of a block that prunes before attention', () => {
     const kept = { pruneKept: [17, 8, 8], mergeKept: [17, 6, 6] };
-    const products = 2 * 17 * C * C + (C * C + 17 * C) + (8 * C * C + 2 * 8 * 17 * C + 8 * C * C) + 2 * 5 * C + 2 * 6 * C + 8 * 6 * C * C;
+    const products =
+      2 * 17 * C * C +
+      (C * C + 17 * C) +
+      (8 * C * C + 2 * 8 * 17 * C + 8 * C * C) +
+      2 * 5 * C +
+      2 * 6 * C +
+      8 * 6 * C * C;
     expect(countRealFlops(deit, kept).blocks[1]).toBe(products);
   });
 

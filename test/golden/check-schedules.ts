@@ -21,12 +21,16 @@ export async function checkSchedules(golden: GoldenCase): Promise<Quantity[]> {
   const { configuration, description } = golden;
   const quantities: Quantity[] = [];
   const plain = await runNetwork(golden, undefined, false);
-  quantities.push(relativeToLargest('baseline.logits', plain['logits'], goldenTensor(golden, 'baseline.logits'), logitTolerance));
+  quantities.push(
+    relativeToLargest('baseline.logits', plain['logits'], goldenTensor(golden, 'baseline.logits'), logitTolerance),
+  );
   for (const [index, schedule] of (description.schedules ?? []).entries()) {
     const kept = { pruneKept: schedule.prune_kept, mergeKept: schedule.merge_kept };
     const name = `schedule${index}`;
     const traced = await runNetwork(golden, kept, true);
-    quantities.push(relativeToLargest(`${name}.logits`, traced['logits'], goldenTensor(golden, `${name}.logits`), logitTolerance));
+    quantities.push(
+      relativeToLargest(`${name}.logits`, traced['logits'], goldenTensor(golden, `${name}.logits`), logitTolerance),
+    );
     if (golden.tensors.has(`${name}.size`)) {
       const size = traced['size'] ?? ones(goldenTensor(golden, `${name}.size`));
       quantities.push(relativeToLargest(`${name}.size`, size, goldenTensor(golden, `${name}.size`), logitTolerance));
@@ -35,7 +39,14 @@ export async function checkSchedules(golden: GoldenCase): Promise<Quantity[]> {
       quantities.push(sameRows(`${name}.source`, traced['source'], goldenTensor(golden, `${name}.source`)));
     }
     const exported = await runNetwork(golden, kept, false);
-    quantities.push(relativeToLargest(`${name}.logits (exported form)`, exported['logits'], goldenTensor(golden, `${name}.logits`), logitTolerance));
+    quantities.push(
+      relativeToLargest(
+        `${name}.logits (exported form)`,
+        exported['logits'],
+        goldenTensor(golden, `${name}.logits`),
+        logitTolerance,
+      ),
+    );
     quantities.push(exactly(`${name}.flops`, countFlops(configuration, kept).total, schedule.flops));
   }
   return quantities;
@@ -46,7 +57,11 @@ function ones(like: RuntimeTensor): RuntimeTensor {
   return { ...like, data: new Float32Array(like.data.length).fill(1) };
 }
 
-async function runNetwork(golden: GoldenCase, kept: { pruneKept: number[]; mergeKept: number[] } | undefined, trace: boolean): Promise<Record<string, RuntimeTensor>> {
+async function runNetwork(
+  golden: GoldenCase,
+  kept: { pruneKept: number[]; mergeKept: number[] } | undefined,
+  trace: boolean,
+): Promise<Record<string, RuntimeTensor>> {
   const { configuration, weights, description } = golden;
   const pixels = input('pixel_values', 'float32', ['batch', 3, configuration.inputSize, configuration.inputSize]);
   const reducer = kept === undefined ? undefined : diffRate(kept, tokenCount(configuration));

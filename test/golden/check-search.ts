@@ -30,7 +30,11 @@ interface Step {
   readonly gradients: Map<string, Float64Array>;
 }
 
-const float32 = (values: ArrayLike<number>): { type: 'float32'; shape: number[]; data: Float32Array } => ({ type: 'float32', shape: [values.length], data: Float32Array.from(values) });
+const float32 = (values: ArrayLike<number>): { type: 'float32'; shape: number[]; data: Float32Array } => ({
+  type: 'float32',
+  shape: [values.length],
+  data: Float32Array.from(values),
+});
 
 /** Checks one step of the case and its trajectory. */
 export async function checkSearch(golden: GoldenCase): Promise<Quantity[]> {
@@ -38,7 +42,10 @@ export async function checkSearch(golden: GoldenCase): Promise<Quantity[]> {
   if (train === undefined) return [];
   const { configuration, weights, description } = golden;
   const searched = compressibleBlocks(configuration).flatMap((compressible, block) => (compressible ? [block] : []));
-  const step = await SearchStep.load(nodeRuntime, configuration, parametersFromWeights(weights, description.name), { searched, toThemselves: true });
+  const step = await SearchStep.load(nodeRuntime, configuration, parametersFromWeights(weights, description.name), {
+    searched,
+    toThemselves: true,
+  });
   try {
     const quantities = compareStep(golden, train, await runStep(golden, train, step, proxiesOf(golden)));
     if (trajectory !== undefined) quantities.push(...(await checkTrajectory(golden, train, step)));
@@ -74,7 +81,10 @@ async function runStep(golden: GoldenCase, train: GoldenTrain, step: SearchStep,
   proxies.prune.forEach((proxy, block) => {
     const own = result.gradients.find((candidate) => candidate.block === block);
     gradients.set(`prune.${block}`, proxy.gradient(own?.prune, slope * (cost.prune[block] ?? 0)));
-    gradients.set(`merge.${block}`, (proxies.merge[block] as CandidateProxy).gradient(own?.merge, slope * (cost.merge[block] ?? 0)));
+    gradients.set(
+      `merge.${block}`,
+      (proxies.merge[block] as CandidateProxy).gradient(own?.merge, slope * (cost.merge[block] ?? 0)),
+    );
   });
   return { prune, merge, loss: result.loss, gflops, gradients };
 }
@@ -86,29 +96,53 @@ function compareStep(golden: GoldenCase, train: GoldenTrain, step: Step): Quanti
     exactly('train.flops', Math.round(step.gflops * 1e9), train.flops),
     relativeToLargest('train.loss_cls', float32([step.loss]), float32([train.loss_cls]), lossTolerance),
   ];
-  const largest = Math.max(...[...step.gradients.keys()].flatMap((name) => numbersOf(goldenTensor(golden, `train.${name}.grad`)).map(Math.abs)));
+  const largest = Math.max(
+    ...[...step.gradients.keys()].flatMap((name) =>
+      numbersOf(goldenTensor(golden, `train.${name}.grad`)).map(Math.abs),
+    ),
+  );
   for (const [name, gradient] of step.gradients) {
     const wanted = numbersOf(goldenTensor(golden, `train.${name}.grad`));
     const worst = Math.max(...wanted.map((value, index) => Math.abs(value - (gradient[index] ?? 0))));
     const own = Math.max(...wanted.map(Math.abs));
-    quantities.push({ name: `train.${name}.grad`, error: worst / (own > 0 ? own : largest), tolerance: gradientTolerance });
+    quantities.push({
+      name: `train.${name}.grad`,
+      error: worst / (own > 0 ? own : largest),
+      tolerance: gradientTolerance,
+    });
   }
   return quantities;
 }
 
 async function checkTrajectory(golden: GoldenCase, train: GoldenTrain, step: SearchStep): Promise<Quantity[]> {
-  const { lr, steps } = golden.description.trajectory as { lr: number; steps: { prune_kept: number[]; merge_kept: number[]; loss_cls: number }[] };
+  const { lr, steps } = golden.description.trajectory as {
+    lr: number;
+    steps: { prune_kept: number[]; merge_kept: number[]; loss_cls: number }[];
+  };
   const proxies = proxiesOf(golden);
-  const all = new Map([...proxies.prune.map((proxy, block) => [`prune.${block}`, proxy] as const), ...proxies.merge.map((proxy, block) => [`merge.${block}`, proxy] as const)]);
+  const all = new Map([
+    ...proxies.prune.map((proxy, block) => [`prune.${block}`, proxy] as const),
+    ...proxies.merge.map((proxy, block) => [`merge.${block}`, proxy] as const),
+  ]);
   const optimizers = new Map([...all].map(([name, proxy]) => [name, new AdamW(proxy.parameters.length)]));
   let worstKept = 0;
   let sameKept = 0;
   for (const wanted of steps) {
     const result = await runStep(golden, train, step, proxies);
-    const differences = [...result.prune.map((value, block) => value - (wanted.prune_kept[block] ?? 0)), ...result.merge.map((value, block) => value - (wanted.merge_kept[block] ?? 0))];
+    const differences = [
+      ...result.prune.map((value, block) => value - (wanted.prune_kept[block] ?? 0)),
+      ...result.merge.map((value, block) => value - (wanted.merge_kept[block] ?? 0)),
+    ];
     worstKept = Math.max(worstKept, ...differences.map(Math.abs));
     if (differences.every((difference) => difference === 0)) sameKept += 1;
-    for (const [name, proxy] of all) (optimizers.get(name) as AdamW).update(proxy.parameters, result.gradients.get(name) as Float64Array, lr);
+    for (const [name, proxy] of all)
+      (optimizers.get(name) as AdamW).update(proxy.parameters, result.gradients.get(name) as Float64Array, lr);
   }
-  return [{ name: `trajectory.kept (${sameKept} of ${steps.length} steps equal)`, error: worstKept, tolerance: keptTolerance }];
+  return [
+    {
+      name: `trajectory.kept (${sameKept} of ${steps.length} steps equal)`,
+      error: worstKept,
+      tolerance: keptTolerance,
+    },
+  ];
 }

@@ -38,7 +38,15 @@ export interface GoldenStep {
 /** What `NAME.json` says; parts may be missing. */
 export interface GoldenDescription {
   readonly name: string;
-  readonly model: { img_size: number; patch_size: number; embed_dim: number; depth: number; num_heads: number; num_classes: number; pool: string };
+  readonly model: {
+    img_size: number;
+    patch_size: number;
+    embed_dim: number;
+    depth: number;
+    num_heads: number;
+    num_classes: number;
+    pool: string;
+  };
   readonly schedules?: GoldenSchedule[];
   readonly train?: GoldenTrain;
   readonly trajectory?: { readonly lr: number; readonly steps: GoldenStep[] };
@@ -56,9 +64,14 @@ export interface GoldenCase {
 /** Cases of a folder: those that can be checked, and the names of those of an unknown kind. */
 export async function findGoldenCases(directory: string): Promise<{ cases: GoldenCase[]; skipped: string[] }> {
   const files = await readdir(directory).catch((error: unknown) => {
-    throw new DiffrateError(`The golden folder "${directory}" cannot be read (${messageOf(error)}); name a folder of NAME.json cases.`);
+    throw new DiffrateError(
+      `The golden folder "${directory}" cannot be read (${messageOf(error)}); name a folder of NAME.json cases.`,
+    );
   });
-  const names = files.filter((file) => file.endsWith('.json')).map((file) => file.slice(0, -'.json'.length)).sort();
+  const names = files
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => file.slice(0, -'.json'.length))
+    .sort();
   const cases: GoldenCase[] = [];
   const skipped: string[] = [];
   for (const name of names) {
@@ -69,7 +82,12 @@ export async function findGoldenCases(directory: string): Promise<{ cases: Golde
       continue;
     }
     const tensors = await readSafetensors(join(directory, `${name}.tensors.safetensors`));
-    cases.push({ description, configuration: configurationOf(description), weights: await readSafetensors(model), tensors });
+    cases.push({
+      description,
+      configuration: configurationOf(description),
+      weights: await readSafetensors(model),
+      tensors,
+    });
   }
   if (cases.length === 0) throw new DiffrateError(`The golden folder "${directory}" holds no case of a known kind.`);
   return { cases, skipped };
@@ -94,6 +112,12 @@ function configurationOf({ model }: GoldenDescription): VisionTransformerConfigu
     classes: model.num_classes,
     pool: model.pool === 'class-token' ? 'class-token' : 'mean',
     layerNormEpsilon: 1e-6,
-    preprocessing: { resizeShortSide: model.img_size, cropSize: model.img_size, interpolation: 'bicubic', mean: [0, 0, 0], std: [1, 1, 1] },
+    preprocessing: {
+      resizeShortSide: model.img_size,
+      cropSize: model.img_size,
+      interpolation: 'bicubic',
+      mean: [0, 0, 0],
+      std: [1, 1, 1],
+    },
   };
 }

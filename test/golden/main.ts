@@ -16,7 +16,9 @@ try {
       checked += 1;
       if (!passes(quantity)) failed += 1;
       const verdict = passes(quantity) ? 'ok  ' : 'FAIL';
-      console.log(`${verdict} ${golden.description.name}  ${quantity.name.padEnd(40)} ${quantity.error.toExponential(2)}  (tolerance ${quantity.tolerance})`);
+      console.log(
+        `${verdict} ${golden.description.name}  ${quantity.name.padEnd(40)} ${quantity.error.toExponential(2)}  (tolerance ${quantity.tolerance})`,
+      );
     }
   }
   for (const name of skipped) console.log(`skip ${name}  a kind of case that this check does not know yet`);

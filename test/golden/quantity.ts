@@ -15,7 +15,12 @@ export const numbersOf = ({ data }: RuntimeTensor): number[] => Array.from(data 
 export const passes = ({ error, tolerance }: Quantity): boolean => error <= tolerance;
 
 /** Largest absolute difference, relative to the largest expected value. */
-export function relativeToLargest(name: string, actual: RuntimeTensor | undefined, expected: RuntimeTensor, tolerance: number): Quantity {
+export function relativeToLargest(
+  name: string,
+  actual: RuntimeTensor | undefined,
+  expected: RuntimeTensor,
+  tolerance: number,
+): Quantity {
   if (actual === undefined || actual.data.length !== expected.data.length) return { name, error: Infinity, tolerance };
   const values = numbersOf(actual);
   const wanted = numbersOf(expected);
@@ -36,10 +41,13 @@ export function exactly(name: string, actual: number, expected: number): Quantit
  * free: the authors' code sorts tokens also where it then removes none, which changes nothing but the order.
  */
 export function sameRows(name: string, actual: RuntimeTensor | undefined, expected: RuntimeTensor): Quantity {
-  if (actual === undefined || actual.shape.join() !== expected.shape.join()) return { name, error: Infinity, tolerance: 0 };
+  if (actual === undefined || actual.shape.join() !== expected.shape.join())
+    return { name, error: Infinity, tolerance: 0 };
   const [images = 0, kept = 0, width = 0] = expected.shape;
   const rowsOf = ({ data }: RuntimeTensor, image: number): string[] =>
-    Array.from({ length: kept }, (_, row) => Array.from(data.slice((image * kept + row) * width, (image * kept + row + 1) * width), Number).join('')).sort();
+    Array.from({ length: kept }, (_, row) =>
+      Array.from(data.slice((image * kept + row) * width, (image * kept + row + 1) * width), Number).join(''),
+    ).sort();
   let error = 0;
   for (let image = 0; image < images; image++) {
     const wanted = rowsOf(expected, image);

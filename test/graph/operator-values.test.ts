@@ -100,7 +100,14 @@ const examples: readonly [string, () => Tensor, unknown][] = [
       [14, 50],
     ],
   ],
-  ['gemm', () => operators.gemm(x, x, floats([2], 10, 20), true), [[15, 34], [24, 70]]],
+  [
+    'gemm',
+    () => operators.gemm(x, x, floats([2], 10, 20), true),
+    [
+      [15, 34],
+      [24, 70],
+    ],
+  ],
   [
     'reshape',
     () => operators.reshape(operators.add(x, 0), [3, 2]),

@@ -38,5 +38,10 @@ export function gemm(a: Tensor, b: Tensor, c: Tensor | undefined, transposeB = f
     );
   }
   const shape = [a.shape[0] as Dimension, columns as Dimension];
-  return makeSingle('Gemm', c === undefined ? [a, b] : [a, b, c], { type: a.type, shape }, { transB: { int: transposeB ? 1 : 0 } });
+  return makeSingle(
+    'Gemm',
+    c === undefined ? [a, b] : [a, b, c],
+    { type: a.type, shape },
+    { transB: { int: transposeB ? 1 : 0 } },
+  );
 }

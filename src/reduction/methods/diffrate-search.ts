@@ -3,7 +3,21 @@
  * and the mask of every block is an input by sorted position, so that its gradient tells what each position is worth.
  * Whoever feeds it (the proxies of `src/search`) decides kept numbers and turns the gradients into theirs.
  */
-import { add, cast, div, dynamicSlice, equal, matMul, max, mul, reduceL2, reduceMax, reduceSum, reshape, transpose } from '../../graph/operators/index.ts';
+import {
+  add,
+  cast,
+  div,
+  dynamicSlice,
+  equal,
+  matMul,
+  max,
+  mul,
+  reduceL2,
+  reduceMax,
+  reduceSum,
+  reshape,
+  transpose,
+} from '../../graph/operators/index.ts';
 import { dimensionAt, inScope, input, sizeAt, stopGradient } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { maskedAttention } from '../../nn/masked-attention.ts';
@@ -47,7 +61,10 @@ export interface SearchReducerOptions {
 const smallestNorm = 1e-6;
 
 /** DiffRate's masked, differentiable form for a network of `tokens` tokens. */
-export function diffRateSearch(tokens: number, { searched, classToken = true, toThemselves = true }: SearchReducerOptions): SearchReducer {
+export function diffRateSearch(
+  tokens: number,
+  { searched, classToken = true, toThemselves = true }: SearchReducerOptions,
+): SearchReducer {
   const blocks = searched.map((block) => inputsOf(block, tokens));
   const reducer: TokenReducer = {
     name: 'diffrate-search',
@@ -56,7 +73,9 @@ export function diffRateSearch(tokens: number, { searched, classToken = true, to
       const { mask, size } = state;
       // A class token that attends alone (last block) is never removed: nothing to add for itself.
       const square = dimensionAt(queries, 2) === dimensionAt(keys, 2);
-      return inScope('masked', () => maskedAttention({ queries, keys, values, mask, size, toThemselves: toThemselves && square }));
+      return inScope('masked', () =>
+        maskedAttention({ queries, keys, values, mask, size, toThemselves: toThemselves && square }),
+      );
     },
     afterAttention(block, state, view) {
       const inputs = blocks.find((candidate) => candidate.block === block);
@@ -120,5 +139,8 @@ function matchInPlace(features: Tensor, inputs: SearchedBlock): { assignment: Te
   const allowed = add(cosine, reshape(inputs.destinations, [1, 1, tokens]));
   const similarity = reduceMax(allowed, [-1], true);
   const chosen = cast(equal(allowed, similarity), 'float32');
-  return { assignment: mul(stopGradient(chosen), reshape(inputs.sourceWeight, [1, name, 1])), similarity: stopGradient(similarity) };
+  return {
+    assignment: mul(stopGradient(chosen), reshape(inputs.sourceWeight, [1, name, 1])),
+    similarity: stopGradient(similarity),
+  };
 }

@@ -49,14 +49,26 @@ interface BlockPlan {
  * @param tokens number of tokens at the first block.
  */
 export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOptions = {}): TokenReducer {
-  const { metric = 'class-attention', order: orderName = 'prune-merge', classToken = true, scaleSizes = true, seed = 0 } = options;
+  const {
+    metric = 'class-attention',
+    order: orderName = 'prune-merge',
+    classToken = true,
+    scaleSizes = true,
+    seed = 0,
+  } = options;
   const plans = effectiveTokens(kept, tokens).map((block, index) => planOf(block, kept, index, orderName));
   const order = (block: number, view: AttentionView, count: number): Tensor =>
     topK(importance(metric, view, classToken, seed + block), count, true, 1).indices;
   const mergeRest = ({ first, rest }: { first: TokenState; rest: TokenState }): TokenState =>
     inScope('merge', () => mergeTokens(first, rest, classToken, scaleSizes));
   /** Sorts `count` tokens and merges all but the first `kept` of them. */
-  const sortAndMerge = (block: number, state: TokenState, view: AttentionView, count: number, kept: number): TokenState => {
+  const sortAndMerge = (
+    block: number,
+    state: TokenState,
+    view: AttentionView,
+    count: number,
+    kept: number,
+  ): TokenState => {
     if (kept === count) return inScope('sort', () => gatherTokens(state, order(block, view, count)));
     const parts = inScope('sort', () => {
       const [head, tail] = split(order(block, view, count), 1, [kept, count - kept]) as [Tensor, Tensor];
@@ -103,7 +115,12 @@ export function prunesBeforeAttention(tokens: number, pruneKept: number, width: 
   return (tokens - pruneKept) * (2 * width + 2 * tokens) > multiplyAccumulatesPerMove * tokens;
 }
 
-function planOf(block: { tokensIn: number; pruneKept: number; tokensOut: number }, kept: KeptNumbers, index: number, order: ReductionOrder): BlockPlan {
+function planOf(
+  block: { tokensIn: number; pruneKept: number; tokensOut: number },
+  kept: KeptNumbers,
+  index: number,
+  order: ReductionOrder,
+): BlockPlan {
   const { tokensIn, pruneKept, tokensOut } = block;
   switch (order) {
     case 'prune-only':

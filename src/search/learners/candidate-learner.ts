@@ -42,13 +42,19 @@ export class CandidateLearner implements Learner {
     this.#recipe = recipe;
     const candidates = candidatesOf(network.tokens - 1, recipe.granularity);
     this.#proxies = network.searched.flatMap((block) =>
-      (['prune', 'merge'] as const).map((kind) => ({ block, kind, proxy: new CandidateProxy(candidates), optimizer: new AdamW(candidates.length) })),
+      (['prune', 'merge'] as const).map((kind) => ({
+        block,
+        kind,
+        proxy: new CandidateProxy(candidates),
+        optimizer: new AdamW(candidates.length),
+      })),
     );
   }
 
   kept(): KeptNumbers {
     const { depth, tokens } = this.#network;
-    const kept = { pruneKept: new Array<number>(depth).fill(tokens), mergeKept: new Array<number>(depth).fill(tokens) };
+    const all = Array.from({ length: depth }, () => tokens);
+    const kept = { pruneKept: [...all], mergeKept: [...all] };
     for (const { block, kind, proxy } of this.#proxies) kept[`${kind}Kept`][block] = proxy.keptNumber();
     return kept;
   }
@@ -75,7 +81,12 @@ export class CandidateLearner implements Learner {
     for (const { block, kind, proxy, optimizer } of this.#proxies) {
       const { step, first, second } = optimizer.save();
       const name = `${kind}.${block}`;
-      Object.assign(state, { [name]: [...proxy.parameters], [`${name}.first`]: first, [`${name}.second`]: second, step });
+      Object.assign(state, {
+        [name]: [...proxy.parameters],
+        [`${name}.first`]: first,
+        [`${name}.second`]: second,
+        step,
+      });
     }
     return state;
   }
@@ -85,7 +96,11 @@ export class CandidateLearner implements Learner {
     for (const { block, kind, proxy, optimizer } of this.#proxies) {
       const name = `${kind}.${block}`;
       proxy.parameters.set(vector(name));
-      optimizer.restore({ step: Number(state['step']), first: vector(`${name}.first`), second: vector(`${name}.second`) });
+      optimizer.restore({
+        step: Number(state['step']),
+        first: vector(`${name}.first`),
+        second: vector(`${name}.second`),
+      });
     }
   }
 }

@@ -93,7 +93,8 @@ export class PositionLearner implements Learner {
   }
 
   finish(): KeptNumbers {
-    const shifted = (offset: number): KeptNumbers => this.#withNumbers((number) => Math.round(number.proxy.clamp(number.average + offset)));
+    const shifted = (offset: number): KeptNumbers =>
+      this.#withNumbers((number) => Math.round(number.proxy.clamp(number.average + offset)));
     let [low, high] = [-this.#network.tokens, this.#network.tokens];
     for (let step = 0; step < bisections; step++) {
       const middle = (low + high) / 2;
@@ -175,7 +176,8 @@ export class PositionLearner implements Learner {
 
   /** Root mean square of the worths, averaged over all numbers. */
   #spread(): number {
-    const size = ({ square, count }: LearntNumber): number => Math.sqrt(square / (1 - this.#recipe.squareDecay ** count));
+    const size = ({ square, count }: LearntNumber): number =>
+      Math.sqrt(square / (1 - this.#recipe.squareDecay ** count));
     const spread = this.#numbers.reduce((sum, number) => sum + size(number), 0) / this.#numbers.length;
     // All gradients can be 0 (a network that ignores its tokens): then only the budget moves anything.
     return spread > 0 ? spread : 1;
@@ -220,7 +222,9 @@ export class PositionLearner implements Learner {
     };
     let [low, high] = [0, 1];
     if (this.#cost.value(at(low)) > this.#target) {
-      throw new DiffrateError(`The target ${this.#target} ${this.#cost.unit} is below the least reachable cost, ${this.#cost.value(at(low)).toPrecision(4)}; raise it.`);
+      throw new DiffrateError(
+        `The target ${this.#target} ${this.#cost.unit} is below the least reachable cost, ${this.#cost.value(at(low)).toPrecision(4)}; raise it.`,
+      );
     }
     for (let step = 0; step < bisections; step++) {
       const middle = (low + high) / 2;

@@ -21,7 +21,9 @@ export class CandidateProxy implements Proxy {
    */
   constructor(candidates: readonly number[], parameters = new Float64Array(candidates.length)) {
     if (candidates.length === 0 || parameters.length !== candidates.length) {
-      throw new DiffrateError(`A proxy of ${candidates.length} candidates needs as many parameters, not ${parameters.length}.`);
+      throw new DiffrateError(
+        `A proxy of ${candidates.length} candidates needs as many parameters, not ${parameters.length}.`,
+      );
     }
     this.#candidates = candidates;
     this.parameters = parameters;
@@ -36,7 +38,10 @@ export class CandidateProxy implements Proxy {
   }
 
   keptNumber(): number {
-    const expected = this.probabilities().reduce((sum, probability, index) => sum + probability * (this.#candidates[index] ?? 0), 0);
+    const expected = this.probabilities().reduce(
+      (sum, probability, index) => sum + probability * (this.#candidates[index] ?? 0),
+      0,
+    );
     // Rounding errors of the sum must not lift an exact integer to the next one.
     return Math.ceil(expected - 1e-9) + 1;
   }
