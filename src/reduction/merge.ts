@@ -23,7 +23,7 @@ import type { TokenState } from './token-state.ts';
 
 /** Which destination every source goes to. */
 export interface Matching {
-  /** `[B, S, K]`, one 1 per source. */
+  /** `[B, K, S]`, one 1 per source. */
   readonly assignment: Tensor;
   /** Cosine similarity of a source and its destination, `[B, S, 1]`. */
   readonly similarity: Tensor;
@@ -41,13 +41,16 @@ const smallestNorm = 1e-6;
  * @param keepFirst destination 0 is the class token and never chosen.
  */
 export function matchTokens(sources: Tensor, destinations: Tensor, keepFirst: boolean): Matching {
-  const [batch, count] = [dimensionAt(destinations, 0), dimensionAt(destinations, 1)];
-  const products = matMul(sources, transpose(destinations, [0, 2, 1]));
+  const [batch, count] = [dimensionAt(sources, 0), dimensionAt(sources, 1)];
+  const products = matMul(destinations, transpose(sources, [0, 2, 1]));
   // Only the destinations' norms matter for the choice; the sources' scale the few chosen values.
-  const scaled = div(products, reshape(norms(destinations), [batch, 1, count]));
+  const scaled = div(products, norms(destinations));
   const allowed = keepFirst ? add(scaled, firstExcluded(sizeAt(destinations, 1))) : scaled;
-  const best = reduceMax(allowed, [-1], true);
-  return { assignment: cast(equal(allowed, best), 'float32'), similarity: div(best, norms(sources)) };
+  const best = reduceMax(allowed, [1], true);
+  return {
+    assignment: cast(equal(allowed, best), 'float32'),
+    similarity: div(reshape(best, [batch, count, 1]), norms(sources)),
+  };
 }
 
 /** Euclidean norm of each token, `[B, N, 1]`. */
@@ -57,7 +60,7 @@ function norms(tokens: Tensor): Tensor {
 
 function firstExcluded(count: number): Tensor {
   const bias = Float32Array.from({ length: count }, (_, index) => (index === 0 ? excluded : 0));
-  return constant(bias, [1, 1, count], 'float32');
+  return constant(bias, [1, count, 1], 'float32');
 }
 
 /**
@@ -72,22 +75,20 @@ export function mergeTokens(
   scaleSizes = true,
 ): TokenState {
   const { assignment, similarity } = matchTokens(sources.features, destinations.features, keepFirst);
-  const gather = transpose(assignment, [0, 2, 1]);
-  const [batch, kept] = [dimensionAt(gather, 0), dimensionAt(gather, 1)];
-  const arrivals = reshape(reduceSum(assignment, [1]), [batch, kept, 1]);
+  const arrivals = reduceSum(assignment, [2], true);
   const share = reciprocal(add(arrivals, 1));
-  const features = mul(add(destinations.features, matMul(gather, sources.features)), share);
+  const features = mul(add(destinations.features, matMul(assignment, sources.features)), share);
   const source =
     destinations.source === undefined || sources.source === undefined
       ? undefined
-      : add(destinations.source, matMul(gather, sources.source));
+      : add(destinations.source, matMul(assignment, sources.source));
   return { features, size: mergedSize(), source };
 
   function mergedSize(): Tensor {
     if (destinations.size === undefined || sources.size === undefined) {
       // Before the first merge every token has size 1.
-      return add(scaleSizes ? matMul(gather, similarity) : arrivals, 1);
+      return add(scaleSizes ? matMul(assignment, similarity) : arrivals, 1);
     }
-    return add(destinations.size, matMul(gather, scaleSizes ? mul(sources.size, similarity) : sources.size));
+    return add(destinations.size, matMul(assignment, scaleSizes ? mul(sources.size, similarity) : sources.size));
   }
 }
