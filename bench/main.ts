@@ -4,9 +4,10 @@ import { compressed } from './compressed.ts';
 import { missingFiles } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 import { reductionShare } from './reduction-share.ts';
+import { search } from './search.ts';
 import { searchStep } from './search-step.ts';
 
-const measurements: readonly Measurement[] = [searchStep, compressed, reductionShare];
+const measurements: readonly Measurement[] = [searchStep, compressed, reductionShare, search];
 
 async function main(names: readonly string[]): Promise<number> {
   const unknown = names.filter((name) => !measurements.some((measurement) => measurement.name === name));

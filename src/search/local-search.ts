@@ -44,6 +44,8 @@ export interface LocalSearchContext {
   readonly cost: Cost;
   readonly target: number;
   readonly recipe: RefinementRecipe;
+  /** Images that go through compressed networks, in all: the length of the search. */
+  readonly passes: number;
   readonly seed: number;
 }
 
@@ -79,7 +81,7 @@ export function startLocalSearch({ network, recipe }: LocalSearchContext, kept: 
 }
 
 /**
- * Runs until the recipe's image passes are used up.
+ * Runs until the image passes are used up, or no move of a single token helps any more.
  * @param start where to begin, or where a stopped search continues.
  * @param onMove may stop the search by throwing.
  * @returns the best schedule.
@@ -95,7 +97,7 @@ export async function localSearch(
   let best = start.passes === 0 ? project(context, state, undefined) : keptOf(context, state);
   let losses = await lossesOf(images, best);
   const tried = new Set<string>([...state.tried, JSON.stringify(best)]);
-  while (state.passes < recipe.imagePasses) {
+  while (state.passes < context.passes) {
     const moves = movesOf(context, state.sweep);
     const move = moves[state.moves];
     if (move === undefined) {
@@ -116,7 +118,7 @@ export async function localSearch(
     state = { ...state, moves: state.moves + 1 };
     if (tried.has(key) || context.cost.value(challenger) > context.target) continue;
     tried.add(key);
-    const race = await raceAgainst(images, challenger, losses, recipe.lookEvery);
+    const race = await raceAgainst(images, challenger, losses, Math.ceil(images.size / recipe.looks));
     state = { ...state, passes: state.passes + race.done };
     if (race.won) {
       best = challenger;

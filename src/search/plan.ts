@@ -32,11 +32,16 @@ export interface Plan {
 
 /**
  * Settles the options.
- * @throws {DiffrateError} for a target out of reach, with the reachable range.
+ * @throws {DiffrateError} for a target out of reach (with the reachable range), and for an encoder without a classifier.
  */
 export function planOf(options: SearchOptions): Plan {
   const { model, folder, targetGflops } = options;
   const { configuration } = model;
+  if (configuration.classes === 0) {
+    throw new DiffrateError(
+      `${model.name} has no classifier, and a search compares its answers; give a checkpoint with a head, or export with a published schedule.`,
+    );
+  }
   const preset = presets[options.preset];
   const batchSize = options.batchSize ?? preset.batchSize;
   const microBatchSize = Math.min(batchSize, preset.microBatchSize);

@@ -39,12 +39,12 @@ export interface PositionRecipe {
 
 /** A discrete local search after the gradients. */
 export interface RefinementRecipe {
-  /** Images that go through compressed networks, in all. */
-  readonly imagePasses: number;
+  /** How often each calibration image goes through a compressed network, on average, in a search of the preset's length. */
+  readonly passesPerImage: number;
   /** First size of a move, in tokens. */
   readonly firstStep: number;
-  /** Images between two looks at a race. */
-  readonly lookEvery: number;
+  /** Looks at a race: as many parts the calibration images are run in. */
+  readonly looks: number;
   /** Where a smaller share of a sweep's moves is accepted, moves are halved. */
   readonly fewAccepted: number;
 }
@@ -78,7 +78,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       squareDecay: 0.99,
       averagedSteps: 30,
     },
-    refinement: { imagePasses: 24000, firstStep: 8, lookEvery: 125, fewAccepted: 0.1 },
+    refinement: { passesPerImage: 24, firstStep: 8, looks: 8, fewAccepted: 0.1 },
     batchSize: 16,
     microBatchSize: 16,
     length: { steps: 150 },

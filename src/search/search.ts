@@ -143,18 +143,20 @@ async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRec
   const { options, plan, session, history, resumed, onProgress, settle } = course;
   const images = await CalibrationSet.load(options, plan.targets, plan.seed, session);
   const { network, fixed, cost, seed } = plan;
-  const context = { network, fixed, cost, target: options.targetGflops, recipe, seed };
+  // A search that was asked to be shorter is so in both phases.
+  const passes = Math.ceil(images.size * recipe.passesPerImage * lengthRatio(plan));
+  const context = { network, fixed, cost, target: options.targetGflops, recipe, seed, passes };
   const begin = resumed?.localSearch ?? startLocalSearch(context, learnt);
   const start = performance.now();
   return localSearch(context, images, begin, async ({ state, kept, loss }) => {
     const gflops = cost.value(kept);
     history.push({ phase: 'local search', step: state.passes, loss, gflops });
     const imagesPerSecond = ((state.passes - begin.passes) * 1000) / (performance.now() - start);
-    const secondsLeft = Math.max(0, recipe.imagePasses - state.passes) / imagesPerSecond;
+    const secondsLeft = Math.max(0, passes - state.passes) / imagesPerSecond;
     onProgress({
       phase: 'local search',
-      step: Math.min(state.passes, recipe.imagePasses),
-      steps: recipe.imagePasses,
+      step: Math.min(state.passes, passes),
+      steps: passes,
       loss,
       gflops,
       imagesPerSecond,
@@ -162,6 +164,11 @@ async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRec
     });
     await settle({ step: plan.steps, loss, localSearch: state }, 'in its local search');
   });
+}
+
+/** Steps asked for over the preset's. */
+function lengthRatio({ preset, steps }: Plan): number {
+  return 'steps' in preset.length ? steps / preset.length.steps : 1;
 }
 
 function scheduleOf(options: SearchOptions, plan: Plan, kept: KeptNumbers): Schedule {
