@@ -61,17 +61,16 @@ export const search: Measurement = {
 };
 
 async function searchInProcess(seed: number, out: string): Promise<SearchReport> {
-  const { stdout } = await promisify(execFile)(process.execPath, [
-    'dist/cli/main.js',
-    'search',
-    'deit_tiny_patch16_224',
-    ...['--weights', dataPath(weightsFile)],
-    ...['--data', dataPath('imagenet-calibration')],
-    ...['--gflops', String(target)],
-    ...['--seed', String(seed)],
-    ...['--out', out],
-    '--json',
-  ]);
+  const options = {
+    weights: dataPath(weightsFile),
+    data: dataPath('imagenet-calibration'),
+    gflops: String(target),
+    seed: String(seed),
+    out,
+  };
+  const given = Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  const command = ['dist/cli/main.js', 'search', 'deit_tiny_patch16_224', ...given, '--json'];
+  const { stdout } = await promisify(execFile)(process.execPath, command);
   return JSON.parse(stdout) as SearchReport;
 }
 

@@ -10,7 +10,6 @@ import {
   equal,
   matMul,
   mul,
-  reciprocal,
   reduceL2,
   reduceMax,
   reduceSum,
@@ -32,9 +31,6 @@ export interface Matching {
 /** Below any product of a source with a normalised destination, also in half precision: keeps a token from being chosen. */
 const excluded = -3e4;
 
-/** Added to norms, so that a token of zeros is similar to nothing instead of not a number. */
-const smallestNorm = 1e-6;
-
 /**
  * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity. No gradient flows through the choice.
  * A source that is equally similar to several destinations, to the last bit, joins all of them.
@@ -53,9 +49,9 @@ export function matchTokens(sources: Tensor, destinations: Tensor, keepFirst: bo
   };
 }
 
-/** Euclidean norm of each token, `[B, N, 1]`. */
+/** Euclidean norm of each token, `[B, N, 1]`; position embeddings and biases keep tokens from being exactly 0. */
 function norms(tokens: Tensor): Tensor {
-  return add(reduceL2(tokens, [-1], true), smallestNorm);
+  return reduceL2(tokens, [-1], true);
 }
 
 function firstExcluded(count: number): Tensor {
@@ -76,8 +72,7 @@ export function mergeTokens(
 ): TokenState {
   const { assignment, similarity } = matchTokens(sources.features, destinations.features, keepFirst);
   const arrivals = reduceSum(assignment, [2], true);
-  const share = reciprocal(add(arrivals, 1));
-  const features = mul(add(destinations.features, matMul(assignment, sources.features)), share);
+  const features = div(add(destinations.features, matMul(assignment, sources.features)), add(arrivals, 1));
   const source =
     destinations.source === undefined || sources.source === undefined
       ? undefined
