@@ -9,7 +9,6 @@
 import type { Cost } from '../cost/cost.ts';
 import { RandomGenerator } from '../data/random.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import type { CalibrationSet, Candidate } from './calibration-set.ts';
 import type { LearnerNetwork } from './learners/candidate-learner.ts';
 import type { RefinementRecipe } from './presets.ts';
 
@@ -47,6 +46,25 @@ export interface LocalSearchContext {
   /** Images that go through compressed networks, in all: the length of the search. */
   readonly passes: number;
   readonly seed: number;
+}
+
+/** One schedule's losses, computed as far as they are needed (`Candidate`). */
+export interface ScheduleLosses {
+  /** Per image in nats, up to `done`. */
+  readonly losses: Float64Array;
+  readonly done: number;
+  /** Computes the losses of the images up to `end`. */
+  runTo(end: number): Promise<void>;
+  /** Mean loss of the images done. */
+  mean(): number;
+  dispose(): Promise<void>;
+}
+
+/** What schedules are compared on (`CalibrationSet`). */
+export interface ComparedImages {
+  readonly size: number;
+  /** A network with these kept numbers; dispose it. */
+  candidate(kept: KeptNumbers): Promise<ScheduleLosses>;
 }
 
 /** Numbers per searched block, before they are made to fit. */
@@ -88,20 +106,22 @@ export function startLocalSearch({ network, recipe }: LocalSearchContext, kept: 
  */
 export async function localSearch(
   context: LocalSearchContext,
-  images: CalibrationSet,
+  images: ComparedImages,
   start: LocalSearchState,
   onMove: (progress: LocalSearchProgress) => Promise<void>,
 ): Promise<KeptNumbers> {
   const { recipe } = context;
-  let state = start;
-  let best = start.passes === 0 ? project(context, state, undefined) : keptOf(context, state);
-  let losses = await lossesOf(images, best);
+  const lookEvery = Math.ceil(images.size / recipe.looks);
+  let best = start.passes === 0 ? project(context, start, undefined) : keptOf(context, start);
+  // Moves start from the best schedule, which is also what a stopped search has to find again.
+  let state: LocalSearchState = { ...start, ...numbersOf(context, best) };
+  let losses = await lossesOf(images, best, lookEvery);
   const tried = new Set<string>([...state.tried, JSON.stringify(best)]);
   while (state.passes < context.passes) {
     const moves = movesOf(context, state.sweep);
     const move = moves[state.moves];
     if (move === undefined) {
-      const few = state.accepted < moves.length * recipe.fewAccepted;
+      const few = moves.length === 0 || state.accepted < moves.length * recipe.fewAccepted;
       if (few && state.step === 1) break;
       state = {
         ...state,
@@ -118,7 +138,7 @@ export async function localSearch(
     state = { ...state, moves: state.moves + 1 };
     if (tried.has(key) || context.cost.value(challenger) > context.target) continue;
     tried.add(key);
-    const race = await raceAgainst(images, challenger, losses, Math.ceil(images.size / recipe.looks));
+    const race = await raceAgainst(images, challenger, losses, lookEvery);
     state = { ...state, passes: state.passes + race.done };
     if (race.won) {
       best = challenger;
@@ -131,11 +151,11 @@ export async function localSearch(
   return best;
 }
 
-/** Losses of the images under a schedule. */
-async function lossesOf(images: CalibrationSet, kept: KeptNumbers): Promise<Float64Array> {
+/** Losses of the images under a schedule, run in the parts of a race: a batch of another size may round otherwise. */
+async function lossesOf(images: ComparedImages, kept: KeptNumbers, lookEvery: number): Promise<Float64Array> {
   const candidate = await images.candidate(kept);
   try {
-    await candidate.runTo(images.size);
+    while (candidate.done < images.size) await candidate.runTo(Math.min(images.size, candidate.done + lookEvery));
     return candidate.losses;
   } finally {
     await candidate.dispose();
@@ -144,12 +164,12 @@ async function lossesOf(images: CalibrationSet, kept: KeptNumbers): Promise<Floa
 
 /** Looks at the paired difference every so many images; the challenger has to be ahead each time. */
 async function raceAgainst(
-  images: CalibrationSet,
+  images: ComparedImages,
   kept: KeptNumbers,
   losses: Float64Array,
   lookEvery: number,
 ): Promise<{ won: boolean; done: number; losses: Float64Array }> {
-  const candidate: Candidate = await images.candidate(kept);
+  const candidate = await images.candidate(kept);
   try {
     while (candidate.done < images.size) {
       await candidate.runTo(Math.min(images.size, candidate.done + lookEvery));

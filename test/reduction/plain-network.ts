@@ -1,0 +1,153 @@
+/** A Vision Transformer with DiffRate on one image in plain float64 loops: what the compressed graphs must compute. */
+import { float32Values } from '../../src/checkpoints/weights.ts';
+import type { Weights } from '../../src/checkpoints/weights.ts';
+import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
+import type { KeptNumbers } from '../../src/reduction/schedule.ts';
+import type { ImportanceMetric } from '../../src/reduction/importance.ts';
+import { reducePlainly } from './plain-diffrate.ts';
+import type { PlainReduction, PlainToken } from './plain-diffrate.ts';
+
+type Vector = readonly number[];
+
+/** What the network answers, and its tokens after the last block. */
+export interface PlainOutcome {
+  readonly logits: Vector;
+  readonly tokens: readonly PlainToken[];
+}
+
+/** Scores per block of the `random` metric, which nothing in the network tells. */
+export type RandomScores = (block: number, tokens: number) => Vector;
+
+/** The network on one image's pixels `[3, S, S]`. */
+export function runPlainly(
+  configuration: VisionTransformerConfiguration,
+  weights: Weights,
+  pixels: Float32Array,
+  kept: KeptNumbers,
+  metric: ImportanceMetric,
+  reduction: Pick<PlainReduction, 'order' | 'classToken' | 'scaleSizes'>,
+  randomScores: RandomScores,
+): PlainOutcome {
+  const { inputSize, patchSize, width, heads, depth, layerNormEpsilon, pool } = configuration;
+  const known = new Map<string, Float32Array>();
+  const values = (name: string): Float32Array => {
+    const weight = weights.get(name);
+    if (weight === undefined) throw new TypeError(`there is no ${name}`);
+    const found = known.get(name) ?? float32Values(weight);
+    known.set(name, found);
+    return found;
+  };
+  const linear = (x: Vector, name: string): number[] => {
+    const [matrix, bias] = [values(`${name}.weight`), values(`${name}.bias`)];
+    return Array.from(bias, (start, row) =>
+      x.reduce((sum, value, column) => sum + value * (matrix[row * x.length + column] as number), start),
+    );
+  };
+  const normalized = (x: Vector, name: string): number[] => {
+    const [scale, shift] = [values(`${name}.weight`), values(`${name}.bias`)];
+    const mean = x.reduce((a, b) => a + b) / x.length;
+    const variance = x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length;
+    return x.map(
+      (value, index) =>
+        ((value - mean) / Math.sqrt(variance + layerNormEpsilon)) * (scale[index] as number) + (shift[index] as number),
+    );
+  };
+  const plus = (a: Vector, b: ArrayLike<number>): number[] => a.map((value, index) => value + (b[index] as number));
+
+  const side = inputSize / patchSize;
+  const position = values('pos_embed');
+  const embedded: number[][] = [Array.from(values('cls_token'))];
+  for (let patch = 0; patch < side ** 2; patch++) {
+    const cut: number[] = [];
+    for (let channel = 0; channel < 3; channel++)
+      for (let row = 0; row < patchSize; row++)
+        for (let column = 0; column < patchSize; column++) {
+          const y = Math.floor(patch / side) * patchSize + row;
+          const x = (patch % side) * patchSize + column;
+          cut.push(pixels[(channel * inputSize + y) * inputSize + x] as number);
+        }
+    embedded.push(linear(cut, 'patch_embed.proj'));
+  }
+  let tokens: PlainToken[] = embedded.map((features, index) => ({
+    features: plus(features, position.subarray(index * width, (index + 1) * width)),
+    size: 1,
+    source: new Set([index]),
+  }));
+  for (let block = 0; block < depth; block++) {
+    const name = `blocks.${block}`;
+    const projected = tokens.map(({ features }) => linear(normalized(features, `${name}.norm1`), `${name}.attn.qkv`));
+    const perHead = width / heads;
+    const part = (token: number, which: number, head: number): number[] =>
+      (projected[token] as number[]).slice(which * width + head * perHead, which * width + (head + 1) * perHead);
+    const dot = (a: Vector, b: Vector): number =>
+      a.reduce((sum, value, index) => sum + value * (b[index] as number), 0);
+    // Proportional attention: a token counts as often as it is large.
+    const attention = Array.from({ length: heads }, (_, head) =>
+      tokens.map((__, query) => {
+        const row = tokens.map(
+          ({ size }, key) => size * Math.exp(dot(part(query, 0, head), part(key, 1, head)) / Math.sqrt(perHead)),
+        );
+        const total = row.reduce((a, b) => a + b);
+        return row.map((weight) => weight / total);
+      }),
+    );
+    const attended = tokens.map((token, query) => {
+      const output = attention.flatMap((rows, head) => {
+        const sum = Array<number>(perHead).fill(0);
+        rows[query]?.forEach((weight, key) =>
+          part(key, 2, head).forEach((value, channel) => (sum[channel] = (sum[channel] as number) + weight * value)),
+        );
+        return sum;
+      });
+      return { ...token, features: plus(token.features, linear(output, `${name}.attn.proj`)) };
+    });
+    const scores = tokens.map((_, key) => {
+      const heading = (row: (rows: readonly Vector[], head: number) => number): number =>
+        attention.reduce((sum, rows, head) => sum + row(rows, head), 0) / heads;
+      switch (metric) {
+        case 'class-attention':
+          return heading((rows) => rows[0]?.[key] as number);
+        case 'class-attention-value':
+          return heading((rows, head) => (rows[0]?.[key] as number) * Math.hypot(...part(key, 2, head)));
+        case 'image-attention':
+          return heading((rows) => rows.reduce((sum, row) => sum + (row[key] as number), 0) / rows.length);
+        case 'random':
+          return randomScores(block, tokens.length)[key] as number;
+      }
+    });
+    const left = reducePlainly(attended, scores, {
+      ...reduction,
+      pruneKept: kept.pruneKept[block] as number,
+      mergeKept: kept.mergeKept[block] as number,
+    });
+    tokens = left.map((token) => {
+      const hidden = linear(normalized(token.features, `${name}.norm2`), `${name}.mlp.fc1`).map(gelu);
+      return { ...token, features: plus(token.features, linear(hidden, `${name}.mlp.fc2`)) };
+    });
+  }
+  const patches = tokens.slice(1);
+  const weight = patches.reduce((sum, { size }) => sum + size, 0);
+  const read =
+    pool === 'class-token'
+      ? normalized(tokens[0]?.features ?? [], 'norm')
+      : normalized(
+          Array.from({ length: width }, (_, channel) =>
+            patches.reduce((sum, { features, size }) => sum + size * (features[channel] as number), 0),
+          ).map((sum) => sum / weight),
+          'fc_norm',
+        );
+  return { logits: linear(read, 'head'), tokens };
+}
+
+const gelu = (x: number): number => (x * (1 + errorFunction(x / Math.SQRT2))) / 2;
+
+/** erf by its Taylor series, to about 1e-14 for the arguments of an MLP; beyond 5 it is ±1 in float64. */
+function errorFunction(x: number): number {
+  if (Math.abs(x) > 5) return Math.sign(x);
+  let [sum, term] = [x, x];
+  for (let n = 1; Math.abs(term) > 1e-17 && n < 200; n++) {
+    term *= -(x * x) / n;
+    sum += term / (2 * n + 1);
+  }
+  return (2 / Math.sqrt(Math.PI)) * sum;
+}

@@ -1,0 +1,201 @@
+/** The local search on losses that are known for every schedule, so that its answers can be checked. */
+import * as fc from 'fast-check';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { effectiveTokens } from '../../src/reduction/schedule.ts';
+import type { KeptNumbers } from '../../src/reduction/schedule.ts';
+import { localSearch, startLocalSearch } from '../../src/search/local-search.ts';
+import type {
+  ComparedImages,
+  LocalSearchContext,
+  LocalSearchProgress,
+  LocalSearchState,
+  ScheduleLosses,
+} from '../../src/search/local-search.ts';
+import { deepCost, deepFixed, deepNetwork, deepTokens } from './deep-network.ts';
+
+const network = deepNetwork(false);
+
+/** What tokens are worth after each block, and pruning less than merging. */
+const weights = [0, 1, 2, 9, 3, 0];
+
+function meanLoss(kept: KeptNumbers): number {
+  return effectiveTokens(kept, deepTokens).reduce(
+    (sum, block, index) =>
+      sum + (weights[index] as number) / block.tokensOut + 0.002 * Math.abs(block.tokensIn - block.pruneKept - 2),
+    0,
+  );
+}
+
+/** Images that differ in how much they mind, and remember what is asked of them. */
+class KnownImages implements ComparedImages {
+  readonly size = 40;
+  open = 0;
+  readonly compared: KeptNumbers[] = [];
+  /** Where each candidate's runs ended. */
+  readonly ends: number[][] = [];
+
+  candidate(kept: KeptNumbers): Promise<ScheduleLosses> {
+    this.open += 1;
+    this.compared.push(kept);
+    const losses = new Float64Array(this.size);
+    const whole = meanLoss(kept);
+    const ends: number[] = [];
+    this.ends.push(ends);
+    let done = 0;
+    const run = (end: number): void => {
+      for (; done < end; done++) losses[done] = whole * (1 + 0.5 * Math.sin(done));
+      ends.push(end);
+    };
+    return Promise.resolve({
+      losses,
+      get done(): number {
+        return done;
+      },
+      runTo: (end) => Promise.resolve(run(end)),
+      mean: () => losses.subarray(0, done).reduce((sum, loss) => sum + loss, 0) / done,
+      dispose: () => {
+        this.open -= 1;
+        return Promise.resolve();
+      },
+    });
+  }
+}
+
+const contextWith = (changes: Partial<LocalSearchContext> = {}): LocalSearchContext => ({
+  network,
+  fixed: deepFixed(),
+  cost: deepCost,
+  target: 0.6 * deepCost.baseline,
+  recipe: { passesPerImage: 24, firstStep: 8, looks: 4, fewAccepted: 0.1 },
+  passes: 3000,
+  seed: 5,
+  ...changes,
+});
+
+/** Below the target, so that the search has something to spend first. */
+const learnt: KeptNumbers = { pruneKept: [50, 50, 30, 20, 16, 1], mergeKept: [50, 32, 22, 18, 10, 1] };
+
+interface Course {
+  readonly kept: KeptNumbers;
+  readonly progress: LocalSearchProgress[];
+  readonly images: KnownImages;
+}
+
+async function searched(context: LocalSearchContext, start?: LocalSearchState, stopAfter = Infinity): Promise<Course> {
+  const images = new KnownImages();
+  const progress: LocalSearchProgress[] = [];
+  const kept = await localSearch(context, images, start ?? startLocalSearch(context, learnt), (now) => {
+    progress.push(now);
+    return progress.length === stopAfter ? Promise.reject(new RangeError('stopped')) : Promise.resolve();
+  });
+  return { kept, progress, images };
+}
+
+/** The state at which a search is stopped, as a checkpoint would give it back. */
+async function stateAfter(context: LocalSearchContext, moves: number): Promise<LocalSearchState> {
+  const images = new KnownImages();
+  let state: LocalSearchState | undefined;
+  let count = 0;
+  const stopped = localSearch(context, images, startLocalSearch(context, learnt), (now) => {
+    state = now.state;
+    count += 1;
+    return count === moves ? Promise.reject(new RangeError('stopped')) : Promise.resolve();
+  });
+  await expect(stopped).rejects.toThrow('stopped');
+  expect(images.open).toBe(0);
+  return JSON.parse(JSON.stringify(state));
+}
+
+let whole: Course;
+beforeAll(async () => {
+  whole = await searched(contextWith());
+});
+
+describe('localSearch', () => {
+  it('finds a schedule that no single move improves', () => {
+    const { kept, progress } = whole;
+    const context = contextWith();
+    expect(meanLoss(kept)).toBeLessThan(0.9 * meanLoss(learnt));
+    expect(progress.length).toBeGreaterThan(30);
+    // One token from a block to another, at the same cost or less.
+    for (const from of network.searched) {
+      for (const to of network.searched) {
+        const mergeKept = kept.mergeKept.map((value, block) => value + Number(block === to) - Number(block === from));
+        const moved = {
+          pruneKept: kept.pruneKept.map((value, block) => Math.max(value, mergeKept[block] ?? 0)),
+          mergeKept,
+        };
+        if (deepCost.value(moved) <= context.target) expect(meanLoss(moved)).toBeGreaterThan(0.99 * meanLoss(kept));
+      }
+    }
+  });
+
+  it('compares nothing above the target, nothing twice, and frees every network', () => {
+    const { images, kept } = whole;
+    for (const compared of images.compared) {
+      expect(deepCost.value(compared)).toBeLessThanOrEqual(contextWith().target);
+      expect(compared.pruneKept[0]).toBe(deepTokens);
+      expect(compared.mergeKept.at(-1)).toBe(1);
+      compared.mergeKept.forEach((value, block) => expect(compared.pruneKept[block]).toBeGreaterThanOrEqual(value));
+    }
+    const keys = images.compared.map((compared) => JSON.stringify(compared));
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(images.compared).toContainEqual(kept);
+    expect(images.open).toBe(0);
+  });
+
+  it('leaves moves out that no shift of the others can pay for', async () => {
+    const least = deepCost.value({ pruneKept: [50, 50, 2, 2, 2, 1], mergeKept: [50, 2, 2, 2, 2, 1] });
+    const { images } = await searched(contextWith({ target: 1.02 * least }));
+    expect(images.compared.length).toBeGreaterThan(3);
+    for (const compared of images.compared) expect(deepCost.value(compared)).toBeLessThanOrEqual(1.02 * least);
+  });
+
+  it('runs every schedule in the same parts, so that batches round alike', () => {
+    for (const ends of whole.images.ends) expect(ends).toEqual([10, 20, 30, 40].slice(0, ends.length));
+    expect(whole.images.ends[0]).toHaveLength(4);
+  });
+
+  it('never gets worse, and tells what it has', () => {
+    const { progress, kept } = whole;
+    progress.slice(1).forEach(({ loss, state }, index) => {
+      expect(loss).toBeLessThanOrEqual((progress[index]?.loss as number) + 1e-12);
+      expect(state.passes).toBeGreaterThan(progress[index]?.state.passes as number);
+    });
+    expect(progress.at(-1)?.kept).toEqual(kept);
+    const mean =
+      meanLoss(kept) * (1 + (0.5 * Array.from({ length: 40 }, (_, i) => Math.sin(i)).reduce((a, b) => a + b)) / 40);
+    expect(progress.at(-1)?.loss).toBeCloseTo(mean, 12);
+  });
+
+  it('gives the same for the same seed, and another order for another', async () => {
+    const again = await searched(contextWith());
+    expect(again.kept).toEqual(whole.kept);
+    expect(again.progress).toEqual(whole.progress);
+    const other = await searched(contextWith({ seed: 6 }));
+    expect(other.images.compared).not.toEqual(whole.images.compared);
+  });
+
+  it('stops when its passes are used up', async () => {
+    const { progress } = await searched(contextWith({ passes: 100 }));
+    expect(progress.at(-1)?.state.passes).toBeGreaterThanOrEqual(100);
+    expect(progress.at(-1)?.state.passes).toBeLessThan(100 + 40);
+    expect((await searched(contextWith({ passes: 0 }))).progress).toEqual([]);
+  });
+
+  it('continues from every move to the same schedule, by the same moves', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: whole.progress.length - 1 }), async (moves) => {
+        const rest = await searched(contextWith(), await stateAfter(contextWith(), moves));
+        expect(rest.progress).toEqual(whole.progress.slice(moves));
+        expect(rest.kept).toEqual(whole.kept);
+      }),
+      { numRuns: 12, examples: [[1], [2], [3], [whole.progress.length - 1]] },
+    );
+  });
+
+  it('ends at once where no block is searched', async () => {
+    const { kept } = await searched(contextWith({ network: { ...network, searched: [] } }));
+    expect(kept).toEqual(deepFixed());
+  });
+});

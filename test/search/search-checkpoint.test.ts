@@ -1,0 +1,81 @@
+/** The search's state on disk: whole or not at all, and only for the search it belongs to. */
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DiffrateError } from '../../src/errors.ts';
+import { readCheckpointFile, removeCheckpoint, writeCheckpoint } from '../../src/search/search-checkpoint.ts';
+import type { SearchCheckpoint } from '../../src/search/search-checkpoint.ts';
+
+const checkpoint: SearchCheckpoint = {
+  identity: 'small, 0.001 GFLOPs',
+  step: 7,
+  loss: 0.1 + 0.2,
+  learner: { value: [1 / 3, Math.PI, 5e-324], temperature: 6 },
+  localSearch: {
+    merged: [9, 4],
+    pruned: [1, 0],
+    step: 4,
+    passes: 88,
+    sweep: 1,
+    moves: 3,
+    accepted: 1,
+    tried: ['{"pruneKept":[3],"mergeKept":[2]}'],
+  },
+  history: [{ phase: 'gradients', step: 0, loss: 1e-17, gflops: 0.5 }],
+};
+
+let root = '';
+const path = (): string => join(root, 'search.checkpoint');
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), 'diffrate-checkpoint-'));
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+describe('checkpoints', () => {
+  it('come back as they were, and leave nothing beside them', async () => {
+    await writeCheckpoint(path(), { ...checkpoint, step: 3 });
+    await writeCheckpoint(path(), checkpoint);
+    expect(await readCheckpointFile(path(), checkpoint.identity)).toEqual(checkpoint);
+    expect(readdirSync(root)).toEqual(['search.checkpoint']);
+    await removeCheckpoint(path());
+    expect(await readCheckpointFile(path(), checkpoint.identity)).toBeUndefined();
+    await removeCheckpoint(path());
+  });
+
+  it('of another search are refused, with both ways out', async () => {
+    await writeCheckpoint(path(), checkpoint);
+    const refused = readCheckpointFile(path(), 'something else');
+    await expect(refused).rejects.toThrow(DiffrateError);
+    await expect(refused).rejects.toThrow(/belongs to another search \(small, 0\.001 GFLOPs\).*without --resume/);
+  });
+
+  it.each([
+    ['no JSON', '{"identity":'],
+    ['nothing', ''],
+    ['another thing', '[1, 2]'],
+    ['a missing member', JSON.stringify({ ...checkpoint, learner: undefined })],
+    ['a fractional step', JSON.stringify({ ...checkpoint, step: 1.5 })],
+    ['a negative step', JSON.stringify({ ...checkpoint, step: -1 })],
+    ['text for numbers', JSON.stringify({ ...checkpoint, learner: { value: ['a'] } })],
+    ['half a local search', JSON.stringify({ ...checkpoint, localSearch: { merged: [1] } })],
+  ])('with %s in it are called damaged', async (_, text) => {
+    writeFileSync(path(), text);
+    const refused = readCheckpointFile(path(), checkpoint.identity);
+    await expect(refused).rejects.toThrow(DiffrateError);
+    await expect(refused).rejects.toThrow(/search\.checkpoint' is damaged; start again without --resume/);
+  });
+
+  it('that cannot be written or read say where', async () => {
+    const nowhere = join(root, 'missing', 'search.checkpoint');
+    const written = writeCheckpoint(nowhere, checkpoint);
+    await expect(written).rejects.toThrow(DiffrateError);
+    await expect(written).rejects.toThrow(/missing.*cannot be written/);
+    // A folder has the name: the new file is whole, but cannot take its place.
+    mkdirSync(join(root, 'folder'));
+    await expect(writeCheckpoint(join(root, 'folder'), checkpoint)).rejects.toThrow(/cannot be written/);
+    expect(readdirSync(root).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    await expect(readCheckpointFile(root, checkpoint.identity)).rejects.toThrow(/cannot be read/);
+  });
+});
