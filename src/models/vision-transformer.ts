@@ -7,19 +7,17 @@ import {
   concat,
   div,
   expandLike,
-  log,
   matMul,
   mul,
   reduceSum,
   reshape,
   slice,
-  softmax,
   transpose,
 } from '../graph/operators/index.ts';
 import { DiffrateError } from '../errors.ts';
 import { constant, dimensionAt, elementCount, inScope, sizeAt, stopGradient } from '../graph/tensor.ts';
 import type { Dimension, Tensor } from '../graph/tensor.ts';
-import { attentionLogits, attentionProbabilities, joinHeads, keyWeights, splitHeads } from '../nn/attention.ts';
+import { attentionProbabilities, joinHeads, splitHeads } from '../nn/attention.ts';
 import { layerNorm } from '../nn/layer-norm.ts';
 import { linear } from '../nn/linear.ts';
 import { linearParameters } from '../nn/linear.ts';
@@ -164,8 +162,7 @@ function attentionResidual(state: TokenState, context: BlockContext): { state: T
   const custom = reducer.attend?.(index, state, queries, keys, values);
   let output: Tensor;
   if (custom === undefined) {
-    const logits = attentionLogits(queries, keys);
-    probabilities = softmax(size === undefined ? logits : add(logits, log(keyWeights(size))));
+    probabilities = attentionProbabilities(queries, keys, size);
     output = matMul(probabilities, values);
   } else {
     output = custom.output;

@@ -36,8 +36,3 @@ export function attentionProbabilities(queries: Tensor, keys: Tensor, size?: Ten
   const logits = attentionLogits(queries, keys);
   return softmax(size === undefined ? logits : add(logits, log(keyWeights(size))));
 }
-
-/** Attention of `queries` over all keys: `[B, H, P, D]`. */
-export function attend(queries: Tensor, keys: Tensor, values: Tensor, size?: Tensor): Tensor {
-  return matMul(attentionProbabilities(queries, keys, size), values);
-}
