@@ -6,7 +6,7 @@
  * Better than the published code, with the same result: importance needs only the class token's attention row, so
  * pruned tokens are chosen before attention and never become queries.
  */
-import { split, topK } from '../../graph/operators/index.ts';
+import { topK } from '../../graph/operators/index.ts';
 import { inScope, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { importance, needsOnlyClassAttention } from '../importance.ts';
@@ -69,12 +69,8 @@ export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOpt
     count: number,
     kept: number,
   ): TokenState => {
-    if (kept === count) return inScope('sort', () => gatherTokens(state, order(block, view, count)));
-    const parts = inScope('sort', () => {
-      const [head, tail] = split(order(block, view, count), 1, [kept, count - kept]) as [Tensor, Tensor];
-      return { first: gatherTokens(state, head), rest: gatherTokens(state, tail) };
-    });
-    return mergeRest(parts);
+    const sorted = inScope('sort', () => gatherTokens(state, order(block, view, count)));
+    return kept === count ? sorted : mergeRest(inScope('merge', () => splitTokens(sorted, kept)));
   };
 
   return {
