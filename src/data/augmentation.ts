@@ -1,11 +1,13 @@
 /**
- * Training-time augmentation of single images: torchvision's RandomResizedCrop and RandomHorizontalFlip.
- * What an image gets is drawn from its own fork of the seed, so that it does not depend on who loads it or when.
+ * Training-time augmentation of single images: the recipe, and its crops and flips (torchvision's RandomResizedCrop, RandomCrop
+ * with padding and RandomHorizontalFlip). `image-augmenter.ts` applies recipes.
  */
 
+import { UsageError } from '../errors.ts';
 import { resizeImage } from './pillow-resize.ts';
 import type { Interpolation, Region, RgbImage } from './pillow-resize.ts';
 import { roundHalfEven } from './preprocess.ts';
+import type { RandAugment } from './rand-augment/rand-augment.ts';
 import type { RandomGenerator } from './random.ts';
 
 /** Ranges that RandomResizedCrop draws from. */
@@ -16,18 +18,68 @@ export interface RandomResizedCrop {
   readonly ratio?: readonly [number, number];
 }
 
-/** How images are varied; without a random crop they get the evaluation's centre crop. */
+/** How images are varied, in the order of application; without a random crop they get the evaluation's centre crop. */
 export interface ImageAugmentation {
   readonly randomResizedCrop?: RandomResizedCrop;
+  /**
+   * For small images, in place of `randomResizedCrop`: the centre crop gets a black border of this many pixels, and a random
+   * window of its former size is taken out.
+   */
+  readonly cropPadding?: number;
   /** Probability of a horizontal mirror image, default 0. */
   readonly horizontalFlip?: number;
+  readonly randAugment?: RandAugment;
+  /** Probability that a rectangle becomes noise, default 0; published recipe: 0.25. */
+  readonly randomErasing?: number;
 }
 
 /** The published recipes' augmentation (DeiT's, less RandAugment). */
 export const STANDARD_AUGMENTATION: ImageAugmentation = { randomResizedCrop: {}, horizontalFlip: 0.5 };
 
+/** DeiT's augmentation of single images: `STANDARD_AUGMENTATION` with RandAugment(9, 0.5) and random erasing. */
+export const DEIT_AUGMENTATION: ImageAugmentation = {
+  ...STANDARD_AUGMENTATION,
+  randAugment: { magnitude: 9, deviation: 0.5 },
+  randomErasing: 0.25,
+};
+
+/** For images of about 30 pixels, such as CIFAR's: moved by up to 4 pixels, and mirrored. */
+export const SMALL_IMAGE_AUGMENTATION: ImageAugmentation = { cropPadding: 4, horizontalFlip: 0.5 };
+
 /** Centre crop and mirror images: enough for the search, and nearly free once images are cached. */
 export const LIGHT_AUGMENTATION: ImageAugmentation = { horizontalFlip: 0.5 };
+
+/**
+ * Whether an image only ever comes as its centre crop or as the mirror image of that, so that what was computed for it may be
+ * remembered by image and flip.
+ */
+export function onlyFlips(augmentation: ImageAugmentation): boolean {
+  const { randomResizedCrop, cropPadding = 0, randAugment, randomErasing = 0 } = augmentation;
+  return randomResizedCrop === undefined && cropPadding === 0 && randAugment === undefined && randomErasing === 0;
+}
+
+/**
+ * Checks a recipe.
+ * @throws UsageError if a probability, a number of pixels or a magnitude is out of range, or two crops are asked for.
+ */
+export function checkAugmentation(augmentation: ImageAugmentation): void {
+  const { randomResizedCrop, cropPadding = 0, horizontalFlip = 0, randAugment, randomErasing = 0 } = augmentation;
+  requireRange('probability of a horizontal flip', horizontalFlip, 0, 1);
+  requireRange('probability of random erasing', randomErasing, 0, 1);
+  requireRange('magnitude of RandAugment', randAugment?.magnitude ?? 0, 0, 10);
+  requireRange("deviation of RandAugment's magnitude", randAugment?.deviation ?? 0, 0, 10);
+  if (!Number.isInteger(cropPadding) || cropPadding < 0) {
+    throw new UsageError(`The padding of random crops must be an integer from 0, not ${cropPadding}.`);
+  }
+  if (randomResizedCrop !== undefined && cropPadding > 0) {
+    throw new UsageError('Images can be cropped at random with resizing or with padding, not both: leave out one.');
+  }
+}
+
+function requireRange(name: string, value: number, minimum: number, maximum: number): void {
+  if (value >= minimum && value <= maximum) return;
+  throw new UsageError(`The ${name} must be a number from ${minimum} to ${maximum}, not ${value}.`);
+}
 
 /** Draws a crop as torchvision's `RandomResizedCrop.get_params` does: ten tries, then the centre. */
 export function drawResizedCrop(
@@ -75,4 +127,33 @@ export function randomResizedCrop(
 ): RgbImage {
   const region = drawResizedCrop(random, image.width, image.height, options);
   return resizeImage(image, { width: size, height: size, interpolation, region });
+}
+
+/** A random window, of the size of the image, of the image `[height, width, 3]` within a black border. */
+export function randomPaddedCrop(random: RandomGenerator, image: RgbImage, padding: number): RgbImage {
+  const { data, width, height } = image;
+  const left = random.integer(2 * padding + 1) - padding;
+  const top = random.integer(2 * padding + 1) - padding;
+  const result = new Uint8Array(width * height * 3);
+  const first = Math.max(left, 0);
+  const count = Math.min(left + width, width) - first;
+  for (let y = Math.max(-top, 0); y < Math.min(height - top, height); y++) {
+    const from = ((y + top) * width + first) * 3;
+    if (count > 0) result.set(data.subarray(from, from + count * 3), (y * width + first - left) * 3);
+  }
+  return { data: result, width, height, channels: 3 };
+}
+
+/** The mirror image of `[height, width, 3]`. */
+export function mirror(image: RgbImage): RgbImage {
+  const { data, width, height } = image;
+  const result = new Uint8Array(data.length);
+  for (let y = 0, to = 0; y < height; y++) {
+    for (let from = ((y + 1) * width - 1) * 3; from >= y * width * 3; from -= 3, to += 3) {
+      result[to] = data[from]!;
+      result[to + 1] = data[from + 1]!;
+      result[to + 2] = data[from + 2]!;
+    }
+  }
+  return { data: result, width, height, channels: 3 };
 }

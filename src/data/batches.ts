@@ -7,6 +7,7 @@
 import { availableParallelism } from 'node:os';
 import { DiffrateError, UsageError } from '../errors.ts';
 import type { Preprocessing } from '../models/configuration.ts';
+import { checkAugmentation } from './augmentation.ts';
 import type { ImageAugmentation } from './augmentation.ts';
 import type { ImageDecoder } from './decode.ts';
 import { imagePath } from './image-folder.ts';
@@ -30,13 +31,15 @@ export interface ImageLoaderOptions {
   readonly startStep?: number;
   /** Default none: the centre crop. */
   readonly augmentation?: ImageAugmentation;
+  /** Views of an image that come one after the other where `shuffled`, default 1; see `ImageOrder`. Published recipe: 3. */
+  readonly repeatedAugmentation?: number;
   /** Default `exact`. */
   readonly decoder?: ImageDecoder;
   /** Threads, default one less than the processor's cores, from 1 to 4. */
   readonly workers?: number;
   /** Batches that are fetched ahead, default one more than there are threads. */
   readonly prefetch?: number;
-  /** Whether decoded images are kept for the next epoch, default where `shuffled`. */
+  /** Whether decoded images are kept for the next epoch, default where `shuffled` and images have files of their own. */
   readonly cacheDecoded?: boolean;
   /** The most memory for that in bytes, default 512 MB. What does not fit is decoded again in every epoch. */
   readonly cacheBytes?: number;
@@ -89,7 +92,7 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
   #startupMilliseconds: number | undefined;
 
   constructor(options: ImageLoaderOptions) {
-    const { folder, preprocessing, batchSize, seed = 0 } = options;
+    const { folder, preprocessing, batchSize, seed = 0, repeatedAugmentation = 1 } = options;
     const workers = options.workers ?? Math.min(Math.max(availableParallelism() - 1, 1), 4);
     this.#prefetch = options.prefetch ?? workers + 1;
     requireInteger('batch size', batchSize, 1);
@@ -106,11 +109,22 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
     this.#options = options;
     this.#folder = folder;
     this.#shuffled = options.order === 'shuffled';
-    this.#order = new ImageOrder(folder.images.length, batchSize, this.#shuffled ? seed : undefined);
+    requireInteger('number of repetitions', repeatedAugmentation, 1);
+    this.#order = new ImageOrder(
+      folder.images.length,
+      batchSize,
+      this.#shuffled ? seed : undefined,
+      repeatedAugmentation,
+    );
     this.steps = this.#order.steps;
-    this.#cacheRoom = (options.cacheDecoded ?? this.#shuffled) ? (options.cacheBytes ?? DEFAULT_CACHE_BYTES) : 0;
+    this.#cacheRoom =
+      (options.cacheDecoded ?? (this.#shuffled && folder.pixels === undefined))
+        ? (options.cacheBytes ?? DEFAULT_CACHE_BYTES)
+        : 0;
     const { augmentation = {}, decoder = 'exact' } = options;
-    const workerData: ImageWorkerSettings = { preprocessing, decoder, augmentation, seed };
+    checkAugmentation(augmentation);
+    const { pixels } = folder;
+    const workerData: ImageWorkerSettings = { preprocessing, decoder, augmentation, seed, ...(pixels && { pixels }) };
     // From sources the worker is a TypeScript file, in the published package a JavaScript one.
     const file = new URL(import.meta.url.endsWith('.ts') ? './image-worker.ts' : './image-worker.js', import.meta.url);
     this.#pool = new WorkerPool({ file, size: workers, workerData });
@@ -180,8 +194,8 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
       const slots = this.#order.slots(step, this.#skipped);
       if (this.#skipped.size === this.#folder.images.length) throw this.#nothingDecodable();
       if (slots.length === 0) return undefined;
-      const images = slots.map(({ index, epoch }) => {
-        return { path: imagePath(this.#folder, this.#image(index)), index, epoch, cached: this.#cache.get(index) };
+      const images = slots.map((slot) => {
+        return { ...slot, source: this.#source(this.#image(slot.index)), cached: this.#cache.get(slot.index) };
       });
       const { pixels, flipped, failures, decoded } = await this.#pool.run({ images, keepDecoded: this.#cacheRoom > 0 });
       for (const { slot, image } of decoded) this.#keep(slots[slot]?.index, image);
@@ -205,6 +219,11 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
       flipped,
       files: slots.map(({ index }) => this.#image(index).file),
     };
+  }
+
+  #source(image: FolderImage): string | number {
+    const read = this.#folder.pixels !== undefined && image.position !== undefined;
+    return read ? image.position : imagePath(this.#folder, image);
   }
 
   #image(index: number): FolderImage {

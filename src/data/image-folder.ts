@@ -1,30 +1,36 @@
 /**
  * A folder of images, with labels from `labels.csv`, from class sub-folders (torchvision's `ImageFolder`: names in order,
- * from 0), or without.
+ * from 0), or without. A single IDX file (MNIST's format) may stand in for a folder.
  */
 
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { DiffrateError, messageOf, UsageError } from '../errors.ts';
+import type { GreyImages } from './grey-images.ts';
+import { openIdxImages } from './idx-images.ts';
 import { parseLabels } from './labels-csv.ts';
 
 /** One image. */
 export interface FolderImage {
-  /** Path relative to the folder, with `/`. */
+  /** Path relative to the folder, with `/`; of an IDX file's image, that file's name, `#` and a number from 0. */
   readonly file: string;
   /** Class index, where the folder is labelled. */
   readonly label?: number;
+  /** Place in the folder's `pixels`, where it has those. */
+  readonly position?: number;
 }
 
 /** What a folder holds. */
 export interface ImageFolder {
-  /** Absolute path. */
+  /** Absolute path, of the IDX file where it is one. */
   readonly directory: string;
-  /** In the order of `labels.csv`, or sorted by class and name. */
+  /** In the order of `labels.csv` or of the IDX file, or sorted by class and name. */
   readonly images: readonly FolderImage[];
   readonly labelled: boolean;
   /** Names of the class sub-folders, where the labels come from those. */
   readonly classes?: readonly string[];
+  /** Pixels of all images of an IDX file; images that have files of their own are read when they are needed. */
+  readonly pixels?: GreyImages;
 }
 
 /** How to read a folder. */
@@ -42,14 +48,15 @@ const IMAGE_EXTENSIONS = new Set('.jpg .jpeg .png .webp .gif .avif .tif .tiff .b
 const WORDNET_ID = /^n\d{8}$/;
 const IMAGENET_CLASSES = 1000;
 
-/** The absolute path of an image of a folder. */
+/** The absolute path of an image that has a file of its own. */
 export function imagePath(folder: ImageFolder, image: FolderImage): string {
   return resolve(folder.directory, image.file);
 }
 
 /**
- * Lists a folder's images; none is opened.
- * @throws DiffrateError if the folder is missing or holds no images, or `labels.csv` is wrong or names a missing file.
+ * Lists a folder's images; none is opened. Where `directory` is the path of a file, that is read as an IDX file of images.
+ * @throws DiffrateError if the folder is missing or holds no images, `labels.csv` is wrong or names a missing file, or a
+ *   file is no sound IDX file with as many labels.
  */
 export async function openImageFolder(directory: string, options: OpenImageFolderOptions = {}): Promise<ImageFolder> {
   const { limit } = options;
@@ -57,16 +64,18 @@ export async function openImageFolder(directory: string, options: OpenImageFolde
     throw new UsageError(`The limit of images must be an integer from 1, not ${limit}.`);
   }
   const found = await stat(directory).catch(() => undefined);
-  if (!found?.isDirectory()) {
-    const what = found ? 'is not a folder' : 'does not exist';
-    throw new DiffrateError(`The image folder '${directory}' ${what}: give the path of a folder of images.`);
+  if (!found) {
+    throw new DiffrateError(
+      `The image folder '${directory}' does not exist: give the path of a folder of images, or of an IDX file.`,
+    );
   }
   const warn = (message: string): void => {
     if (options.strict) throw new DiffrateError(message);
     options.onWarning?.(message);
   };
-  const csv = await readIfThere(join(directory, 'labels.csv'));
-  const folder = csv === undefined ? await listFolder(directory, warn) : await listCsv(directory, csv, limit);
+  const folder = found.isDirectory()
+    ? await openDirectory(directory, warn, limit)
+    : await openIdxImages(directory, warn);
   if (folder.images.length === 0) {
     const extensions = [...IMAGE_EXTENSIONS].join(' ');
     throw new DiffrateError(`The image folder '${directory}' holds no images: put some in (${extensions}).`);
@@ -96,6 +105,11 @@ async function readIfThere(file: string): Promise<string | undefined> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
     throw new DiffrateError(`Cannot read ${file} (${messageOf(error)}): make it a readable file or remove it.`);
   }
+}
+
+async function openDirectory(directory: string, warn: (message: string) => void, limit?: number): Promise<ImageFolder> {
+  const csv = await readIfThere(join(directory, 'labels.csv'));
+  return csv === undefined ? listFolder(directory, warn) : listCsv(directory, csv, limit);
 }
 
 async function listCsv(directory: string, csv: string, limit = Infinity): Promise<ImageFolder> {

@@ -3,6 +3,8 @@
 import type { Preprocessing } from '../models/configuration.ts';
 import type { ImageAugmentation } from './augmentation.ts';
 import type { ImageDecoder } from './decode.ts';
+import type { GreyImages } from './grey-images.ts';
+import type { ImageSlot } from './image-order.ts';
 
 /** The same for all jobs of a loader. */
 export interface ImageWorkerSettings {
@@ -10,6 +12,8 @@ export interface ImageWorkerSettings {
   readonly decoder: ImageDecoder;
   readonly augmentation: ImageAugmentation;
   readonly seed: number;
+  /** Pixels of an IDX file's images, shared and not copied. */
+  readonly pixels?: GreyImages;
 }
 
 /**
@@ -23,13 +27,10 @@ export interface CachedImage {
   readonly height: number;
 }
 
-/** One image of a batch. */
-export interface ImageRequest {
-  /** Absolute path. */
-  readonly path: string;
-  /** Position in the folder and epoch: what the image's random numbers are derived from. */
-  readonly index: number;
-  readonly epoch: number;
+/** One image of a batch; its place in the order is what its random numbers are derived from. */
+export interface ImageRequest extends ImageSlot {
+  /** Absolute path of the image's file, or its place in the settings' `pixels`. */
+  readonly source: string | number;
   readonly cached?: CachedImage;
 }
 

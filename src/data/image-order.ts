@@ -1,6 +1,8 @@
 /**
  * Which images make up batch n: a function of seed and n alone, so that runs can be resumed at any batch.
  * Images that turned out undecodable are left out in order, and replaced by another where shuffled.
+ * Repeated augmentation (Hoffer et al., 2020; DeiT's RASampler): several views of an image follow each other, and an epoch
+ * still has as many places as the folder has images, so that it goes through a part of them only.
  */
 
 import { RandomGenerator } from './random.ts';
@@ -11,6 +13,8 @@ export interface ImageSlot {
   readonly index: number;
   /** How often the folder was gone through before. */
   readonly epoch: number;
+  /** Which of the image's views in this epoch, default 0. */
+  readonly repetition?: number;
 }
 
 /** The order in which a folder of `count` images is gone through. */
@@ -20,13 +24,18 @@ export class ImageOrder {
   readonly #count: number;
   readonly #batchSize: number;
   readonly #random: RandomGenerator | undefined;
+  readonly #repetitions: number;
   #latest: { epoch: number; permutation: Int32Array } | undefined;
 
-  /** @param seed of the shuffled epochs; without one, the folder's own order, once. */
-  constructor(count: number, batchSize: number, seed?: number) {
+  /**
+   * @param seed of the shuffled epochs; without one, the folder's own order, once.
+   * @param repetitions views of an image that follow each other where shuffled.
+   */
+  constructor(count: number, batchSize: number, seed?: number, repetitions = 1) {
     this.#count = count;
     this.#batchSize = batchSize;
     this.#random = seed === undefined ? undefined : new RandomGenerator(seed);
+    this.#repetitions = seed === undefined ? 1 : repetitions;
     this.steps = seed === undefined ? Math.ceil(count / batchSize) : undefined;
   }
 
@@ -39,8 +48,10 @@ export class ImageOrder {
     for (let position = step * this.#batchSize; position < (step + 1) * this.#batchSize; position++) {
       const epoch = Math.floor(position / this.#count);
       if (epoch > 0 && !this.#random) break;
-      const index = this.#indexAt(epoch, position % this.#count, skipped);
-      if (index !== undefined) slots.push({ index, epoch });
+      const place = position % this.#count;
+      const repetition = place % this.#repetitions;
+      const index = this.#indexAt(epoch, (place - repetition) / this.#repetitions, skipped);
+      if (index !== undefined) slots.push({ index, epoch, ...(repetition > 0 && { repetition }) });
     }
     return slots;
   }

@@ -1,22 +1,20 @@
-/** The thread that loads images: file → 8-bit RGB → crop → normalised floats, one batch per job. */
+/** The thread that loads images: file or bytes in memory → 8-bit RGB → crop → normalised floats, one batch per job. */
 
 import { readFile } from 'node:fs/promises';
 import { workerData } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
-import { drawFlip, randomResizedCrop } from './augmentation.ts';
 import { decodeImage } from './decode.ts';
-import type { CachedImage, ImageJob, ImageJobResult, ImageRequest, ImageWorkerSettings } from './image-job.ts';
+import { colourImage } from './grey-images.ts';
+import { ImageAugmenter } from './image-augmenter.ts';
+import type { CachedImage, ImageJob, ImageJobResult, ImageWorkerSettings } from './image-job.ts';
 import { resizeImage } from './pillow-resize.ts';
 import type { RgbImage } from './pillow-resize.ts';
-import { createNormalizer, resizeAndCrop } from './preprocess.ts';
-import { RandomGenerator } from './random.ts';
 import { serveJobs } from './worker-pool.ts';
 import type { Transferable } from './worker-pool.ts';
 
-const { preprocessing, decoder, augmentation, seed } = workerData as ImageWorkerSettings;
-const normalize = createNormalizer(preprocessing);
+const { preprocessing, decoder, augmentation, seed, pixels: greyImages } = workerData as ImageWorkerSettings;
+const augmenter = new ImageAugmenter(preprocessing, augmentation, seed);
 const imageSize = 3 * preprocessing.cropSize ** 2;
-const crops = augmentation.randomResizedCrop;
 
 /** A copy in shared memory, three channels. */
 function share(image: RgbImage): CachedImage {
@@ -27,10 +25,10 @@ function share(image: RgbImage): CachedImage {
   return { data, width, height };
 }
 
-/** What is the same for an image in every epoch: the part that the cache keeps. */
-async function loadOnce(request: ImageRequest): Promise<RgbImage> {
-  const image = await decodeImage(await readFile(request.path), decoder);
-  return crops ? image : resizeAndCrop(image, preprocessing);
+async function readSource(source: string | number): Promise<RgbImage> {
+  if (typeof source === 'string') return decodeImage(await readFile(source), decoder);
+  if (greyImages === undefined) throw new Error(`there are no pixels of image ${source}`);
+  return colourImage(greyImages, source);
 }
 
 async function load(job: ImageJob): Promise<Transferable<ImageJobResult>> {
@@ -42,18 +40,13 @@ async function load(job: ImageJob): Promise<Transferable<ImageJobResult>> {
   for (const [slot, request] of job.images.entries()) {
     let image: RgbImage;
     try {
-      image = request.cached ? { ...request.cached, channels: 3 } : await loadOnce(request);
+      image = request.cached ? { ...request.cached, channels: 3 } : augmenter.prepare(await readSource(request.source));
     } catch (error) {
       failures.push({ slot, reason: messageOf(error) });
       continue;
     }
     if (job.keepDecoded && !request.cached) decoded.push({ slot, image: share(image) });
-    const random = new RandomGenerator(seed).fork('augmentation', request.epoch, request.index);
-    const flip = drawFlip(random, augmentation);
-    const { cropSize, interpolation } = preprocessing;
-    if (crops) image = randomResizedCrop(random, image, cropSize, interpolation, crops);
-    normalize(image, pixels, loaded * imageSize, flip);
-    flipped.push(flip);
+    flipped.push(augmenter.write(image, request, pixels, loaded * imageSize));
     loaded += 1;
   }
   const result = { pixels: pixels.subarray(0, loaded * imageSize), flipped, failures, decoded };

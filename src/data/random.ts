@@ -61,7 +61,10 @@ export class RandomGenerator {
   /** 32 random bits as an unsigned integer. */
   bits(): number {
     const state = this.#state;
-    const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = state;
+    const s0 = state[0]!;
+    const s1 = state[1]!;
+    const s2 = state[2]!;
+    const s3 = state[3]!;
     const times5 = Math.imul(s1, 5);
     const result = Math.imul((times5 << 7) | (times5 >>> 25), 9) >>> 0;
     const t2 = s2 ^ s0;

@@ -102,6 +102,9 @@ test('mixes are drawn as often as asked', () => {
   };
   expect(kinds({ mixup: 0, cutmix: 0 })).toEqual({ none: 2000, mixup: 0, cutmix: 0 });
   expect(kinds({ mixup: 0.8, cutmix: 0 })).toEqual({ none: 0, mixup: 2000, cutmix: 0 });
+  const published = kinds({ mixup: 0.8, cutmix: 1 });
+  expect(published.none).toBe(0);
+  expect(Math.abs(published.cutmix! - 1000)).toBeLessThan(120);
   const both = kinds({ mixup: 0.8, cutmix: 1, probability: 0.5, switchProbability: 0.2 });
   expect(Math.abs(both.none! - 1000)).toBeLessThan(120);
   expect(Math.abs(both.cutmix! - 200)).toBeLessThan(70);

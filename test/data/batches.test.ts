@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { DEIT_AUGMENTATION } from '../../src/data/augmentation.ts';
 import { createImageLoader } from '../../src/data/batches.ts';
 import type { ImageBatch, ImageLoader, ImageLoaderOptions } from '../../src/data/batches.ts';
 import { decodeImageFile } from '../../src/data/decode.ts';
@@ -137,6 +138,22 @@ test('a run resumed at step n sees what the unbroken run saw, also with undecoda
   }
 });
 
+test('repeated augmentation with the whole recipe: other views of the same images, on any number of threads, resumable', async () => {
+  const options = {
+    order: 'shuffled',
+    augmentation: DEIT_AUGMENTATION,
+    repeatedAugmentation: 3,
+    batchSize: 6,
+  } as const;
+  const unbroken = await take(load(options), 5);
+  for (const { indices, pixels } of unbroken.slice(0, 1)) {
+    expect(new Set(indices).size).toBe(2);
+    const views = Array.from(indices, (_, slot) => String(pixels.subarray(slot * 768, (slot + 1) * 768)));
+    expect(new Set(views).size).toBe(6);
+  }
+  expect(await take(load({ ...options, startStep: 2, workers: 2 }), 3)).toEqual(unbroken.slice(2));
+});
+
 test('undecodable images are left out, named once, and replaced where shuffled', async () => {
   const warnings: string[] = [];
   const onWarning = (message: string): void => void warnings.push(message);
@@ -208,7 +225,8 @@ test('a closed loader and wrong options are refused', async () => {
   const loader = load();
   await loader.close();
   await expect(take(loader)).rejects.toThrow(/closed/);
-  for (const options of [{ batchSize: 0 }, { workers: 1.5 }, { prefetch: 0 }, { startStep: -1 }]) {
+  const wrong = [{ batchSize: 0 }, { workers: 1.5 }, { prefetch: 0 }, { startStep: -1 }, { repeatedAugmentation: 0 }];
+  for (const options of [...wrong, { augmentation: { randomErasing: 2 } }]) {
     expect(() => load(options)).toThrow(UsageError);
   }
   expect(() => load({ preprocessing: { ...preprocessing, resizeShortSide: 8 } })).toThrow(/must not be smaller/);

@@ -118,7 +118,7 @@ test('a missing folder, a file, and a folder without images are refused', async 
   put('x/readme.txt', 'y/readme.txt');
   expect(await refusal()).toMatch(/holds no images/);
   await expect(openImageFolder(join(directory, 'missing'))).rejects.toThrow(/'.*missing' does not exist/);
-  await expect(openImageFolder(join(directory, 'x/readme.txt'))).rejects.toThrow(/is not a folder/);
+  await expect(openImageFolder(join(directory, 'x/readme.txt'))).rejects.toThrow(/is not an IDX file/);
 });
 
 test('a limit takes the first images, or classes in turn', async () => {

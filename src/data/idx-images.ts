@@ -1,0 +1,77 @@
+/**
+ * An IDX file of images as an image folder, with the labels file that lies beside it: MNIST, Fashion-MNIST and what else is
+ * spread in that format. Image 17 of `train-images-idx3-ubyte.gz` is called `train-images-idx3-ubyte#17`.
+ */
+
+import { stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
+import { DiffrateError } from '../errors.ts';
+import { readIdxFile } from './idx-file.ts';
+import type { ImageFolder } from './image-folder.ts';
+
+/**
+ * Opens an IDX file of images; its pixels are read at once.
+ * @param warn told in one sentence where there is no labels file.
+ * @throws DiffrateError if either file is damaged or of another kind, or there is not one label for each image.
+ */
+export async function openIdxImages(file: string, warn: (message: string) => void): Promise<ImageFolder> {
+  const { dimensions, data } = await readIdxFile(file);
+  const [count = 0, height = 0, width = 0] = dimensions;
+  if (dimensions.length !== 3) {
+    throw new DiffrateError(
+      `'${file}' has ${dimensions.length === 1 ? 'one dimension' : `${dimensions.length} dimensions`} and not the three of ` +
+        `grey images (count, height, width): give the images file, such as train-images-idx3-ubyte.gz.`,
+    );
+  }
+  const labels = await readLabels(file, count, warn);
+  const name = basename(file).replace(/\.gz$/, '');
+  return {
+    directory: resolve(file),
+    images: Array.from({ length: count }, (_, position) => ({
+      file: `${name}#${position}`,
+      ...(labels && { label: labels[position] ?? 0 }),
+      position,
+    })),
+    labelled: labels !== undefined,
+    pixels: { data, width, height },
+  };
+}
+
+/** The labels file's name: `images` becomes `labels` and `idx3` `idx1`; gzipped like the images file, or else not like it. */
+function labelsNames(file: string): string[] {
+  const name = basename(file);
+  const labels = name.replace(/images(?!.*images)/, 'labels').replace('idx3', 'idx1');
+  if (!name.includes('images')) return [];
+  return [labels, labels.endsWith('.gz') ? labels.slice(0, -3) : `${labels}.gz`];
+}
+
+async function readLabels(
+  file: string,
+  images: number,
+  warn: (message: string) => void,
+): Promise<Uint8Array | undefined> {
+  const names = labelsNames(file);
+  const found = await Promise.all(
+    names.map((name) =>
+      stat(join(dirname(file), name)).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  const name = names[found.indexOf(true)];
+  if (name === undefined) {
+    const looked = names.length === 0 ? "a name with 'images' in it would say what they are called" : `'${names[0]}'`;
+    warn(`No labels file lies beside '${file}' (${looked}): its images have no labels.`);
+    return undefined;
+  }
+  const source = join(dirname(file), name);
+  const { dimensions, data } = await readIdxFile(source);
+  if (dimensions.length !== 1 || dimensions[0] !== images) {
+    throw new DiffrateError(
+      `'${source}' holds ${dimensions.join('×')} labels for the ${images} images of '${file}': ` +
+        `put the labels file there that belongs to these images.`,
+    );
+  }
+  return data;
+}
