@@ -6,8 +6,9 @@ import type { Measurement } from './measurement.ts';
 import { reductionShare } from './reduction-share.ts';
 import { search } from './search.ts';
 import { searchStep } from './search-step.ts';
+import { trainingStep } from './training-step.ts';
 
-const measurements: readonly Measurement[] = [searchStep, compressed, reductionShare, search];
+const measurements: readonly Measurement[] = [searchStep, trainingStep, compressed, reductionShare, search];
 
 async function main(names: readonly string[]): Promise<number> {
   const unknown = names.filter((name) => !measurements.some((measurement) => measurement.name === name));

@@ -18,6 +18,8 @@ export type { ModelConfiguration, RegistryEntry } from './models/registry.ts';
 export { compressibleBlocks, scheduleTarget } from './models/schedule-target.ts';
 export { visionTransformer } from './models/vision-transformer.ts';
 export type { ForwardOptions, ForwardOutputs } from './models/vision-transformer.ts';
+export { residualBranches } from './nn/drop-path.ts';
+export type { BranchTransform, ResidualBranch } from './nn/drop-path.ts';
 export type { Parameters } from './nn/parameters.ts';
 
 // Schedules
@@ -56,6 +58,14 @@ export { baselineRealFlops, countRealFlops } from './cost/real-flops.ts';
 // Images
 export { openImageFolder } from './data/image-folder.ts';
 export type { FolderImage, ImageFolder, OpenImageFolderOptions } from './data/image-folder.ts';
+export type { SkippedImage } from './data/batches.ts';
+export type { ImageDecoder } from './data/decode.ts';
+export type { RgbImage } from './data/pillow-resize.ts';
+export type { GreyImages } from './data/grey-images.ts';
+export { readImage } from './data/read-image.ts';
+export { DEIT_AUGMENTATION, LIGHT_AUGMENTATION, SMALL_IMAGE_AUGMENTATION } from './data/augmentation.ts';
+export type { ImageAugmentation, RandomResizedCrop } from './data/augmentation.ts';
+export type { RandAugment } from './data/rand-augment/rand-augment.ts';
 
 // Search
 export { searchSchedule } from './search/search.ts';
@@ -65,6 +75,7 @@ export type {
   SearchHistoryEntry,
   SearchOptions,
   SearchOutcome,
+  SearchPhase,
   SearchProgress,
   TargetKind,
 } from './search/search-options.ts';
@@ -78,16 +89,25 @@ export type {
   Variant,
   VariantLogits,
 } from './evaluation/evaluate.ts';
+export type { Measured, MeasuredThroughput, Measurements } from './evaluation/measurements.ts';
 export type { Metrics } from './evaluation/metrics.ts';
 export { networkModel } from './loading/network-session.ts';
 export type { Network } from './loading/network-session.ts';
 export { measureThroughput } from './evaluation/throughput.ts';
 export type { ThroughputOptions, ThroughputRun } from './evaluation/throughput.ts';
 
+// Reports
+export { compressionReport, picturesReport } from './report/report.ts';
+export type { CompressionFacts, PictureFacts, Provenance } from './report/report.ts';
+export { reportPage } from './report/page.ts';
+export type { ReportPage, ReportSection } from './report/page.ts';
+export { drawPictures, encodePng } from './report/picture-series.ts';
+export type { BlockPicture, PictureRequest, PictureSeries } from './report/picture-series.ts';
+
 // Export
 export { exportModel } from './exporting/export-model.ts';
 export type { ExportedFile, ExportedModel, ExportOptions } from './exporting/export-model.ts';
-export type { Measured, MeasuredThroughput } from './exporting/model-card.ts';
+export type { FileContent, FileWriter } from './exporting/staged-folder.ts';
 export { exportDtypes } from './exporting/precision.ts';
 export type { ExportDtype } from './exporting/precision.ts';
 

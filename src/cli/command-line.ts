@@ -1,5 +1,4 @@
 /** The command line: finds the command, checks its arguments, runs it, and turns whatever goes wrong into one sentence and an exit code. */
-import { readFile } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
 import { defineCommand, renderUsage, runCommand } from 'citty';
 import type { ArgsDef, CommandDef } from 'citty';
@@ -7,6 +6,7 @@ import { DiffrateError, messageOf, UsageError } from '../errors.ts';
 import { nearest } from './nearest.ts';
 import { oneLine } from './output.ts';
 import { checkArguments } from './strict-arguments.ts';
+import { packageVersion } from './version.ts';
 
 /** Exit codes: done, failed, used wrongly. */
 export const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
@@ -33,6 +33,14 @@ const commands: Readonly<Record<string, Command>> = {
     description: 'write a model folder for a schedule',
     load: async () => asCommand((await import('./commands/export.ts')).exportCommand),
   },
+  finetune: {
+    description: 'train a network on with a schedule',
+    load: async () => asCommand((await import('./commands/finetune.ts')).finetuneCommand),
+  },
+  train: {
+    description: 'train a network from scratch',
+    load: async () => asCommand((await import('./commands/train.ts')).trainCommand),
+  },
   eval: {
     description: 'accuracy, and agreement with the uncompressed network',
     load: async () => asCommand((await import('./commands/eval.ts')).evalCommand),
@@ -44,6 +52,10 @@ const commands: Readonly<Record<string, Command>> = {
   flops: {
     description: 'cost per block',
     load: async () => asCommand((await import('./commands/flops.ts')).flopsCommand),
+  },
+  show: {
+    description: 'what is kept, merged and pruned, as pictures',
+    load: async () => asCommand((await import('./commands/show.ts')).showCommand),
   },
 };
 
@@ -115,9 +127,4 @@ async function printHelp(definition: CommandDef<never>, stream: NodeJS.WriteStre
   const usage = await renderUsage(definition);
   const plain = stripVTControlCharacters(usage).replace(/ +$/gm, '');
   stream.write(`${stream.isTTY ? usage : plain}\n`);
-}
-
-async function packageVersion(): Promise<string> {
-  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
-  return String((JSON.parse(text) as { version?: unknown }).version);
 }

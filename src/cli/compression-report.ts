@@ -9,7 +9,7 @@ import type { EvaluationResult } from '../evaluation/evaluate.ts';
 import type { Network } from '../loading/network-session.ts';
 import { measureThroughput } from '../evaluation/throughput.ts';
 import type { ThroughputRun } from '../evaluation/throughput.ts';
-import type { Measured } from '../exporting/model-card.ts';
+import type { Measurements } from '../evaluation/measurements.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import type { SearchOutcome } from '../search/search-options.ts';
@@ -18,21 +18,6 @@ import { formatNumber, formatSeconds, formatTable } from './output.ts';
 import { withProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
 import { formatRuns } from './runs-table.ts';
-
-/** A cost before and after, in 10⁹ multiply-accumulates. */
-export interface BeforeAndAfter {
-  readonly before: number;
-  readonly after: number;
-}
-
-/** What was measured. */
-export interface Measurements {
-  readonly gflops: BeforeAndAfter & { readonly realBefore: number; readonly realAfter: number };
-  /** `null` where there were no images. */
-  readonly evaluation: { readonly before: EvaluationResult; readonly after: EvaluationResult } | null;
-  /** At batch 1 and 16. */
-  readonly runs: readonly ThroughputRun[];
-}
 
 /** What `compress --json` prints. */
 export interface CompressionReport extends Measurements {
@@ -44,6 +29,8 @@ export interface CompressionReport extends Measurements {
   /** `null` where a published schedule was taken. */
   readonly search: Omit<SearchOutcome, 'schedule' | 'history'> | null;
   readonly files: readonly { readonly path: string; readonly bytes: number }[];
+  /** Path of `report.html`; `null` where none was wanted or none could be written. */
+  readonly report: string | null;
 }
 
 /** What to measure on. */
@@ -52,6 +39,8 @@ export interface MeasurementRequest extends SessionOptions {
   readonly schedule: Schedule;
   readonly folder: ImageFolder | undefined;
   readonly strict?: boolean;
+  /** Whether the schedule was searched on the same images: the figures then say so. */
+  readonly searched: boolean;
 }
 
 const batches = [1, 16];
@@ -66,7 +55,13 @@ export async function measureCompressed(request: MeasurementRequest): Promise<Me
       progress.update(`measuring throughput: round ${done} of ${of}`);
     return measureThroughput(model, { ...request, batches, onProgress });
   });
-  return { gflops: gflopsOf(model, schedule), evaluation, runs };
+  return {
+    gflops: gflopsOf(model, schedule),
+    evaluation,
+    ...(evaluation === null || folder === undefined ? {} : { data: imagesInWords(evaluation.after.images, request) }),
+    runs,
+    ...machineOf(runs),
+  };
 }
 
 async function evaluateBoth(
@@ -92,33 +87,21 @@ function gflopsOf({ configuration }: Network, schedule: Schedule): Measurements[
   };
 }
 
-/** The figures as the model card takes them; it says so where they come from the images that the schedule was searched on (`searched`). */
-export function measuredForCard(
-  { evaluation, runs }: CompressionReport,
-  folder: ImageFolder | undefined,
-  searched: boolean,
-): Measured {
+function imagesInWords(images: number, { folder, searched }: MeasurementRequest): string {
+  return `${images} images of ${basename(folder?.directory ?? '')}${searched ? ' (searched on)' : ''}`;
+}
+
+/** The processor, where that is what the runs were timed on. */
+function machineOf(runs: readonly ThroughputRun[]): { machine?: string } {
   const processor = cpus()[0]?.model.trim();
-  const machine =
-    runs.every(({ device }) => device === 'cpu') && processor ? `${cpus().length} cores of ${processor}` : undefined;
-  const measured: Measured = { throughput: runs, ...(machine === undefined ? {} : { machine }) };
-  if (evaluation === null || folder === undefined) return measured;
-  const { before, after } = evaluation;
-  return {
-    ...measured,
-    data: `${after.images} images of ${basename(folder.directory)}${searched ? ' (searched on)' : ''}`,
-    top1: after.top1,
-    baselineTop1: before.top1,
-    top5: after.top5,
-    baselineTop5: before.top5,
-    agreement: after.agreement,
-    kl: after.kl,
-  };
+  return runs.every(({ device }) => device === 'cpu') && processor
+    ? { machine: `${cpus().length} cores of ${processor}` }
+    : {};
 }
 
 /** The report as text. */
 export function formatSummary(report: CompressionReport): string {
-  const { model, out, search, gflops, evaluation, runs, schedule } = report;
+  const { model, out, search, gflops, evaluation, runs, schedule, report: file } = report;
   const ratio = (before: number, after: number): string => `${(before / after).toFixed(2)}×`;
   const costs = [
     [
@@ -141,6 +124,7 @@ export function formatSummary(report: CompressionReport): string {
     formatTable(['', 'before', 'after', 'ratio'], costs),
     ...(evaluation === null ? [] : [formatAccuracy(evaluation.before, evaluation.after)]),
     formatRuns(runs),
+    ...(file === null ? [] : [`report: ${file}`]),
   ].join('\n\n');
 }
 

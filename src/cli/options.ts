@@ -8,7 +8,8 @@ export const options = {
   data: {
     type: 'string',
     valueHint: 'DIR',
-    description: 'image folder; labels from labels.csv or class sub-folders, if any',
+    description:
+      'image folder, or IDX file (the format of MNIST); labels, if any, from labels.csv, class sub-folders or the file beside it',
     required: true,
   },
   schedule: {

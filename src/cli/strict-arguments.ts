@@ -30,6 +30,10 @@ export function checkArguments(rawArguments: readonly string[], definition: Args
       continue;
     }
     const [name, attached] = splitOption(argument);
+    if (isNegation(argument, definition)) {
+      options.push(argument);
+      continue;
+    }
     const option = Object.hasOwn(definition, name) && argument.startsWith('--') ? definition[name] : undefined;
     if (option === undefined || option.type === 'positional') {
       throw new UsageError(
@@ -63,6 +67,14 @@ export function checkArguments(rawArguments: readonly string[], definition: Args
   return [...options, ...(positionals.length === 0 ? [] : ['--', ...positionals])];
 }
 
+/** `--no-NAME` of an option that is on by default. */
+function isNegation(argument: string, definition: ArgsDef): boolean {
+  const [, name] = /^--no-(.+)$/.exec(argument) ?? [];
+  if (name === undefined || !Object.hasOwn(definition, name)) return false;
+  const option = definition[name];
+  return option?.type === 'boolean' && option.default === true;
+}
+
 function splitOption(argument: string): [string, string | undefined] {
   const text = argument.replace(/^--?/, '');
   const equals = text.indexOf('=');
@@ -75,10 +87,14 @@ function suggestion(name: string, definition: ArgsDef): string {
   return near === undefined ? '' : `did you mean --${near}? `;
 }
 
+/** A positional argument whose name ends like this takes all that follow as well. */
+const anyNumber = '...';
+
 function checkPositionals(positionals: readonly string[], definition: ArgsDef, command: string): void {
   const wanted = Object.entries(definition).filter(([, { type }]) => type === 'positional');
   const surplus = positionals[wanted.length];
-  if (surplus !== undefined) {
+  const takesMore = wanted.at(-1)?.[0].endsWith(anyNumber) ?? false;
+  if (!takesMore && surplus !== undefined) {
     const takes = wanted.length === 0 ? 'no arguments' : `${wanted.map(([name]) => name.toUpperCase()).join(' ')} only`;
     throw new UsageError(`${command} takes ${takes}, so "${surplus}" is one too many: see ${command} --help.`);
   }

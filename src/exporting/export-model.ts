@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import { countFlops } from '../cost/flops.ts';
 import { UsageError } from '../errors.ts';
+import type { Measured } from '../evaluation/measurements.ts';
 import { networkModel } from '../loading/network-session.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
 import { tokenCount } from '../models/configuration.ts';
@@ -17,7 +18,6 @@ import type { Schedule } from '../reduction/schedule.ts';
 import { validateSchedule } from '../reduction/validate-schedule.ts';
 import { toHalfPrecision } from './half-precision.ts';
 import { modelCard } from './model-card.ts';
-import type { Measured } from './model-card.ts';
 import { diffrateMember, modelConfiguration, preprocessorConfiguration } from './model-configuration.ts';
 import { exportDtypes, modelFileName } from './precision.ts';
 import type { ExportDtype } from './precision.ts';

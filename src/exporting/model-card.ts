@@ -1,6 +1,7 @@
 /** `README.md` of an exported folder: a model card as the Hugging Face hub reads it, with what was counted and measured. */
 import { baselineFlops, countFlops } from '../cost/flops.ts';
 import { baselineRealFlops, countRealFlops } from '../cost/real-flops.ts';
+import type { Measured } from '../evaluation/measurements.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
 import { tokenCount } from '../models/configuration.ts';
 import { lookUpModel } from '../models/registry.ts';
@@ -10,37 +11,12 @@ import type { Schedule } from '../reduction/schedule.ts';
 import { modelFileName } from './precision.ts';
 import type { ExportDtype } from './precision.ts';
 
-/** One throughput measurement, plain and exported network in turn on the same machine. */
-export interface MeasuredThroughput {
-  readonly batch: number;
-  readonly device: string;
-  readonly imagesPerSecond: number;
-  readonly baselineImagesPerSecond: number;
-}
-
-/** What was measured of the exported network; only what is given is written. */
-export interface Measured {
-  /** Images that the figures below were measured on, in words: `650 images of imagenet-val`. */
-  readonly data?: string;
-  /** Percent; `baseline…` is the uncompressed network on the same images. */
-  readonly top1?: number | null;
-  readonly baselineTop1?: number | null;
-  readonly top5?: number | null;
-  readonly baselineTop5?: number | null;
-  /** Percent of images on which both networks name the same class. */
-  readonly agreement?: number | null;
-  /** Mean KL(uncompressed ‖ compressed) in nats. */
-  readonly kl?: number | null;
-  readonly throughput?: readonly MeasuredThroughput[];
-  /** Machine of the throughput figures, in words. */
-  readonly machine?: string;
-}
-
 /** Everything that a card tells. */
 export interface ModelCard {
   readonly model: LoadedModel;
   readonly schedule?: Schedule | undefined;
   readonly dtypes: readonly ExportDtype[];
+  /** Only what is given is written. */
   readonly measured?: Measured | undefined;
 }
 
@@ -127,9 +103,9 @@ function figures({ model, schedule, measured = {} }: ModelCard): string {
   }
   const quality = qualityRows(measured);
   if (quality.length > 0) parts.push(table([measured.data ?? 'Accuracy', 'original', 'this model'], quality));
-  const { throughput = [], machine } = measured;
-  if (throughput.length > 0) {
-    const rows = throughput.map(({ batch, device, imagesPerSecond, baselineImagesPerSecond }) => [
+  const { runs = [], machine } = measured;
+  if (runs.length > 0) {
+    const rows = runs.map(({ batch, device, imagesPerSecond, baselineImagesPerSecond }) => [
       device,
       String(batch),
       baselineImagesPerSecond.toFixed(1),
@@ -144,14 +120,15 @@ function figures({ model, schedule, measured = {} }: ModelCard): string {
 
 const millions = (count: number): string => (count / 1e6).toFixed(1);
 
-function qualityRows(measured: Measured): string[][] {
-  const percent = (value: number | null | undefined): string => (value == null ? '' : `${value.toFixed(2)} %`);
-  const { top1, baselineTop1, top5, baselineTop5, agreement, kl } = measured;
+function qualityRows({ evaluation }: Measured): string[][] {
+  if (!evaluation) return [];
+  const { before, after } = evaluation;
+  const percent = (value: number | null): string => (value === null ? '' : `${value.toFixed(2)} %`);
   return [
-    ...(top1 == null ? [] : [['top-1 accuracy', percent(baselineTop1), percent(top1)]]),
-    ...(top5 == null ? [] : [['top-5 accuracy', percent(baselineTop5), percent(top5)]]),
-    ...(agreement == null ? [] : [['agreement with the original', '', percent(agreement)]]),
-    ...(kl == null ? [] : [['mean KL(original ‖ this model), nats', '', kl.toFixed(4)]]),
+    ...(after.top1 === null ? [] : [['top-1 accuracy', percent(before.top1), percent(after.top1)]]),
+    ...(after.top5 === null ? [] : [['top-5 accuracy', percent(before.top5), percent(after.top5)]]),
+    ...(after.agreement === null ? [] : [['agreement with the original', '', percent(after.agreement)]]),
+    ...(after.kl === null ? [] : [['mean KL(original ‖ this model), nats', '', after.kl.toFixed(4)]]),
   ];
 }
 

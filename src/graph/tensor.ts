@@ -49,7 +49,8 @@ export function input(name: string, type: ElementType, shape: Shape): Tensor {
   return { type, shape, source: { kind: 'input', name } };
 }
 
-type NumericArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Uint8Array | Uint16Array;
+/** Memory that a constant's values may be given in. */
+export type NumericArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Uint8Array | Uint16Array;
 
 /**
  * A constant from a typed array, whose memory is referenced, not copied.

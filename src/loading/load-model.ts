@@ -4,6 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { hubModelFiles } from '../checkpoints/hub.ts';
 import type { HubOptions } from '../checkpoints/hub.ts';
 import { readCheckpoint } from '../checkpoints/load.ts';
@@ -83,6 +84,9 @@ export async function loadModel(model: string, options: LoadModelOptions = {}): 
   const known = findModel(model);
   // Hierarchical networks and those without a hub id end here, before anything is downloaded.
   const { preprocessing } = registryNetwork(known).configuration;
+  if (known.packagedFolder !== undefined) {
+    return fromFolder(fileURLToPath(new URL(`../../${known.packagedFolder}`, import.meta.url)), known.name, known.name);
+  }
   const id = hubIdOf(model, known);
   return fromFolder((await hubModelFiles(id, hubOptions)).folder, known.name, id, preprocessing);
 }

@@ -21,6 +21,8 @@ export interface RegistryEntry<Configuration extends ModelConfiguration = ModelC
   readonly hubId?: string;
   /** Where the weights can be had when the hub has none. */
   readonly weightsUrl?: string;
+  /** Folder of this package that holds the weights. */
+  readonly packagedFolder?: string;
   /** Licence of the weights. */
   readonly licence: string;
 }
@@ -125,6 +127,32 @@ const visionTransformers: readonly RegistryEntry<VisionTransformerConfiguration>
     configuration: { ...mae, ...sizes.huge, patchSize: 14 },
     weightsUrl: `${maeWeights}/mae_finetuned_vit_huge.pth`,
     licence: maeLicence,
+  },
+  {
+    // Not a network of the literature: 197 tokens like DeiT's, small enough to come with this package. `npm run train:demo` made it.
+    name: 'vit_demo_patch2_28',
+    aliases: [],
+    configuration: {
+      family: 'vision-transformer',
+      inputSize: 28,
+      patchSize: 2,
+      width: 64,
+      depth: 8,
+      heads: 2,
+      hiddenWidth: 256,
+      classes: 10,
+      pool: 'class-token',
+      layerNormEpsilon: 1e-6,
+      preprocessing: {
+        resizeShortSide: 28,
+        cropSize: 28,
+        interpolation: 'bicubic',
+        mean: [0.286, 0.286, 0.286],
+        std: [0.353, 0.353, 0.353],
+      },
+    },
+    packagedFolder: 'examples/demo-model',
+    licence: apache,
   },
 ];
 

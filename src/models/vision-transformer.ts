@@ -12,18 +12,22 @@ import {
   reduceSum,
   reshape,
   slice,
+  softmax,
+  split,
   transpose,
 } from '../graph/operators/index.ts';
 import { DiffrateError } from '../errors.ts';
-import { constant, dimensionAt, elementCount, inScope, sizeAt, stopGradient } from '../graph/tensor.ts';
+import { constant, constantBytes, dimensionAt, elementCount, inScope, sizeAt, stopGradient } from '../graph/tensor.ts';
 import type { Dimension, Tensor } from '../graph/tensor.ts';
-import { attentionProbabilities, joinHeads, splitHeads } from '../nn/attention.ts';
+import { joinHeads, proportionalLogits, splitHeads } from '../nn/attention.ts';
+import type { BranchTransform } from '../nn/drop-path.ts';
 import { layerNorm } from '../nn/layer-norm.ts';
 import { linear } from '../nn/linear.ts';
 import { linearParameters } from '../nn/linear.ts';
 import { mlp } from '../nn/mlp.ts';
 import type { Parameters } from '../nn/parameters.ts';
 import { patchEmbedding } from '../nn/patch-embedding.ts';
+import { softmaxAttention } from '../nn/softmax-attention.ts';
 import { keepAllTokens } from '../reduction/token-reducer.ts';
 import type { AttentionView, TokenReducer } from '../reduction/token-reducer.ts';
 import { gatherTokens } from '../reduction/token-state.ts';
@@ -42,6 +46,8 @@ export interface ForwardOptions {
    * Exact, but not what a plain network does; compressed and searched networks use it. Off when tracing.
    */
   readonly classTokenOnlyLastBlock?: boolean;
+  /** Changes the output of a residual branch before it is added: drop path, while training. */
+  readonly branch?: BranchTransform;
 }
 
 /** What a network gives. */
@@ -52,6 +58,8 @@ export interface ForwardOutputs {
   readonly features: Tensor;
   /** Tokens after the last block. */
   readonly state: TokenState;
+  /** Tokens after each block, in order. */
+  readonly states: readonly TokenState[];
 }
 
 /** Everything a block needs besides its tokens. */
@@ -61,6 +69,7 @@ interface BlockContext {
   readonly reducer: TokenReducer;
   readonly index: number;
   readonly classTokenOnly: boolean;
+  readonly branch: BranchTransform;
 }
 
 /** The network on `pixels [B, 3, S, S]`. */
@@ -70,18 +79,30 @@ export function visionTransformer(
   parameters: Parameters,
   options: ForwardOptions = {},
 ): ForwardOutputs {
-  const { reducer = keepAllTokens, trace = false, classTokenOnlyLastBlock = false } = options;
+  const {
+    reducer = keepAllTokens,
+    trace = false,
+    classTokenOnlyLastBlock = false,
+    branch = (output) => output,
+  } = options;
   const { depth, pool } = configuration;
   const embedded = inScope('embedding', () => embed(pixels, configuration, parameters));
   let state: TokenState = trace ? { features: embedded, source: identitySource(embedded) } : { features: embedded };
+  const states: TokenState[] = [];
   for (let index = 0; index < depth; index++) {
-    const classTokenOnly = classTokenOnlyLastBlock && !trace && pool === 'class-token' && index === depth - 1;
+    const classTokenOnly =
+      classTokenOnlyLastBlock &&
+      !trace &&
+      !(reducer.needsEveryQuery ?? false) &&
+      pool === 'class-token' &&
+      index === depth - 1;
     state = inScope(`blocks.${index}`, () =>
-      block(state, { configuration, parameters, reducer, index, classTokenOnly }),
+      block(state, { configuration, parameters, reducer, index, classTokenOnly, branch }),
     );
+    states.push(state);
   }
   const features = inScope('pool', () => pooled(state, configuration, parameters));
-  return { logits: inScope('head', () => classify(features, configuration, parameters)), features, state };
+  return { logits: inScope('head', () => classify(features, configuration, parameters)), features, state, states };
 }
 
 /** Patch tokens with the class token before them, plus position embeddings: `[B, N, C]`. */
@@ -105,7 +126,8 @@ function block(state: TokenState, context: BlockContext): TokenState {
     : inScope('reduction', () => reducer.afterAttention?.(index, attended.state, attended.view) ?? attended.state);
   const features = inScope('mlp', () => {
     const normalized = layerNorm(reduced.features, parameters, `blocks.${index}.norm2`, width, layerNormEpsilon);
-    return add(reduced.features, mlp(normalized, parameters, `blocks.${index}.mlp`, width, hiddenWidth));
+    const output = mlp(normalized, parameters, `blocks.${index}.mlp`, width, hiddenWidth);
+    return add(reduced.features, context.branch(output, index, 'mlp'));
   });
   return { ...reduced, features };
 }
@@ -120,11 +142,17 @@ function attentionResidual(state: TokenState, context: BlockContext): { state: T
   const project = (x: Tensor, part: LinearPart): Tensor => splitHeads(linear(x, part), heads);
   const keys = project(normalized, keyPart);
   const values = project(normalized, valuePart);
-  const size = reducer.keySizes?.(index, state);
+  const sizes = reducer.keySizes?.(index, state);
+  // Sizes grow by similarities, which carry no gradient in DiffRate.
+  const size = sizes === undefined ? undefined : stopGradient(sizes);
   let attended: TokenState = state;
   let queryInput = normalized;
   let probabilities: Tensor | undefined;
   let classRow: Tensor | undefined;
+  const attentionOf = (queries: Tensor): Tensor => {
+    const logits = proportionalLogits(queries, keys, size);
+    return reducer.attentionWeights?.(index, state, logits) ?? softmax(logits);
+  };
   const view: AttentionView = {
     heads,
     keys,
@@ -132,9 +160,7 @@ function attentionResidual(state: TokenState, context: BlockContext): { state: T
     classAttention() {
       classRow ??=
         probabilities === undefined
-          ? inScope('class-attention', () =>
-              attentionProbabilities(project(slice(normalized, 1, 0, 1), queryPart), keys, size),
-            )
+          ? inScope('class-attention', () => attentionOf(project(slice(normalized, 1, 0, 1), queryPart)))
           : slice(probabilities, 2, 0, 1);
       return classRow;
     },
@@ -151,7 +177,8 @@ function attentionResidual(state: TokenState, context: BlockContext): { state: T
   } else {
     const selection = inScope('reduction', () => reducer.selectQueries?.(index, state, view));
     if (selection !== undefined) {
-      attended = inScope('reduction/gather', () => gatherTokens(state, selection.indices));
+      const chosen = inScope('reduction/gather', () => gatherTokens(state, selection.indices));
+      attended = { ...chosen, mask: selection.mask ?? chosen.mask };
       queryInput = inScope(
         'reduction/gather',
         () => gatherTokens({ features: normalized }, selection.indices).features,
@@ -162,14 +189,19 @@ function attentionResidual(state: TokenState, context: BlockContext): { state: T
   const custom = reducer.attend?.(index, state, queries, keys, values);
   let output: Tensor;
   if (custom === undefined) {
-    probabilities = attentionProbabilities(queries, keys, size);
-    output = matMul(probabilities, values);
+    const logits = proportionalLogits(queries, keys, size);
+    const weights = reducer.attentionWeights?.(index, state, logits);
+    if (weights === undefined) ({ probabilities, output } = softmaxAttention(logits, values));
+    else [probabilities, output] = [weights, matMul(weights, values)];
   } else {
     output = custom.output;
     classRow = custom.classAttention;
   }
   const projected = linear(joinHeads(output), linearParameters(parameters, `${name}.proj`, width, width));
-  return { state: { ...attended, features: add(attended.features, projected) }, view };
+  return {
+    state: { ...attended, features: add(attended.features, context.branch(projected, index, 'attention')) },
+    view,
+  };
 }
 
 interface LinearPart {
@@ -177,17 +209,20 @@ interface LinearPart {
   readonly bias: Tensor | undefined;
 }
 
-/** The fused weight `[3C, C]` as three: three matrix products are faster than one and a transposition in five axes. */
+/** The fused weight `[3C, C]` as three: three matrix products are faster than one and a transposition in five axes. Of constants they are views. */
 function queryKeyValue(
   parameters: Parameters,
   name: string,
   width: number,
 ): readonly [LinearPart, LinearPart, LinearPart] {
   const fused = linearParameters(parameters, `${name}.qkv`, width, 3 * width);
-  const part = (index: number): LinearPart => ({
-    weight: slice(fused.weight, 0, index * width, (index + 1) * width),
-    bias: fused.bias === undefined ? undefined : slice(fused.bias, 0, index * width, (index + 1) * width),
-  });
+  const thirds = (x: Tensor): readonly Tensor[] =>
+    constantBytes(x) === undefined
+      ? split(x, 0, [width, width, width])
+      : [0, 1, 2].map((index) => slice(x, 0, index * width, (index + 1) * width));
+  const weights = thirds(fused.weight);
+  const biases = fused.bias === undefined ? [] : thirds(fused.bias);
+  const part = (index: number): LinearPart => ({ weight: weights[index] as Tensor, bias: biases[index] });
   return [part(0), part(1), part(2)];
 }
 

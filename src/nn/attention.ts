@@ -29,10 +29,18 @@ export function keyWeights(size: Tensor): Tensor {
 }
 
 /**
+ * Logits `[B, H, P, N]` of proportional attention.
+ * @param size token sizes `[B, N, 1]`; without them every token weighs the same.
+ */
+export function proportionalLogits(queries: Tensor, keys: Tensor, size?: Tensor): Tensor {
+  const logits = attentionLogits(queries, keys);
+  return size === undefined ? logits : add(logits, log(keyWeights(size)));
+}
+
+/**
  * Attention probabilities `[B, H, P, N]`.
  * @param size token sizes `[B, N, 1]` for proportional attention; without them every token weighs the same.
  */
 export function attentionProbabilities(queries: Tensor, keys: Tensor, size?: Tensor): Tensor {
-  const logits = attentionLogits(queries, keys);
-  return softmax(size === undefined ? logits : add(logits, log(keyWeights(size))));
+  return softmax(proportionalLogits(queries, keys, size));
 }

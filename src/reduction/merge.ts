@@ -16,7 +16,7 @@ import {
   reshape,
   transpose,
 } from '../graph/operators/index.ts';
-import { constant, dimensionAt, sizeAt } from '../graph/tensor.ts';
+import { constant, dimensionAt, sizeAt, stopGradient } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { TokenState } from './token-state.ts';
 
@@ -70,7 +70,11 @@ export function mergeTokens(
   keepFirst: boolean,
   scaleSizes = true,
 ): TokenState {
-  const { assignment, similarity } = matchTokens(sources.features, destinations.features, keepFirst);
+  const { assignment, similarity } = matchTokens(
+    stopGradient(sources.features),
+    stopGradient(destinations.features),
+    keepFirst,
+  );
   const arrivals = reduceSum(assignment, [2], true);
   const features = div(add(destinations.features, matMul(assignment, sources.features)), add(arrivals, 1));
   const source =

@@ -36,12 +36,13 @@ export interface SessionOptions {
 /** A loaded model. */
 export interface Session {
   /**
-   * Runs the model. Only the named outputs are computed and returned, all of them by default.
+   * Runs the model. Only the named outputs are computed and returned, all of them by default. Where tensors are given for them, the
+   * results are written into their memory.
    * @throws {DiffrateError} with ONNX Runtime's own words where it fails.
    */
   run(
     feeds: Readonly<Record<string, RuntimeTensor>>,
-    outputs?: readonly string[],
+    outputs?: readonly string[] | Readonly<Record<string, RuntimeTensor>>,
   ): Promise<Record<string, RuntimeTensor>>;
   /** Frees the model and its buffers. */
   dispose(): Promise<void>;
@@ -51,6 +52,10 @@ export interface Session {
 
 /** Loads models into sessions. */
 export interface Runtime {
+  /**
+   * Loads a model.
+   * @throws {DiffrateError} where ONNX Runtime refuses it, or the device is not there.
+   */
   load(model: OnnxModel, options?: SessionOptions): Promise<Session>;
 }
 

@@ -19,13 +19,14 @@ export class OnnxRuntimeSession implements Session {
 
   async run(
     feeds: Readonly<Record<string, RuntimeTensor>>,
-    outputs?: readonly string[],
+    outputs?: readonly string[] | Readonly<Record<string, RuntimeTensor>>,
   ): Promise<Record<string, RuntimeTensor>> {
     try {
-      const tensors = Object.fromEntries(
-        Object.entries(feeds).map(([name, tensor]) => [name, this.#feed(name, tensor)]),
+      const wanted = outputs ?? this.#session.outputNames;
+      const results = await this.#session.run(
+        this.#tensors(feeds),
+        isNames(wanted) ? [...wanted] : this.#tensors(wanted),
       );
-      const results = await this.#session.run(tensors, [...(outputs ?? this.#session.outputNames)]);
       return Object.fromEntries(
         Object.entries(results).map(([name, { type, dims, data }]) => [
           name,
@@ -48,7 +49,11 @@ export class OnnxRuntimeSession implements Session {
     this.#session.endProfiling();
   }
 
-  #feed(name: string, { type, data, shape }: RuntimeTensor): Tensor {
+  #tensors(values: Readonly<Record<string, RuntimeTensor>>): Record<string, Tensor> {
+    return Object.fromEntries(Object.entries(values).map(([name, tensor]) => [name, this.#tensorOf(name, tensor)]));
+  }
+
+  #tensorOf(name: string, { type, data, shape }: RuntimeTensor): Tensor {
     try {
       return new this.#tensor(type as Tensor.Type, data as Tensor.DataType, shape);
     } catch (error) {
@@ -58,3 +63,6 @@ export class OnnxRuntimeSession implements Session {
     }
   }
 }
+
+const isNames = (outputs: readonly string[] | Readonly<Record<string, RuntimeTensor>>): outputs is readonly string[] =>
+  Array.isArray(outputs);

@@ -3,8 +3,10 @@
  * so that no label is needed and the loss starts at 0.
  */
 import { DiffrateError } from '../errors.ts';
+import type { ImageAugmentation } from '../data/augmentation.ts';
 import type { ImageBatch } from '../data/batches.ts';
 import { drawMix, mixPixels, mixTargets, smoothTargets } from '../data/mixing.ts';
+import type { MixingOptions } from '../data/mixing.ts';
 import { RandomGenerator } from '../data/random.ts';
 import { lower } from '../graph/lower.ts';
 import { softmax } from '../graph/operators/index.ts';
@@ -12,7 +14,6 @@ import { input } from '../graph/tensor.ts';
 import { visionTransformer } from '../models/vision-transformer.ts';
 import { floats } from '../runtime/runtime.ts';
 import type { Runtime, RuntimeTensor, Session, SessionOptions } from '../runtime/runtime.ts';
-import type { Preset } from './presets.ts';
 import type { SearchedModel, TargetKind } from './search-options.ts';
 
 /** Pixels as the network gets them, and what it should answer. */
@@ -25,19 +26,32 @@ export interface TargetedBatch {
   readonly entropy: number;
 }
 
+/** The part of a recipe that targets depend on. */
+export interface TargetRecipe {
+  readonly augmentation: ImageAugmentation;
+  readonly mixing: MixingOptions;
+  readonly labelSmoothing: number;
+}
+
 /** Gives batches their targets. */
 export class SoftTargets {
   readonly #kind: TargetKind;
-  readonly #preset: Preset;
+  readonly #recipe: TargetRecipe;
   readonly #classes: number;
   readonly #random: RandomGenerator;
   readonly #teacher: Session | undefined;
   /** The teacher's answers by image and flip, where augmentation gives nothing else. */
   readonly #answers = new Map<string, Float32Array>();
 
-  private constructor(kind: TargetKind, preset: Preset, classes: number, seed: number, teacher: Session | undefined) {
+  private constructor(
+    kind: TargetKind,
+    recipe: TargetRecipe,
+    classes: number,
+    seed: number,
+    teacher: Session | undefined,
+  ) {
     this.#kind = kind;
-    this.#preset = preset;
+    this.#recipe = recipe;
     this.#classes = classes;
     this.#random = new RandomGenerator(seed).fork('mixing');
     this.#teacher = teacher;
@@ -48,7 +62,7 @@ export class SoftTargets {
     runtime: Runtime,
     model: SearchedModel,
     kind: TargetKind,
-    preset: Preset,
+    recipe: TargetRecipe,
     seed: number,
     options: SessionOptions,
   ): Promise<SoftTargets> {
@@ -60,20 +74,22 @@ export class SoftTargets {
       const { logits } = visionTransformer(pixels, configuration, parameters, { classTokenOnlyLastBlock: true });
       teacher = await runtime.load(lower({ probabilities: softmax(logits) }, [pixels]), options);
     }
-    return new SoftTargets(kind, preset, configuration.classes, seed, teacher);
+    return new SoftTargets(kind, recipe, configuration.classes, seed, teacher);
   }
 
   /** Mixes the batch as the recipe says (in place) and gives it targets. */
   async of(batch: ImageBatch): Promise<TargetedBatch> {
     const [count, , height, width] = batch.shape;
-    const mix = drawMix(this.#random.fork(batch.step), this.#preset.mixing, width, height);
+    const mix = drawMix(this.#random.fork(batch.step), this.#recipe.mixing, width, height);
     mixPixels(batch.pixels, width, height, mix);
     const pixels = floats(batch.pixels, batch.shape);
     let targets: Float32Array;
     if (this.#kind === 'labels') {
       if (batch.labels === undefined)
-        throw new DiffrateError('The image folder has no labels; search with `--targets teacher`, which needs none.');
-      targets = mixTargets(smoothTargets(batch.labels, this.#classes, this.#preset.labelSmoothing), this.#classes, mix);
+        throw new DiffrateError(
+          'The image folder has no labels; compare with the uncompressed network, which needs none.',
+        );
+      targets = mixTargets(smoothTargets(batch.labels, this.#classes, this.#recipe.labelSmoothing), this.#classes, mix);
     } else if (this.#repeats()) {
       targets = await this.#remembered(batch);
     } else {
@@ -89,8 +105,10 @@ export class SoftTargets {
 
   /** Whether an image comes back as it was, or mirrored, in later epochs. */
   #repeats(): boolean {
-    const { augmentation, mixing } = this.#preset;
-    return augmentation.randomResizedCrop === undefined && mixing.mixup === 0 && mixing.cutmix === 0;
+    const { augmentation, mixing } = this.#recipe;
+    const { horizontalFlip: _, ...others } = augmentation;
+    const varied = Object.values(others).some((value) => value !== undefined && value !== 0);
+    return !varied && mixing.mixup === 0 && mixing.cutmix === 0;
   }
 
   /** One image at a time, so that an answer does not depend on which others were known: a resumed run gets the same ones. */

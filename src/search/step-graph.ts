@@ -1,13 +1,14 @@
 /** The graph of one search step: masked network, loss against soft targets, and the gradient of every block's mask. */
 import { gradients } from '../graph/gradients/index.ts';
 import { lower } from '../graph/lower.ts';
-import { logSoftmax, mul, neg, reduceMean, reduceSum } from '../graph/operators/index.ts';
+import { mul } from '../graph/operators/index.ts';
 import { input } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { OnnxModel } from '../onnx/model.ts';
 import { tokenCount } from '../models/configuration.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import { visionTransformer } from '../models/vision-transformer.ts';
+import { crossEntropy } from '../nn/cross-entropy.ts';
 import type { Parameters } from '../nn/parameters.ts';
 import { diffRateSearch } from '../reduction/methods/diffrate-search.ts';
 import type { SearchedBlock } from '../reduction/methods/diffrate-search.ts';
@@ -58,10 +59,3 @@ export function buildStepGraph(
   ]);
   return { model: lower(outputs, [pixels, targets, ...inputs]), blocks };
 }
-
-/** Mean over images of `−Σ target·log softmax(logits)`. */
-function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
-  return neg(batchMean(reduceSum(mul(targets, logSoftmax(logits)), [1])));
-}
-
-const batchMean = (perImage: Tensor): Tensor => reduceMean(perImage, [0]);

@@ -323,6 +323,7 @@ describe('diffrate compress', () => {
       'config.json',
       'onnx',
       'preprocessor_config.json',
+      'report.html',
       'schedule.json',
     ]);
     const card = readFileSync(join(directory, 'new/compressed', 'README.md'), 'utf8');

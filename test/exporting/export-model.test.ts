@@ -249,13 +249,12 @@ describe('the model card', () => {
     expect(bare).not.toMatch(/Images per second|agreement|top-1|KL|undefined|null|NaN/);
     const full = await card({
       data: '12 images',
-      top1: 75,
-      baselineTop1: 76.5,
-      top5: null,
-      agreement: 97.25,
-      kl: 0.01234,
+      evaluation: {
+        before: { images: 12, top1: 76.5, top5: null, loss: null, agreement: 100, kl: 0 },
+        after: { images: 12, top1: 75, top5: null, loss: null, agreement: 97.25, kl: 0.01234 },
+      },
       machine: 'a test',
-      throughput: [{ batch: 16, device: 'cpu', imagesPerSecond: 30, baselineImagesPerSecond: 20 }],
+      runs: [{ batch: 16, device: 'cpu', imagesPerSecond: 30, baselineImagesPerSecond: 20 }],
     });
     expect(full).toContain('| top-1 accuracy | 76.50 % | 75.00 % |');
     expect(full).toContain('| cpu | 16 | 20.0 | 30.0 | 1.50× |');

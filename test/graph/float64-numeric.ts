@@ -153,14 +153,18 @@ export const numericMeanings: Readonly<Record<string, Meaning>> = {
   Tanh: unary(Math.tanh),
   Sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
   Abs: unary(Math.abs),
+  Elu: unary((x) => (x > 0 ? x : Math.expm1(x))),
   Gelu: unary((x) => 0.5 * x * (1 + errorFunction(x / Math.SQRT2))),
+  BiasGelu: ({ input }) => [
+    elementWise([input(0), input(1)], (x, bias) => 0.5 * (x + bias) * (1 + errorFunction((x + bias) / Math.SQRT2))),
+  ],
   Cast: ({ input, int }) => {
     const to = int('to', 1);
     return [elementWise([input(0)], (x) => (to === 9 ? Number(x !== 0) : wholeTypes.has(to) ? Math.trunc(x) : x))];
   },
   Where: ({ input }) => [elementWise([input(0), input(1), input(2)], (condition, a, b) => (condition === 0 ? b : a))],
   MatMul: matMul,
-  Gemm: ({ input, int, inputs }) => {
+  Gemm: ({ input, int, float, inputs }) => {
     const [a, b] = [input(0), input(1)];
     const transposed = int('transB', 0) === 1;
     const columns = b.shape[transposed ? 0 : 1] as number;
@@ -171,7 +175,7 @@ export const numericMeanings: Readonly<Record<string, Meaning>> = {
           { length: inner },
           (_, k) => elementAt(a, [row, k]) * elementAt(b, transposed ? [column, k] : [k, column]),
         );
-        return sum(terms) + (inputs.length > 2 ? elementAt(input(2), [column]) : 0);
+        return float('alpha', 1) * sum(terms) + (inputs.length > 2 ? elementAt(input(2), [column]) : 0);
       }),
     ];
   },

@@ -149,7 +149,12 @@ export const operatorCases: Readonly<Record<keyof typeof operators, OperatorCase
   tanh: unary(operators.tanh),
   sigmoid: unary(operators.sigmoid),
   abs: unary(operators.abs, 'away from zero'),
+  elu: unary(operators.elu),
   gelu: unary(operators.gelu),
+  biasGelu: (draw) => {
+    const width = draw.size();
+    return [operators.biasGelu(draw.floats([...draw.shape(0, 2), width]), draw.floats([width]))];
+  },
   cast: (draw) => {
     const shape = draw.shape(0);
     return draw.oneOf<() => Tensor[]>(

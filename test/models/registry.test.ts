@@ -1,8 +1,10 @@
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
 import { tokenCount } from '../../src/models/configuration.ts';
 import { stageTokenCounts } from '../../src/models/hierarchical-configuration.ts';
 import { findModel, lookUpModel, registry } from '../../src/models/registry.ts';
+import { readTrainingConfiguration } from '../../src/training/training-configuration.ts';
 import { compressibleBlocks, scheduleTarget } from '../../src/models/schedule-target.ts';
 
 describe('registry', () => {
@@ -36,6 +38,14 @@ describe('registry', () => {
       mean: name.startsWith('vit') ? [0.5, 0.5, 0.5] : [0.485, 0.456, 0.406],
       std: name.startsWith('vit') ? [0.5, 0.5, 0.5] : [0.229, 0.224, 0.225],
     });
+  });
+
+  it('has the network of the demo as it is trained', async () => {
+    const { name, configuration, packagedFolder } = findModel('vit_demo_patch2_28');
+    const file = new URL(`../../${packagedFolder}/training.json`, import.meta.url);
+    const trained = await readTrainingConfiguration(fileURLToPath(file));
+    expect(trained.name).toBe(name);
+    expect(trained.configuration).toEqual(configuration);
   });
 
   it('knows CAFormer-S36 by its stages', () => {

@@ -8,8 +8,9 @@ import { exportDtypes } from '../../exporting/precision.ts';
 import type { LoadedModel } from '../../loading/load-model.ts';
 import type { Schedule } from '../../reduction/schedule.ts';
 import type { SearchOutcome } from '../../search/search-options.ts';
-import { formatSummary, measuredForCard, measureCompressed } from '../compression-report.ts';
+import { formatSummary, measureCompressed } from '../compression-report.ts';
 import type { CompressionReport } from '../compression-report.ts';
+import { removeOldReport, writeCompressionReport } from '../compression-report-file.ts';
 import { resolveFolder } from '../folder-option.ts';
 import { resolveModel } from '../model-option.ts';
 import { options, wordsOption } from '../options.ts';
@@ -52,6 +53,12 @@ export const compressCommand = defineCommand({
     ...searchOptions,
     limit: options.limit,
     strict: options.strict,
+    report: {
+      type: 'boolean',
+      default: true,
+      description: 'write report.html into the folder',
+      negativeDescription: 'write no report',
+    },
     json: options.json,
   },
   run: async ({ args }) => {
@@ -67,7 +74,7 @@ export const compressCommand = defineCommand({
     const out = args.out ?? `${model.name.replaceAll('/', '-')}-diffrate`;
     if (args.out === undefined) await prepareOutput(out);
     const gflops = targetGflops(target, model.configuration);
-    const { schedule, search } = await findSchedule({
+    const { schedule, search, history } = await findSchedule({
       model,
       folder,
       gflops,
@@ -77,15 +84,17 @@ export const compressCommand = defineCommand({
     });
     // Written before anything is measured: what a long search found is then safe, whatever happens.
     const exported = await exportModel({ model, schedule, directory: out, dtypes });
+    await removeOldReport(out);
     const session = { device: settings.device, threads: settings.threads };
     const measurements = await measureCompressed({
       model,
       schedule,
       folder: evaluated,
       strict: args.strict,
+      searched: evaluated === folder,
       ...session,
     });
-    const report: CompressionReport = {
+    const measured: CompressionReport = {
       model: model.name,
       out,
       target: gflops,
@@ -93,13 +102,21 @@ export const compressCommand = defineCommand({
       search,
       ...measurements,
       files: exported.files,
+      report: null,
     };
-    await writeModelCard(out, {
-      model,
-      schedule: report.schedule,
-      dtypes,
-      measured: measuredForCard(report, evaluated, evaluated === folder),
-    });
+    await writeModelCard(out, { model, schedule: measured.schedule, dtypes, measured });
+    const file = args.report
+      ? await writeCompressionReport({
+          model,
+          report: measured,
+          history,
+          searched: folder,
+          evaluated,
+          seed: settings.seed,
+          session,
+        })
+      : null;
+    const report = { ...measured, report: file };
     printResult(args.json, report, () => formatSummary(report));
   },
 });
@@ -121,12 +138,16 @@ interface ScheduleRequest {
   readonly strict: boolean | undefined;
 }
 
-async function findSchedule(
-  request: ScheduleRequest,
-): Promise<{ schedule: Schedule; search: Omit<SearchOutcome, 'schedule' | 'history'> | null }> {
+interface FoundSchedule {
+  readonly schedule: Schedule;
+  readonly search: CompressionReport['search'];
+  readonly history: SearchOutcome['history'];
+}
+
+async function findSchedule(request: ScheduleRequest): Promise<FoundSchedule> {
   const { model, folder, gflops, settings, checkpoint, strict } = request;
-  if (folder === undefined) return { schedule: publishedScheduleNear(model.name, gflops), search: null };
-  const { schedule, steps, seconds, waitingShare, peakMemoryBytes, skipped } = await runSearch({
+  if (folder === undefined) return { schedule: publishedScheduleNear(model.name, gflops), search: null, history: [] };
+  const { schedule, history, ...search } = await runSearch({
     ...settings,
     model,
     folder,
@@ -134,5 +155,5 @@ async function findSchedule(
     checkpoint,
     strict,
   });
-  return { schedule, search: { steps, seconds, waitingShare, peakMemoryBytes, skipped } };
+  return { schedule, search, history };
 }

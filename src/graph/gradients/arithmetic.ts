@@ -17,6 +17,7 @@ import {
   where,
 } from '../operators/index.ts';
 import { reshape } from '../operators/index.ts';
+import { DiffrateError } from '../../errors.ts';
 import { scalar } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import { multiplyDimensions } from '../shapes.ts';
@@ -79,6 +80,7 @@ const matMulRule: GradientRule = ({ node, gradients, needs }) => {
 
 /** `dA = dY·B` or `dY·Bᵀ`, whichever was not used forward; `dB` likewise; the bias sums the rows. No weight is transposed. */
 const gemmRule: GradientRule = ({ node, gradients, needs }) => {
+  if (node.attributes['alpha'] !== undefined) throw new DiffrateError(`A scaled Gemm in ${node.scope} has no rule.`);
   const [a, b, bias] = [operand(node, 0), operand(node, 1), node.inputs[2]];
   const gradient = gradients[0] as Tensor;
   const attribute = node.attributes['transB'];

@@ -2,7 +2,7 @@
 import { DiffrateError } from '../../errors.ts';
 import { elementTypeNumbers } from '../../onnx/model.ts';
 import { broadcastShapes } from '../shapes.ts';
-import { makeSingle, scalar } from '../tensor.ts';
+import { formatShape, makeSingle, scalar } from '../tensor.ts';
 import type { ElementType, Tensor } from '../tensor.ts';
 
 /** A tensor, or a number that stands for a float32 scalar. */
@@ -64,10 +64,24 @@ export const tanh = (x: Tensor): Tensor => unary('Tanh', x);
 export const sigmoid = (x: Tensor): Tensor => unary('Sigmoid', x);
 /** Absolute value; its gradient at 0 is 0. */
 export const abs = (x: Tensor): Tensor => unary('Abs', x);
+/** Exponential linear unit: `x` where positive, else `eˣ − 1`. */
+export const elu = (x: Tensor): Tensor => unary('Elu', x);
 
 /** GELU in its exact form, `x·Φ(x)`; one fused operator since operator set 20. */
 export function gelu(x: Tensor): Tensor {
   return makeSingle('Gelu', [x], { type: x.type, shape: x.shape }, { approximate: { string: 'none' } });
+}
+
+/**
+ * `gelu(x + bias)`, the bias along the last axis: ONNX Runtime's fused operator, for graphs that only it runs. No rule: see
+ * `nn/trained-mlp.ts`.
+ */
+export function biasGelu(x: Tensor, bias: Tensor): Tensor {
+  if (bias.shape.length !== 1 || bias.shape[0] !== x.shape.at(-1))
+    throw new DiffrateError(
+      `BiasGelu of ${formatShape(x.shape)} needs a bias of [${x.shape.at(-1)}], not ${formatShape(bias.shape)}.`,
+    );
+  return makeSingle('BiasGelu', [x, bias], { type: x.type, shape: x.shape }, {}, 'com.microsoft');
 }
 
 /** Converts the element type; the gradient is cast back. */

@@ -26,9 +26,10 @@ export function matMul(a: Tensor, b: Tensor): Tensor {
  * @param a `[M, K]`
  * @param b `[K, N]`, or `[N, K]` with `transposeB`
  * @param c bias `[N]`
+ * @param scale of the product.
  * @throws {DiffrateError} where K or N differs, naming the shapes.
  */
-export function gemm(a: Tensor, b: Tensor, c: Tensor | undefined, transposeB = false): Tensor {
+export function gemm(a: Tensor, b: Tensor, c: Tensor | undefined, transposeB = false, scale = 1): Tensor {
   const [inner, columns] = transposeB ? [b.shape[1], b.shape[0]] : [b.shape[0], b.shape[1]];
   const fits = a.shape.length === 2 && b.shape.length === 2 && a.shape[1] === inner;
   if (!fits || (c !== undefined && (c.shape.length !== 1 || c.shape[0] !== columns))) {
@@ -42,6 +43,6 @@ export function gemm(a: Tensor, b: Tensor, c: Tensor | undefined, transposeB = f
     'Gemm',
     c === undefined ? [a, b] : [a, b, c],
     { type: a.type, shape },
-    { transB: { int: transposeB ? 1 : 0 } },
+    { transB: { int: transposeB ? 1 : 0 }, ...(scale === 1 ? {} : { alpha: { float: scale } }) },
   );
 }

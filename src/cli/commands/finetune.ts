@@ -1,0 +1,104 @@
+/**
+ * `diffrate finetune`: trains a network on with a fixed schedule and tokens really dropped (arXiv 2305.17997, Table 6). By default the
+ * uncompressed network's own answers are the targets, so that no labels are needed.
+ */
+import { defineCommand } from 'citty';
+import { checkLabels } from '../../data/image-folder.ts';
+import { recipes } from '../../training/recipe.ts';
+import type { RecipeName } from '../../training/recipe.ts';
+import { writeTrainedModel } from '../../training/trained-model.ts';
+import { resolveFolder } from '../folder-option.ts';
+import { resolveModel } from '../model-option.ts';
+import { integerOption, options, positiveOption } from '../options.ts';
+import { formatSeconds, printResult } from '../output.ts';
+import { resolveSchedule } from '../schedule-option.ts';
+import { sessionOptions } from '../session-options.ts';
+import { prepareTrainingOutput, removeTrainingFiles, runTraining, trainingOptions } from '../training-options.ts';
+
+// citty wants lists that may be changed.
+const presetNames = ['small-data', 'paper'];
+const presetRecipes: Readonly<Record<string, RecipeName>> = { 'small-data': 'finetune-small-data', paper: 'finetune' };
+
+export const finetuneCommand = defineCommand({
+  meta: { name: 'diffrate finetune', description: 'Trains a network on with a schedule, tokens really dropped' },
+  args: {
+    model: options.model,
+    schedule: { ...options.schedule, required: true },
+    weights: options.weights,
+    preset: {
+      type: 'enum',
+      options: presetNames,
+      description: 'small-data: some hundred images and minutes; paper: its recipe, on labels',
+      default: 'small-data',
+    },
+    labels: { type: 'boolean', description: 'targets are the folder’s labels, not the uncompressed network’s answers' },
+    ...trainingOptions,
+  },
+  run: async ({ args }) => {
+    const session = sessionOptions(args);
+    const [epochs, batchSize] = [positiveOption('epochs', args.epochs), integerOption('batch', args.batch)];
+    const learningRate = positiveOption('learning-rate', args['learning-rate']);
+    const seed = integerOption('seed', args.seed, 0) ?? 0;
+    const recipe = recipes[presetRecipes[args.preset] ?? 'finetune-small-data'];
+    await prepareTrainingOutput(args.out);
+    const folder = await resolveFolder(args.data, args);
+    const evaluation = args['eval-data'] === undefined ? undefined : await resolveFolder(args['eval-data'], {});
+    const model = await resolveModel(args.model, args.weights);
+    if (evaluation !== undefined) checkLabels(evaluation, model.configuration.classes);
+    const named = await resolveSchedule(args.schedule, model);
+    const { name, configuration, labels } = model;
+    const outcome = await runTraining(
+      {
+        ...session,
+        name,
+        configuration,
+        start: model,
+        recipe: {
+          ...recipe,
+          ...(args.labels === true ? { targets: 'labels' as const } : {}),
+          ...(epochs === undefined ? {} : { epochs }),
+          ...(batchSize === undefined ? {} : { batchSize }),
+          ...(learningRate === undefined ? {} : { learningRate }),
+        },
+        schedule: named?.schedule,
+        folder,
+        evaluation,
+        seed,
+        resume: args.resume === true,
+        strict: args.strict,
+      },
+      args.out,
+    );
+    const { layout, weights, rows, steps, seconds, loss, evaluation: evaluated, peakMemoryBytes, skipped } = outcome;
+    const files = await writeTrainedModel({
+      directory: args.out,
+      name,
+      configuration,
+      labels,
+      layout,
+      weights,
+      dtype: args.dtype,
+      rows,
+      schedule: named?.schedule,
+    });
+    await removeTrainingFiles(args.out);
+    const report = {
+      model: name,
+      schedule: named?.scheduleName ?? null,
+      out: args.out,
+      steps,
+      seconds,
+      loss,
+      top1: evaluated?.top1 ?? null,
+      evaluationLoss: evaluated?.loss ?? null,
+      kl: evaluated?.kl ?? null,
+      peakMemoryBytes,
+      skipped,
+      files,
+    };
+    printResult(args.json, report, () => {
+      const kl = report.kl === null ? '' : `, KL to the uncompressed network ${report.kl.toFixed(5)}`;
+      return `${args.out}: ${name} fine-tuned in ${formatSeconds(seconds)} (${steps} steps), loss ${loss.toFixed(4)}${kl}`;
+    });
+  },
+});

@@ -1,0 +1,142 @@
+/** `diffrate show`: what a schedule keeps, merges and prunes on images, as pictures (Figure 5 of the paper). */
+import { join } from 'node:path';
+import { defineCommand } from 'citty';
+import { checkTarget, writeFolder } from '../../exporting/staged-folder.ts';
+import type { FolderKind } from '../../exporting/staged-folder.ts';
+import { tokenCount } from '../../models/configuration.ts';
+import { diffRate } from '../../reduction/methods/diffrate.ts';
+import { effectiveTokens } from '../../reduction/schedule.ts';
+import { reportPage } from '../../report/page.ts';
+import { pictureFiles } from '../../report/picture-files.ts';
+import { defaultBlocks, drawPictures } from '../../report/picture-series.ts';
+import { picturesReport } from '../../report/report.ts';
+import { reportFileName } from '../../report/report-file.ts';
+import { formatMean, meanCounts } from '../../report/sections/pictures.ts';
+import type { TokenCounts } from '../../report/token-groups.ts';
+import { integerOption, integersOption, options } from '../options.ts';
+import { formatTable, printResult } from '../output.ts';
+import { prepareOutputFile } from '../output-file.ts';
+import { withProgress } from '../progress.ts';
+import { typedCommand, versionFacts } from '../provenance.ts';
+import { sessionOptions } from '../session-options.ts';
+import { resolveImages } from '../shown-images.ts';
+import { resolveShownModel } from '../shown-model.ts';
+
+/** What the command prints. */
+export interface ShowReport {
+  readonly model: string;
+  readonly schedule: string;
+  readonly out: string;
+  /** Blocks that were drawn, numbered from 1. */
+  readonly blocks: readonly number[];
+  readonly images: readonly ShownImage[];
+  /** Path of the page with all pictures. */
+  readonly report: string;
+}
+
+/** One image. */
+export interface ShownImage {
+  readonly file: string;
+  /** Names of its pictures in `out`: the strip first. */
+  readonly pictures: readonly string[];
+  /** Counts after every block, numbered from 1. */
+  readonly blocks: readonly (TokenCounts & { readonly block: number })[];
+}
+
+/** Names of pictures end as no photograph is called, so anybody's folder will do. */
+const pictureFolder: FolderKind = { foreign: [], isOurs: () => Promise.resolve(true), replaced: [] };
+
+const defaultLimit = '8';
+
+export const showCommand = defineCommand({
+  meta: {
+    name: 'diffrate show',
+    description:
+      'What is kept, merged and pruned in each block, as pictures: merged patches in one colour, pruned ones black',
+  },
+  args: {
+    model: { ...options.model, description: 'registry name, hub id or model folder, or a folder that compress wrote' },
+    'image...': { type: 'positional', description: 'image files, or image folders', required: true },
+    schedule: {
+      ...options.schedule,
+      description: `${options.schedule.description}; by default schedule.json of the model folder`,
+    },
+    weights: options.weights,
+    blocks: { type: 'string', valueHint: '1,4,8,12', description: 'blocks to draw; by default these and the last' },
+    out: { type: 'string', valueHint: 'DIR', description: 'folder for the pictures and report.html', required: true },
+    limit: { ...options.limit, description: 'images to take of a folder', default: defaultLimit },
+    device: options.device,
+    threads: options.threads,
+    json: options.json,
+  },
+  run: async ({ args }) => {
+    const session = sessionOptions(args);
+    const limit = integerOption('limit', args.limit) ?? Number(defaultLimit);
+    const wanted = args.blocks === undefined ? undefined : integersOption('blocks', args.blocks);
+    const { out } = args;
+    if (!(await checkTarget(out, pictureFolder))) await prepareOutputFile(out);
+    const { folder, named } = await resolveImages(args._.slice(1), limit);
+    const { model, schedule, scheduleName } = await resolveShownModel(args.model, args);
+    const { configuration } = model;
+    const tokens = tokenCount(configuration);
+    const blocks =
+      wanted === undefined
+        ? defaultBlocks(effectiveTokens(schedule, tokens).map(({ tokensOut }) => tokensOut))
+        : [...new Set(wanted)].sort((a, b) => a - b);
+    const series = await withProgress((progress) =>
+      drawPictures({
+        ...session,
+        network: model,
+        reducer: diffRate(schedule, tokens),
+        folder,
+        images: folder.images,
+        blocks,
+        ...(named ? {} : { onWarning: (message: string) => progress.note(`warning: ${message}`) }),
+        onProgress: (done, of) => progress.update(`drawing: ${done} of ${of} images`),
+      }),
+    );
+    const pictures = await pictureFiles(series);
+    const page = await picturesReport({
+      model: model.name,
+      configuration,
+      schedule,
+      pictures: series,
+      provenance: {
+        command: typedCommand(),
+        facts: [
+          ['model', `${model.name} (weights from ${model.source})`],
+          ['schedule', scheduleName],
+          ...(await versionFacts()),
+        ],
+      },
+    });
+    const files = pictures.flatMap((one) => one.files);
+    await writeFolder(out, [...files, { path: reportFileName, content: reportPage(page) }], pictureFolder);
+    const report: ShowReport = {
+      model: model.name,
+      schedule: scheduleName,
+      out,
+      blocks,
+      images: series.map(({ file, counts }, index) => ({
+        file,
+        pictures: (pictures[index]?.files ?? []).map(({ path }) => path),
+        blocks: counts.map((count, block) => ({ block: block + 1, ...count })),
+      })),
+      report: join(out, reportFileName),
+    };
+    printResult(args.json, report, () =>
+      [
+        `${model.name}, schedule ${scheduleName}, ${series.length === 1 ? 'one image' : `mean of ${series.length} images`}`,
+        formatTable(
+          ['block', 'tokens', 'patches kept', 'patches merged', 'into tokens', 'patches pruned'],
+          Array.from({ length: configuration.depth }, (_, block) => {
+            const mean = meanCounts(series, block);
+            const numbers = [mean.tokens, mean.untouched, mean.mergedPatches, mean.mergedTokens, mean.prunedPatches];
+            return [String(block + 1), ...numbers.map(formatMean)];
+          }),
+        ),
+        `${files.length} pictures in ${out}, all of them in ${report.report}`,
+      ].join('\n\n'),
+    );
+  },
+});

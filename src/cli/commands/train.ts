@@ -1,0 +1,80 @@
+/** `diffrate train`: trains a network that a configuration file describes from scratch, with tokens dropped by a schedule or not. */
+import { defineCommand } from 'citty';
+import { readTrainingConfiguration } from '../../training/training-configuration.ts';
+import { writeTrainedModel } from '../../training/trained-model.ts';
+import { resolveFolder } from '../folder-option.ts';
+import { integerOption, options, positiveOption } from '../options.ts';
+import { formatSeconds, printResult } from '../output.ts';
+import { resolveSchedule } from '../schedule-option.ts';
+import { sessionOptions } from '../session-options.ts';
+import { prepareTrainingOutput, removeTrainingFiles, runTraining, trainingOptions } from '../training-options.ts';
+
+export const trainCommand = defineCommand({
+  meta: { name: 'diffrate train', description: 'Trains a network from scratch, with or without a schedule' },
+  args: {
+    config: { type: 'string', valueHint: 'FILE', description: 'network and recipe as JSON', required: true },
+    schedule: options.schedule,
+    ...trainingOptions,
+  },
+  run: async ({ args }) => {
+    const session = sessionOptions(args);
+    const [epochs, batchSize] = [positiveOption('epochs', args.epochs), integerOption('batch', args.batch)];
+    const learningRate = positiveOption('learning-rate', args['learning-rate']);
+    const seed = integerOption('seed', args.seed, 0) ?? 0;
+    const { name, configuration, labels, recipe } = await readTrainingConfiguration(args.config);
+    const named = await resolveSchedule(args.schedule, { name, configuration });
+    await prepareTrainingOutput(args.out);
+    const folder = await resolveFolder(args.data, args);
+    const evaluation = args['eval-data'] === undefined ? undefined : await resolveFolder(args['eval-data'], {});
+    const outcome = await runTraining(
+      {
+        ...session,
+        name,
+        configuration,
+        recipe: {
+          ...recipe,
+          ...(epochs === undefined ? {} : { epochs, steps: undefined }),
+          ...(batchSize === undefined ? {} : { batchSize }),
+          ...(learningRate === undefined ? {} : { learningRate }),
+        },
+        schedule: named?.schedule,
+        folder,
+        evaluation,
+        seed,
+        resume: args.resume === true,
+        strict: args.strict,
+      },
+      args.out,
+    );
+    const { layout, weights, rows, steps, seconds, loss, evaluation: evaluated, peakMemoryBytes, skipped } = outcome;
+    const classNames = labels ?? folder.classes;
+    const files = await writeTrainedModel({
+      directory: args.out,
+      name,
+      configuration,
+      labels: classNames?.length === configuration.classes ? Object.fromEntries(classNames.entries()) : undefined,
+      layout,
+      weights,
+      dtype: args.dtype,
+      rows,
+      schedule: named?.schedule,
+    });
+    await removeTrainingFiles(args.out);
+    const report = {
+      model: name,
+      out: args.out,
+      steps,
+      seconds,
+      loss,
+      top1: evaluated?.top1 ?? null,
+      evaluationLoss: evaluated?.loss ?? null,
+      peakMemoryBytes,
+      skipped,
+      files,
+    };
+    printResult(args.json, report, () => {
+      const top1 = report.top1 === null ? '' : `, top-1 ${report.top1.toFixed(2)} %`;
+      return `${args.out}: ${name} trained in ${formatSeconds(seconds)} (${steps} steps), loss ${loss.toFixed(4)}${top1}`;
+    });
+  },
+});

@@ -1,0 +1,110 @@
+/** `report.html` in the model folder that `diffrate compress` wrote: what can go wrong with it must not cost the finished work. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ImageFolder } from '../data/image-folder.ts';
+import { messageOf } from '../errors.ts';
+import type { LoadedModel } from '../loading/load-model.ts';
+import { tokenCount } from '../models/configuration.ts';
+import { diffRate } from '../reduction/methods/diffrate.ts';
+import { effectiveTokens } from '../reduction/schedule.ts';
+import { sampleImages } from '../report/image-sample.ts';
+import { defaultBlocks, drawPictures } from '../report/picture-series.ts';
+import type { PictureSeries } from '../report/picture-series.ts';
+import { compressionReport } from '../report/report.ts';
+import { reportFileName, writeReport } from '../report/report-file.ts';
+import type { Fact } from '../report/sections/provenance.ts';
+import type { SessionOptions } from '../runtime/runtime.ts';
+import type { SearchHistoryEntry } from '../search/search-options.ts';
+import type { CompressionReport } from './compression-report.ts';
+import { formatSeconds, oneLine, printWarning } from './output.ts';
+import { withProgress } from './progress.ts';
+import { typedCommand, versionFacts } from './provenance.ts';
+
+/** What a report is made of. */
+export interface CompressionReportRequest {
+  readonly model: LoadedModel;
+  readonly report: CompressionReport;
+  readonly history: readonly SearchHistoryEntry[];
+  /** Images that the schedule was searched on, and those that pictures are drawn of. */
+  readonly searched: ImageFolder | undefined;
+  readonly evaluated: ImageFolder | undefined;
+  readonly seed: number;
+  readonly session: SessionOptions;
+}
+
+const shownImages = 6;
+
+/** Removes the report of an earlier compression, which would speak of another schedule. */
+export async function removeOldReport(directory: string): Promise<void> {
+  await rm(join(directory, reportFileName), { force: true }).catch(() => undefined);
+}
+
+/**
+ * Draws and writes the report; where that fails, a warning says so.
+ * @returns its path, or `null` where there is none
+ */
+export async function writeCompressionReport(request: CompressionReportRequest): Promise<string | null> {
+  const { model, report, history } = request;
+  const path = join(report.out, reportFileName);
+  try {
+    const page = await compressionReport({
+      model: model.name,
+      configuration: model.configuration,
+      schedule: report.schedule,
+      target: report.target,
+      measurements: report,
+      history,
+      pictures: await picturesOf(request),
+      provenance: { command: typedCommand(), facts: await factsOf(request) },
+    });
+    await writeReport(path, page);
+    return path;
+  } catch (error) {
+    printWarning(`The model folder ${report.out} is complete but has no report: ${oneLine(messageOf(error))}`);
+    return null;
+  }
+}
+
+async function picturesOf({
+  model,
+  report,
+  evaluated,
+  seed,
+  session,
+}: CompressionReportRequest): Promise<PictureSeries[]> {
+  if (evaluated === undefined || (report.evaluation?.after.images ?? 0) === 0) return [];
+  const broken = new Set(report.evaluation?.after.skipped.map(({ file }) => file));
+  const whole = { ...evaluated, images: evaluated.images.filter(({ file }) => !broken.has(file)) };
+  const tokens = tokenCount(model.configuration);
+  return withProgress((progress) =>
+    drawPictures({
+      ...session,
+      network: model,
+      reducer: diffRate(report.schedule, tokens),
+      folder: evaluated,
+      images: sampleImages(whole, shownImages, seed),
+      blocks: defaultBlocks(effectiveTokens(report.schedule, tokens).map(({ tokensOut }) => tokensOut)),
+      onProgress: (done, of) => progress.update(`drawing the report's pictures: ${done} of ${of}`),
+    }),
+  );
+}
+
+async function factsOf({ model, report, searched, evaluated, seed }: CompressionReportRequest): Promise<Fact[]> {
+  const { search, schedule, machine } = report;
+  const folderFact = (name: string, folder: ImageFolder | undefined): Fact[] =>
+    folder === undefined ? [] : [[name, `${folder.images.length} of ${folder.directory}`]];
+  return [
+    ['model', `${model.name} (weights from ${model.source})`],
+    [
+      'schedule',
+      search === null ? schedule.createdBy : `searched in ${search.steps} steps, ${formatSeconds(search.seconds)}`,
+    ],
+    ['target', `${report.target} GFLOPs`],
+    ...(search === null ? [] : ([['seed', seed]] as const)),
+    ...folderFact('images to search on', searched),
+    ...folderFact('images to evaluate on', evaluated),
+    ...(machine === undefined ? [] : ([['machine', machine]] as const)),
+    ['made', new Date().toISOString().slice(0, 16).replace('T', ' ') + ' UTC'],
+    ...(await versionFacts()),
+  ];
+}

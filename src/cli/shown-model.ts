@@ -1,0 +1,65 @@
+/** `MODEL`, `--weights` and `--schedule` of `diffrate show`: a folder that diffrate wrote brings its schedule, but not its weights. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { CHECKPOINT_NAMES } from '../checkpoints/model-folder.ts';
+import { DiffrateError, UsageError } from '../errors.ts';
+import { diffrateMember } from '../exporting/model-configuration.ts';
+import { readJsonIfThere } from '../exporting/staged-folder.ts';
+import type { LoadedModel } from '../loading/load-model.ts';
+import { lookUpModel } from '../models/registry.ts';
+import { resolveModel } from './model-option.ts';
+import { resolveSchedule } from './schedule-option.ts';
+import type { NamedSchedule } from './schedule-option.ts';
+
+/** A network and the schedule to show it under. */
+export interface ShownModel extends NamedSchedule {
+  readonly model: LoadedModel;
+}
+
+/**
+ * Finds both.
+ * @throws UsageError without a schedule
+ * @throws DiffrateError where the weights are not there, or anything does not fit
+ */
+export async function resolveShownModel(
+  name: string,
+  given: { readonly weights?: string; readonly schedule?: string },
+): Promise<ShownModel> {
+  const own = join(name, 'schedule.json');
+  const schedule = given.schedule ?? ((await isFile(own)) ? own : undefined);
+  if (schedule === undefined) {
+    throw new UsageError(
+      'Without a schedule every token is kept: give --schedule FILE, a published one’s name, or a folder that diffrate compress wrote.',
+    );
+  }
+  const model = await resolveModel(await modelBehind(name, given.weights), given.weights);
+  const named = await resolveSchedule(schedule, model);
+  if (named === undefined) throw new RangeError('a schedule was given');
+  return { model, ...named };
+}
+
+/** An exported folder stands for the model that it was made from; everything else for itself. */
+async function modelBehind(name: string, weights: string | undefined): Promise<string> {
+  const exported = (await readJsonIfThere(join(name, 'config.json')))?.[diffrateMember];
+  if (exported === undefined) return name;
+  if ((await Promise.all(CHECKPOINT_NAMES.map((file) => isFile(join(name, file))))).includes(true)) return name;
+  const from = typeof exported === 'object' && exported !== null && 'model' in exported ? exported.model : undefined;
+  if (typeof from !== 'string' || lookUpModel(from) === undefined) {
+    throw new DiffrateError(
+      `${name} holds an ONNX model, from which tokens cannot be followed: name the model that it was made from, with --schedule ${join(name, 'schedule.json')}.`,
+    );
+  }
+  if (weights === undefined) {
+    throw new UsageError(
+      `${name} holds an ONNX model, from which tokens cannot be followed: give the checkpoint of ${from} that it was made from with --weights FILE.`,
+    );
+  }
+  return from;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}

@@ -1,0 +1,143 @@
+/** An image beside its tokens after chosen blocks (Figure 5 of DiffRate, arXiv 2305.17997), drawn and encoded as PNG. */
+import sharp from 'sharp';
+import type { FolderImage, ImageFolder } from '../data/image-folder.ts';
+import type { RgbImage } from '../data/pillow-resize.ts';
+import { createNormalizer, resizeAndCrop } from '../data/preprocess.ts';
+import { readImage } from '../data/read-image.ts';
+import { DiffrateError, UsageError } from '../errors.ts';
+import type { Network } from '../loading/network-session.ts';
+import type { TokenReducer } from '../reduction/token-reducer.ts';
+import type { SessionOptions } from '../runtime/runtime.ts';
+import { countTokens } from './token-groups.ts';
+import type { TokenCounts } from './token-groups.ts';
+import { enlarge, pictureScale, tokenPicture } from './token-picture.ts';
+import { TokenTracer } from './token-trace.ts';
+
+/** The tokens after one block. */
+export interface BlockPicture {
+  /** Number of the block, from 1. */
+  readonly block: number;
+  readonly picture: RgbImage;
+}
+
+/** One image and what became of it. */
+export interface PictureSeries {
+  /** Path in the image folder. */
+  readonly file: string;
+  /** The network's input, at the pictures' size. */
+  readonly input: RgbImage;
+  readonly blocks: readonly BlockPicture[];
+  /** Counts after every block, in order. */
+  readonly counts: readonly TokenCounts[];
+}
+
+/** What to draw. */
+export interface PictureRequest extends SessionOptions {
+  readonly network: Network;
+  readonly reducer: TokenReducer;
+  readonly folder: ImageFolder;
+  /** Images of the folder to draw, in this order. */
+  readonly images: readonly FolderImage[];
+  /** Numbers of blocks, from 1; see `defaultBlocks`. */
+  readonly blocks: readonly number[];
+  /** Called with one sentence for each image that cannot be decoded and is left out. Without it such an image is an error. */
+  readonly onWarning?: (message: string) => void;
+  readonly onProgress?: (done: number, of: number) => void;
+}
+
+const blocksOfThePaper = [1, 4, 8, 12];
+
+/**
+ * Blocks 1, 4, 8 and 12, as in the paper, as many as there are, the last one, and the last one that leaves any patches.
+ * @param tokensOut tokens after each block, the class token counted
+ */
+export function defaultBlocks(tokensOut: readonly number[]): number[] {
+  const depth = tokensOut.length;
+  const withPatches = tokensOut.findLastIndex((tokens) => tokens > 1) + 1;
+  const blocks = new Set([...blocksOfThePaper.filter((block) => block <= depth), Math.max(1, withPatches), depth]);
+  return [...blocks].sort((a, b) => a - b);
+}
+
+/**
+ * Draws the images.
+ * @throws DiffrateError if an image cannot be decoded (none can, where there is `onWarning`), or a block is not there
+ */
+export async function drawPictures(request: PictureRequest): Promise<PictureSeries[]> {
+  const { network, reducer, folder, images, blocks, onWarning, onProgress } = request;
+  const { depth, patchSize, preprocessing } = network.configuration;
+  const missing = blocks.find((block) => !Number.isInteger(block) || block < 1 || block > depth);
+  if (missing !== undefined) {
+    throw new UsageError(`There is no block ${missing} in ${network.name}: its blocks are 1 to ${depth}.`);
+  }
+  const normalize = createNormalizer(preprocessing);
+  const tracer = await TokenTracer.load(network, reducer, request);
+  const series: PictureSeries[] = [];
+  try {
+    for (const [index, image] of images.entries()) {
+      const cropped = await croppedImage(request, image, onWarning);
+      if (cropped !== undefined) {
+        const pixels = new Float32Array(3 * preprocessing.cropSize ** 2);
+        normalize(cropped, pixels, 0);
+        const groups = await tracer.trace(pixels);
+        series.push({
+          file: image.file,
+          input: enlarge(cropped, pictureScale(cropped.width)),
+          blocks: groups.flatMap((group, position) =>
+            blocks.includes(position + 1)
+              ? [{ block: position + 1, picture: tokenPicture(cropped, patchSize, group) }]
+              : [],
+          ),
+          counts: groups.map(countTokens),
+        });
+      }
+      onProgress?.(index + 1, images.length);
+    }
+  } finally {
+    await tracer.dispose();
+  }
+  if (series.length === 0) {
+    throw new DiffrateError(
+      `None of the images in '${folder.directory}' that were to be drawn can be decoded: replace them.`,
+    );
+  }
+  return series;
+}
+
+async function croppedImage(
+  { folder, network }: PictureRequest,
+  image: FolderImage,
+  onWarning: ((message: string) => void) | undefined,
+): Promise<RgbImage | undefined> {
+  try {
+    return resizeAndCrop(await readImage(folder, image), network.configuration.preprocessing);
+  } catch (error) {
+    if (!(error instanceof DiffrateError) || onWarning === undefined) throw error;
+    onWarning(error.message);
+    return undefined;
+  }
+}
+
+/** Free space between the pictures of a strip, in pixels. */
+const gap = 12;
+
+/** All pictures of a series side by side, the input first, on white. */
+export function pictureStrip({ input, blocks }: PictureSeries): RgbImage {
+  const pictures = [input, ...blocks.map(({ picture }) => picture)];
+  const { height } = input;
+  const width = pictures.reduce((sum, picture) => sum + picture.width, gap * (pictures.length - 1));
+  const data = new Uint8Array(width * height * 3).fill(255);
+  let left = 0;
+  for (const picture of pictures) {
+    for (let y = 0; y < height; y++) {
+      const from = y * picture.width * 3;
+      data.set(picture.data.subarray(from, from + picture.width * 3), (y * width + left) * 3);
+    }
+    left += picture.width + gap;
+  }
+  return { data, width, height, channels: 3 };
+}
+
+/** A picture as the bytes of a PNG file. */
+export async function encodePng({ data, width, height, channels }: RgbImage): Promise<Uint8Array> {
+  return sharp(data, { raw: { width, height, channels } }).png({ compressionLevel: 9 }).toBuffer();
+}

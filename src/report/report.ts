@@ -1,0 +1,84 @@
+/** The reports of `diffrate compress` and of `diffrate show`: which sections they have, from what is known. */
+import type { Measurements } from '../evaluation/measurements.ts';
+import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import type { Schedule } from '../reduction/schedule.ts';
+import type { SearchHistoryEntry } from '../search/search-options.ts';
+import type { ReportPage, ReportSection } from './page.ts';
+import type { PictureSeries } from './picture-series.ts';
+import { accuracySection } from './sections/accuracy.ts';
+import { flopsSection } from './sections/flops.ts';
+import { headlineSection } from './sections/headline.ts';
+import { patchCountsSection, picturesSection } from './sections/pictures.ts';
+import { provenanceSection } from './sections/provenance.ts';
+import type { Fact } from './sections/provenance.ts';
+import { searchSection } from './sections/search-course.ts';
+import { speedSection } from './sections/speed.ts';
+import { tokensSection } from './sections/tokens.ts';
+
+/** How something was made. */
+export interface Provenance {
+  /** The command as it was typed. */
+  readonly command?: string;
+  readonly facts: readonly Fact[];
+}
+
+/** Everything that the report of a compression tells. */
+export interface CompressionFacts {
+  readonly model: string;
+  readonly configuration: VisionTransformerConfiguration;
+  readonly schedule: Schedule;
+  /** In 10⁹ multiply-accumulates by the paper's count. */
+  readonly target: number;
+  readonly measurements: Measurements;
+  /** The search's course; empty where a published schedule was taken. */
+  readonly history: readonly SearchHistoryEntry[];
+  /** Images of the evaluation set; none where there are no images. */
+  readonly pictures: readonly PictureSeries[];
+  readonly provenance: Provenance;
+}
+
+/** The report that `diffrate compress` writes into the model folder. */
+export async function compressionReport(facts: CompressionFacts): Promise<ReportPage> {
+  const { model, configuration, schedule, target, measurements, history, pictures, provenance } = facts;
+  const { gflops, evaluation, runs, data, machine } = measurements;
+  const sections: ReportSection[] = [
+    headlineSection(measurements),
+    tokensSection(configuration, schedule),
+    flopsSection(configuration, schedule, gflops),
+    speedSection(runs, machine),
+    ...(evaluation === null ? [] : [accuracySection(evaluation, data)]),
+    ...(history.length === 0 ? [] : [searchSection(history, target)]),
+    ...(pictures.length === 0 ? [] : [await picturesSection(pictures)]),
+    provenanceSection(provenance.facts, provenance.command),
+  ];
+  return {
+    title: `${model}, compressed`,
+    summary: `The same weights with fewer tokens: ${gflops.before.toFixed(3)} → ${gflops.after.toFixed(3)} GFLOPs per image.`,
+    sections,
+  };
+}
+
+/** What the report of `diffrate show` tells. */
+export interface PictureFacts {
+  readonly model: string;
+  readonly configuration: VisionTransformerConfiguration;
+  readonly schedule: Schedule;
+  readonly pictures: readonly PictureSeries[];
+  readonly provenance: Provenance;
+}
+
+/** The report that `diffrate show` writes beside its pictures. */
+export async function picturesReport(facts: PictureFacts): Promise<ReportPage> {
+  const { model, configuration, schedule, pictures, provenance } = facts;
+  const { length } = pictures;
+  return {
+    title: `${model}: kept, merged and pruned`,
+    summary: `What becomes of the patches of ${length === 1 ? 'an image' : `${length} images`} under a schedule.`,
+    sections: [
+      await picturesSection(pictures),
+      patchCountsSection(pictures),
+      tokensSection(configuration, schedule),
+      provenanceSection(provenance.facts, provenance.command),
+    ],
+  };
+}

@@ -1,0 +1,109 @@
+/** What was kept, merged and pruned, on images (Figure 5 of the paper). */
+import { html } from '../html.ts';
+import type { Html } from '../html.ts';
+import type { ReportSection } from '../page.ts';
+import { encodePng } from '../picture-series.ts';
+import type { PictureSeries } from '../picture-series.ts';
+import type { RgbImage } from '../../data/pillow-resize.ts';
+import type { TokenCounts } from '../token-groups.ts';
+import { dataTable } from '../plot.ts';
+
+/** The pictures of some images, within the page. */
+export async function picturesSection(series: readonly PictureSeries[]): Promise<ReportSection> {
+  const figures: Html[] = [];
+  for (const one of series) figures.push(await seriesFigure(one));
+  return {
+    id: 'pictures',
+    title: 'What the network looks at',
+    content: html`<p>
+        Patches that are still tokens of their own are shown as they came. The patches of a merged token have their
+        average colour and a border in that token’s own colour, also where they lie apart. Pruned patches are black.
+        Look at whether the object keeps its patches while even background is merged.
+      </p>
+      ${figures}`,
+  };
+}
+
+/** Pictures beside each other where the page is wide. */
+const mostColumns = 6;
+
+async function seriesFigure({ file, input, blocks, counts }: PictureSeries): Promise<Html> {
+  const pictures = [await pictureFigure(input, `${file}, as the network sees it`, html`input`)];
+  for (const { block, picture } of blocks) {
+    const count = counts[block - 1];
+    const words = count === undefined ? '' : countsInWords(count);
+    pictures.push(
+      await pictureFigure(
+        picture,
+        `${file}, tokens after block ${block}: ${words}`,
+        html`after block ${block}: ${words}`,
+      ),
+    );
+  }
+  return html`<figure class="series">
+    <figcaption><strong>${file}</strong></figcaption>
+    <div class="strip" style="--columns:${Math.min(pictures.length, mostColumns)}">${pictures}</div>
+  </figure> `;
+}
+
+async function pictureFigure(picture: RgbImage, description: string, caption: Html): Promise<Html> {
+  const bytes = Buffer.from(await encodePng(picture)).toString('base64');
+  return html`<figure>
+    <img
+      src="data:image/png;base64,${bytes}"
+      width="${picture.width}"
+      height="${picture.height}"
+      alt="${description}"
+    />
+    <figcaption>${caption}</figcaption>
+  </figure>`;
+}
+
+/** `120 patches kept, 60 merged into 20 tokens, 16 pruned`. */
+function countsInWords({ untouched, mergedPatches, mergedTokens, prunedPatches }: TokenCounts): string {
+  if (untouched + mergedPatches === 0) return 'only the class token is left';
+  return [
+    `${untouched} patches kept`,
+    ...(mergedPatches === 0 ? [] : [`${mergedPatches} merged into ${mergedTokens}`]),
+    ...(prunedPatches === 0 ? [] : [`${prunedPatches} pruned`]),
+  ].join(', ');
+}
+
+/** What becomes of patches block by block, the mean over the images. */
+export function patchCountsSection(series: readonly PictureSeries[]): ReportSection {
+  const { length } = series[0]?.counts ?? [];
+  const rows = Array.from({ length }, (_, block) => {
+    const mean = meanCounts(series, block);
+    return [
+      block + 1,
+      ...[mean.tokens, mean.untouched, mean.mergedPatches, mean.mergedTokens, mean.prunedPatches].map(formatMean),
+    ];
+  });
+  return {
+    id: 'patches',
+    title: 'Patches per block',
+    content: dataTable(
+      { header: ['block', 'tokens', 'patches kept', 'patches merged', 'into tokens', 'patches pruned'], rows },
+      `After each block, ${series.length === 1 ? 'of the image' : `mean of ${series.length} images`}; tokens count the class token`,
+    ),
+  };
+}
+
+/** Mean over images of the counts after a block (from 0). */
+export function meanCounts(series: readonly PictureSeries[], block: number): TokenCounts {
+  const mean = (count: (counts: TokenCounts) => number): number =>
+    series.reduce((sum, { counts }) => sum + (counts[block] === undefined ? 0 : count(counts[block])), 0) /
+    series.length;
+  return {
+    tokens: mean(({ tokens }) => tokens),
+    untouched: mean(({ untouched }) => untouched),
+    mergedTokens: mean(({ mergedTokens }) => mergedTokens),
+    mergedPatches: mean(({ mergedPatches }) => mergedPatches),
+    prunedPatches: mean(({ prunedPatches }) => prunedPatches),
+  };
+}
+
+/** A whole number as it is, a mean with one decimal. */
+export function formatMean(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(1);
+}

@@ -1,0 +1,95 @@
+/** How many tokens each block prunes, merges and passes on. */
+import { barY, dotY, lineY, ruleY } from '@observablehq/plot';
+import { tokenCount } from '../../models/configuration.ts';
+import type { VisionTransformerConfiguration } from '../../models/configuration.ts';
+import { effectiveTokens } from '../../reduction/schedule.ts';
+import type { KeptNumbers } from '../../reduction/schedule.ts';
+import type { ReportSection } from '../page.ts';
+import { html } from '../html.ts';
+import { colours, plotFigure } from '../plot.ts';
+
+/** Kept tokens per block, for pruning and for merging. */
+export function tokensSection(configuration: VisionTransformerConfiguration, schedule: KeptNumbers): ReportSection {
+  const tokens = tokenCount(configuration);
+  const blocks = effectiveTokens(schedule, tokens).map((block, index) => ({ ...block, block: index + 1 }));
+  const fates = blocks.flatMap(({ block, tokensIn, pruneKept, tokensOut }) => [
+    { block, order: 0, fate: 'kept', tokens: tokensOut },
+    { block, order: 1, fate: 'merged', tokens: pruneKept - tokensOut },
+    { block, order: 2, fate: 'pruned', tokens: tokensIn - pruneKept },
+  ]);
+  const last = blocks.at(-1)?.tokensOut ?? tokens;
+  const pruned = sum(blocks.map(({ tokensIn, pruneKept }) => tokensIn - pruneKept));
+  const merged = sum(blocks.map(({ pruneKept, tokensOut }) => pruneKept - tokensOut));
+  const x = { type: 'band', label: 'block' } as const;
+  const y = { grid: true, label: 'tokens', domain: [0, tokens] } as const;
+  return {
+    id: 'tokens',
+    title: 'Tokens per block',
+    content: html`<p>
+        Of ${tokens} tokens ${merged} are merged into others and ${pruned} are pruned on the way through the
+        ${blocks.length} blocks; ${leftInWords(last, configuration)}.
+      </p>
+      <div class="plots">
+        ${plotFigure({
+          title: 'What becomes of the tokens in each block',
+          caption:
+            'A bar is as high as the number of tokens that enter the block. What is not kept is gone for all later blocks, so early steps save most.',
+          description: `Stacked bars per block: tokens kept, merged away and pruned. ${tokens} tokens enter the first block, ${last} leave the last.`,
+          legend: [
+            { label: 'kept', colour: colours.kept },
+            { label: 'merged into another', colour: colours.merged },
+            { label: 'pruned', colour: colours.pruned },
+          ],
+          plot: {
+            x,
+            y,
+            color: { domain: ['kept', 'merged', 'pruned'], range: [colours.kept, colours.merged, colours.pruned] },
+            marks: [barY(fates, { x: 'block', y: 'tokens', fill: 'fate', order: 'order' }), ruleY([0])],
+          },
+          table: {
+            header: ['block', 'tokens in', 'pruned', 'merged', 'tokens out'],
+            rows: blocks.map(({ block, tokensIn, pruneKept, tokensOut }) => [
+              block,
+              tokensIn,
+              tokensIn - pruneKept,
+              pruneKept - tokensOut,
+              tokensOut,
+            ]),
+          },
+        })}${plotFigure({
+          title: 'Kept numbers of the schedule',
+          caption:
+            'What pruning keeps and what merging keeps of it. Where the two lines are apart, the block merges; where the upper one falls below the block before, it prunes.',
+          description: 'Two lines over the blocks: tokens kept after pruning and after merging.',
+          legend: [
+            { label: 'after pruning', colour: colours.pruned },
+            { label: 'after merging', colour: colours.merged },
+            { label: 'uncompressed', colour: colours.before },
+          ],
+          plot: {
+            x: { ...x, type: 'point' },
+            y,
+            marks: [
+              ruleY([tokens], { stroke: colours.before, strokeDasharray: '4 3' }),
+              lineY(blocks, { x: 'block', y: 'pruneKept', stroke: colours.pruned, strokeWidth: 2 }),
+              dotY(blocks, { x: 'block', y: 'pruneKept', fill: colours.pruned, r: 3 }),
+              lineY(blocks, { x: 'block', y: 'mergeKept', stroke: colours.merged, strokeWidth: 2 }),
+              dotY(blocks, { x: 'block', y: 'mergeKept', fill: colours.merged, r: 3 }),
+              ruleY([0]),
+            ],
+          },
+          table: {
+            header: ['block', 'after pruning', 'after merging'],
+            rows: blocks.map(({ block, pruneKept, mergeKept }) => [block, pruneKept, mergeKept]),
+          },
+        })}
+      </div>`,
+  };
+}
+
+function leftInWords(tokens: number, { pool }: VisionTransformerConfiguration): string {
+  if (tokens > 1) return `${tokens} are left`;
+  return pool === 'class-token' ? 'the class token is left, which is all that the classifier reads' : 'one is left';
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -1,0 +1,60 @@
+/**
+ * Which token every patch of an image went into: the source map of a traced network, read as groups of patches
+ * (Figure 5 of DiffRate, arXiv 2305.17997; ToMe's `make_visualization`).
+ */
+
+/** The tokens at one place of the network as groups of patches; the class token's own column is left out. */
+export interface TokenGroups {
+  /** Per patch, row by row: the token that it is in, or `pruned`. */
+  readonly owners: Int32Array;
+  /** Per token: how many patches it stands for; 0 for the class token. */
+  readonly sizes: Int32Array;
+}
+
+/** What became of an image's patches, in numbers. */
+export interface TokenCounts {
+  /** Tokens that are left, the class token counted. */
+  readonly tokens: number;
+  /** Patches that are still tokens of their own. */
+  readonly untouched: number;
+  /** Tokens that stand for more than one patch. */
+  readonly mergedTokens: number;
+  /** Patches in those. */
+  readonly mergedPatches: number;
+  readonly prunedPatches: number;
+}
+
+/** Owner of a patch that is in no token any more. */
+export const pruned = -1;
+
+/**
+ * Reads a source map.
+ * @param source `[N, N0]`, 0 or 1: which input tokens went into a token; input token 0 is the class token. A patch that joined several
+ *   tokens (it was equally similar to them) counts for the first.
+ * @param inputTokens N0
+ */
+export function tokenGroups(source: Float32Array, inputTokens: number): TokenGroups {
+  const tokens = source.length / inputTokens;
+  const owners = new Int32Array(inputTokens - 1).fill(pruned);
+  const sizes = new Int32Array(tokens);
+  for (let token = 0; token < tokens; token++) {
+    for (let patch = 0; patch < owners.length; patch++) {
+      if ((source[token * inputTokens + patch + 1] ?? 0) < 0.5 || owners[patch] !== pruned) continue;
+      owners[patch] = token;
+      sizes[token] = (sizes[token] ?? 0) + 1;
+    }
+  }
+  return { owners, sizes };
+}
+
+/** Counts the groups. */
+export function countTokens({ owners, sizes }: TokenGroups): TokenCounts {
+  const merged = sizes.filter((size) => size > 1);
+  return {
+    tokens: sizes.length,
+    untouched: sizes.filter((size) => size === 1).length,
+    mergedTokens: merged.length,
+    mergedPatches: merged.reduce((sum, size) => sum + size, 0),
+    prunedPatches: owners.filter((owner) => owner === pruned).length,
+  };
+}

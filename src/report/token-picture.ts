@@ -1,0 +1,132 @@
+/**
+ * The picture of an image's tokens at one place of the network, as in Figure 5 of DiffRate (arXiv 2305.17997) and in ToMe's
+ * `make_visualization`: patches that are tokens of their own as they came, the patches of a merged token in their average colour
+ * with a border of that token's own colour around them, pruned patches black.
+ */
+import type { RgbImage } from '../data/pillow-resize.ts';
+import { pruned } from './token-groups.ts';
+import type { TokenGroups } from './token-groups.ts';
+
+/** A colour: red, green, blue from 0 to 255. */
+export type Colour = readonly [number, number, number];
+
+const black: Colour = [0, 0, 0];
+
+/** Pictures have at least this side in pixels, so that borders and small inputs can be seen. */
+const smallestSide = 448;
+/** A border is this share of the picture's side. */
+const sidesPerBorder = 224;
+
+/** By how much a picture of this side is enlarged. */
+export function pictureScale(side: number): number {
+  return Math.max(1, Math.ceil(smallestSide / side));
+}
+
+/** Width of borders in a picture of this side, in pixels. */
+export function borderWidth(side: number): number {
+  return Math.max(1, Math.round(side / sidesPerBorder));
+}
+
+/** An image enlarged by a whole number: every pixel becomes a square. */
+export function enlarge({ data, width, height, channels }: RgbImage, scale: number): RgbImage {
+  const result = new Uint8Array(width * scale * height * scale * 3);
+  for (let y = 0; y < height * scale; y++) {
+    for (let x = 0; x < width * scale; x++) {
+      const from = (Math.floor(y / scale) * width + Math.floor(x / scale)) * channels;
+      result.set(data.subarray(from, from + 3), (y * width * scale + x) * 3);
+    }
+  }
+  return { data: result, width: width * scale, height: height * scale, channels: 3 };
+}
+
+/**
+ * Draws tokens.
+ * @param image the network's input before normalisation, square
+ * @param patchSize side of a patch in the image's pixels; what is left over at the right and at the bottom is no patch and stays black
+ */
+export function tokenPicture(image: RgbImage, patchSize: number, groups: TokenGroups): RgbImage {
+  const scale = pictureScale(image.width);
+  const picture = enlarge(image, scale);
+  const { data, width: side } = picture as { data: Uint8Array; width: number };
+  const grid = Math.floor(image.width / patchSize);
+  const cell = patchSize * scale;
+  const border = borderWidth(side);
+  const averages = averageColours(image, patchSize, groups);
+  for (let y = 0; y < side; y++) {
+    const row = Math.floor(y / cell);
+    for (let x = 0; x < side; x++) {
+      const column = Math.floor(x / cell);
+      const colour =
+        row < grid && column < grid
+          ? colourAt(groups, averages, grid, row, column, { x: x % cell, y: y % cell, cell, border })
+          : black;
+      if (colour !== undefined) data.set(colour, (y * side + x) * 3);
+    }
+  }
+  return picture;
+}
+
+interface PlaceInPatch {
+  readonly x: number;
+  readonly y: number;
+  readonly cell: number;
+  readonly border: number;
+}
+
+/** What is painted over a pixel; `undefined` where the image shows. */
+function colourAt(
+  { owners, sizes }: TokenGroups,
+  averages: readonly Colour[],
+  grid: number,
+  row: number,
+  column: number,
+  { x, y, cell, border }: PlaceInPatch,
+): Colour | undefined {
+  const owner = owners[row * grid + column] ?? pruned;
+  if (owner === pruned) return black;
+  if ((sizes[owner] ?? 0) < 2) return undefined;
+  const near = (position: number): number => (position < border ? -1 : position >= cell - border ? 1 : 0);
+  const differs = (rows: number, columns: number): boolean => {
+    const [otherRow, otherColumn] = [row + rows, column + columns];
+    const inside = otherRow >= 0 && otherRow < grid && otherColumn >= 0 && otherColumn < grid;
+    return !inside || owners[otherRow * grid + otherColumn] !== owner;
+  };
+  const [rows, columns] = [near(y), near(x)];
+  // The neighbour across a corner counts as well, so that outlines are closed at inner corners.
+  const onBorder =
+    (rows !== 0 && differs(rows, 0)) ||
+    (columns !== 0 && differs(0, columns)) ||
+    (rows !== 0 && columns !== 0 && differs(rows, columns));
+  return onBorder ? borderColour(owners.indexOf(owner)) : averages[owner];
+}
+
+/** Mean colour of all pixels of all patches of each token, rounded. */
+function averageColours(image: RgbImage, patchSize: number, { owners, sizes }: TokenGroups): Colour[] {
+  const grid = Math.floor(image.width / patchSize);
+  const sums = Array.from(sizes, (): [number, number, number] => [0, 0, 0]);
+  for (let y = 0; y < grid * patchSize; y++) {
+    for (let x = 0; x < grid * patchSize; x++) {
+      const sum = sums[owners[Math.floor(y / patchSize) * grid + Math.floor(x / patchSize)] ?? pruned];
+      if (sum === undefined) continue;
+      const from = (y * image.width + x) * image.channels;
+      for (const channel of [0, 1, 2] as const) sum[channel] += image.data[from + channel] ?? 0;
+    }
+  }
+  return sums.map((sum, token) => {
+    const pixels = Math.max(1, (sizes[token] ?? 0) * patchSize ** 2);
+    return [Math.round(sum[0] / pixels), Math.round(sum[1] / pixels), Math.round(sum[2] / pixels)];
+  });
+}
+
+/** In turns of the colour circle: the golden angle keeps colours of neighbours apart. */
+const goldenAngle = (3 - Math.sqrt(5)) / 2;
+
+/** The border's colour of the token whose first patch this is: vivid, and another one for nearly every patch. */
+export function borderColour(firstPatch: number): Colour {
+  const hue = (firstPatch * goldenAngle * 6) % 6;
+  const channel = (offset: number): number => {
+    const distance = Math.abs(((hue + offset) % 6) - 3);
+    return Math.round(40 + 215 * Math.min(1, Math.max(0, distance - 1)));
+  };
+  return [channel(0), channel(4), channel(2)];
+}

@@ -1,0 +1,41 @@
+/** Weights to train from scratch with, as timm's `vision_transformer.py` draws them. */
+import { RandomGenerator } from '../data/random.ts';
+import { partOf } from './trained-parameters.ts';
+import type { ParameterLayout } from './trained-parameters.ts';
+
+/** Standard deviation of weights, of the position embedding, of the class token (timm's `trunc_normal_(std=.02)`, `1e-6`). */
+const weightDeviation = 0.02;
+const classTokenDeviation = 1e-6;
+
+/** `N(0, deviation²)` within two deviations. */
+function truncatedNormal(random: RandomGenerator, deviation: number): number {
+  for (;;) {
+    const value = random.normal();
+    if (Math.abs(value) <= 2) return value * deviation;
+  }
+}
+
+/**
+ * A vector of fresh weights: norms are ones and zeros, biases zeros, the patch embedding as PyTorch initialises a convolution
+ * (`U(−1/√inputs, 1/√inputs)`), everything else truncated normal. Each parameter is drawn from its own fork of the seed.
+ */
+export function initialWeights(layout: ParameterLayout, seed: number): Float32Array {
+  const vector = new Float32Array(layout.length);
+  for (const parameter of layout.parameters) {
+    const { name, shape } = parameter;
+    const values = partOf(vector, parameter);
+    const random = new RandomGenerator(seed).fork('initialization', name);
+    if (/norm\d?\.weight$/.test(name)) {
+      values.fill(1);
+    } else if (name === 'cls_token') {
+      for (let index = 0; index < values.length; index++) values[index] = random.normal() * classTokenDeviation;
+    } else if (name.startsWith('patch_embed.proj')) {
+      const patch = layout.parameters.find((other) => other.name === 'patch_embed.proj.weight')?.shape ?? shape;
+      const bound = 1 / Math.sqrt(patch.slice(1).reduce((product, size) => product * size, 1));
+      for (let index = 0; index < values.length; index++) values[index] = random.uniform(-bound, bound);
+    } else if (!name.endsWith('.bias')) {
+      for (let index = 0; index < values.length; index++) values[index] = truncatedNormal(random, weightDeviation);
+    }
+  }
+  return vector;
+}

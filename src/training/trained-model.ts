@@ -1,0 +1,107 @@
+/**
+ * Writes a trained network as a model folder that `loadModel` loads: `model.safetensors` with timm's names, `config.json`,
+ * `preprocessor_config.json`, the training's log, and the schedule that it was trained with.
+ */
+import { join } from 'node:path';
+import { safetensorsLayout } from '../checkpoints/safetensors.ts';
+import { float32Values } from '../checkpoints/weights.ts';
+import type { Weights, WeightTensor } from '../checkpoints/weights.ts';
+import { float16Bits } from '../exporting/float16.ts';
+import { diffrateMember, modelConfiguration, preprocessorConfiguration } from '../exporting/model-configuration.ts';
+import { checkTarget, readJsonIfThere, writeFolder } from '../exporting/staged-folder.ts';
+import type { FolderFile, FolderKind } from '../exporting/staged-folder.ts';
+import type { Labels } from '../loading/labels.ts';
+import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import { parametersFromWeights } from '../models/parameters.ts';
+import { serializeSchedule } from '../reduction/schedule.ts';
+import type { Schedule } from '../reduction/schedule.ts';
+import { weightsOf } from './trained-parameters.ts';
+import type { ParameterLayout } from './trained-parameters.ts';
+import { logText } from './training-log.ts';
+import type { TrainingLogRow } from './training-log.ts';
+
+/** Precisions of the weights file. */
+export const weightDtypes = ['fp32', 'fp16'] as const;
+
+/** `fp16` halves the file; the weights are rounded. */
+export type WeightDtype = (typeof weightDtypes)[number];
+
+/** What to write. */
+export interface TrainedModel {
+  readonly directory: string;
+  readonly name: string;
+  readonly configuration: VisionTransformerConfiguration;
+  readonly labels: Labels | undefined;
+  readonly layout: ParameterLayout;
+  /** Weights in that layout. */
+  readonly weights: Float32Array;
+  readonly dtype: WeightDtype;
+  readonly rows: readonly TrainingLogRow[];
+  /** Kept numbers that the network was trained with. */
+  readonly schedule?: Schedule | undefined;
+}
+
+const folderKind: FolderKind = {
+  foreign: ['config.json', 'model.safetensors', 'preprocessor_config.json', 'README.md', 'onnx', '.git'],
+  isOurs: async (folder) => (await readJsonIfThere(join(folder, 'config.json')))?.[diffrateMember] !== undefined,
+  replaced: ['schedule.json'],
+};
+
+/**
+ * Checks before long work that a model could be written there, as far as can be told without writing.
+ * @throws {DiffrateError} where the folder holds something that is not ours to replace.
+ */
+export async function checkTrainedModelDirectory(directory: string): Promise<void> {
+  await checkTarget(directory, folderKind);
+}
+
+/**
+ * Writes the folder, as a whole or not at all.
+ * @returns paths and sizes of its files.
+ * @throws {DiffrateError} where it cannot be written.
+ */
+export async function writeTrainedModel(model: TrainedModel): Promise<{ path: string; bytes: number }[]> {
+  const { directory, name, configuration, labels, layout, weights, dtype, rows, schedule } = model;
+  const named = weightsOf(layout, weights);
+  const { header, tensors } = safetensorsLayout(dtype === 'fp16' ? inHalfPrecision(named) : named, { format: 'pt' });
+  const loaded = {
+    name,
+    configuration,
+    parameters: parametersFromWeights(named, name),
+    labels,
+    parameterCount: layout.length,
+    source: name,
+    warnings: [],
+  };
+  const config = modelConfiguration(loaded, { defaultDtype: 'fp32', externalDataFiles: [], kept: undefined });
+  const files: FolderFile[] = [
+    { path: 'model.safetensors', content: [header, ...tensors.map(({ bytes }) => bytes)] },
+    { path: 'training.csv', content: logText(rows) },
+    ...(schedule === undefined ? [] : [{ path: 'schedule.json', content: serializeSchedule(schedule) }]),
+    { path: 'preprocessor_config.json', content: jsonText(preprocessorConfiguration(configuration.preprocessing)) },
+    // Mean pooling is what Hugging Face's MAE encoders are read with.
+    {
+      path: 'config.json',
+      content: jsonText({ ...config, ...(configuration.pool === 'mean' && { model_type: 'vit_mae' }) }),
+    },
+  ];
+  await writeFolder(directory, files, folderKind);
+  return files.map(({ path, content }) => ({
+    path,
+    bytes:
+      typeof content === 'string'
+        ? Buffer.byteLength(content)
+        : content.reduce((sum, chunk) => sum + chunk.byteLength, 0),
+  }));
+}
+
+function inHalfPrecision(weights: Weights): Weights {
+  return new Map(
+    [...weights].map(([name, tensor]): [string, WeightTensor] => {
+      const bits = float16Bits(float32Values(tensor));
+      return [name, { ...tensor, type: 'float16', bytes: new Uint8Array(bits.buffer) }];
+    }),
+  );
+}
+
+const jsonText = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;

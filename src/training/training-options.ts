@@ -1,0 +1,85 @@
+/** What a training run is asked for, what it says meanwhile, and what it gives. */
+import type { SkippedImage } from '../data/batches.ts';
+import type { ImageFolder } from '../data/image-folder.ts';
+import type { Network } from '../loading/network-session.ts';
+import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import type { KeptNumbers } from '../reduction/schedule.ts';
+import type { Device } from '../runtime/runtime.ts';
+import type { TrainingRecipe } from './recipe.ts';
+import type { ParameterLayout } from './trained-parameters.ts';
+import type { TrainingLogRow } from './training-log.ts';
+
+/** How to train. */
+export interface TrainingOptions {
+  /** Name of the network that is trained, for files and sentences. */
+  readonly name: string;
+  readonly configuration: VisionTransformerConfiguration;
+  /** The network to start from, and the teacher where the recipe has one; without it training starts from random weights. */
+  readonly start?: Network | undefined;
+  readonly recipe: TrainingRecipe;
+  /** Kept numbers per block: tokens are then really dropped while training. */
+  readonly schedule?: KeptNumbers | undefined;
+  readonly folder: ImageFolder;
+  /** Images to evaluate on after each epoch. */
+  readonly evaluation?: ImageFolder | undefined;
+  /** The same seed gives the same weights on the same machine and device. */
+  readonly seed: number;
+  readonly device?: Device | undefined;
+  readonly threads?: number | undefined;
+  /** Path of the file that a run which was stopped continues from. */
+  readonly checkpoint?: string | undefined;
+  /** Seconds between checkpoints, default 60. */
+  readonly checkpointSeconds?: number | undefined;
+  /** Continue from that file. */
+  readonly resume: boolean;
+  /** Path of a CSV file that the run's course is written to while it goes on. */
+  readonly log?: string | undefined;
+  /** Fail at the first image that cannot be decoded instead of leaving it out. */
+  readonly strict?: boolean | undefined;
+  /** Called once for each image that is left out. */
+  readonly onWarning?: ((message: string) => void) | undefined;
+  /** Stops the run after the present step, with its checkpoint written. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** How far a run is. */
+export interface TrainingProgress {
+  readonly step: number;
+  readonly steps: number;
+  /** Times the images were gone through. */
+  readonly epoch: number;
+  /** Running mean of the loss in nats, less the targets' own entropy where a teacher gives them. */
+  readonly loss: number;
+  readonly learningRate: number;
+  readonly imagesPerSecond: number;
+  readonly secondsLeft: number;
+  /** What the last evaluation gave. */
+  readonly evaluation?: EvaluatedEpoch | undefined;
+}
+
+/** An evaluation after an epoch. */
+export interface EvaluatedEpoch {
+  /** In percent, against labels. */
+  readonly top1: number | null;
+  /** Cross-entropy with labels, in nats. */
+  readonly loss: number | null;
+  /** KL divergence to the network that training started from, without a schedule, in nats. */
+  readonly kl: number | null;
+}
+
+/** What a run gives. */
+export interface TrainingOutcome {
+  /** The averaged weights where the recipe averages, else the last ones. */
+  readonly weights: Float32Array;
+  readonly layout: ParameterLayout;
+  readonly rows: readonly TrainingLogRow[];
+  readonly steps: number;
+  /** Time spent, interrupted runs together. */
+  readonly seconds: number;
+  /** Running mean of the loss at the end. */
+  readonly loss: number;
+  readonly evaluation: EvaluatedEpoch | undefined;
+  /** Largest resident memory of the process, in bytes. */
+  readonly peakMemoryBytes: number;
+  readonly skipped: readonly SkippedImage[];
+}

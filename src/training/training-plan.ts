@@ -1,0 +1,79 @@
+/** A run's options settled: how many steps of how many images, at which learning rate, from which weights. */
+import { createHash } from 'node:crypto';
+import { checkLabels } from '../data/image-folder.ts';
+import { DiffrateError } from '../errors.ts';
+import { initialWeights } from './initialization.ts';
+import type { LearningRateCourse } from './learning-rate.ts';
+import { layoutOf, vectorOf } from './trained-parameters.ts';
+import type { ParameterLayout } from './trained-parameters.ts';
+import type { TrainingOptions } from './training-options.ts';
+
+/** Everything that a run needs besides its options. */
+export interface TrainingPlan {
+  readonly layout: ParameterLayout;
+  /** The weights to start with, a copy. */
+  readonly weights: Float32Array;
+  readonly steps: number;
+  readonly microBatches: number;
+  readonly microBatchSize: number;
+  /** Images per optimizer step. */
+  readonly batchSize: number;
+  readonly learningRate: LearningRateCourse;
+  /** What makes two runs the same: network, start, images and every setting. */
+  readonly identity: string;
+}
+
+/**
+ * Settles the options.
+ * @throws {DiffrateError} where labels are wanted and there are none or some are out of range, a teacher is wanted and there is none, or
+ *   the network has no classifier.
+ */
+export function planTraining(options: TrainingOptions): TrainingPlan {
+  const { name, configuration, start, recipe, folder, seed } = options;
+  if (configuration.classes === 0) {
+    throw new DiffrateError(`${name} has no classifier, and training needs its answers; give a network with a head.`);
+  }
+  if (recipe.targets === 'teacher' && start === undefined) {
+    throw new DiffrateError('There is no teacher for a network that is trained from scratch: train on labels.');
+  }
+  if (recipe.patchDropout > 0 && options.schedule !== undefined) {
+    throw new DiffrateError(
+      'A schedule counts all tokens of an image, and patch dropout takes some away: train with one of the two.',
+    );
+  }
+  if (recipe.targets === 'labels') {
+    if (!folder.labelled) {
+      throw new DiffrateError(
+        `The image folder '${folder.directory}' has no labels, and there is no teacher: add a labels.csv or class sub-folders${start === undefined ? '' : ', or leave out --labels'}.`,
+      );
+    }
+    checkLabels(folder, configuration.classes);
+  }
+  const layout = layoutOf(configuration, start === undefined ? undefined : start.parameters.has);
+  const weights = start === undefined ? initialWeights(layout, seed) : vectorOf(layout, start.parameters);
+  const microBatchSize = Math.min(recipe.batchSize, recipe.microBatchSize);
+  const microBatches = Math.ceil(recipe.batchSize / microBatchSize);
+  const batchSize = microBatches * microBatchSize;
+  const stepsPerEpoch = folder.images.length / batchSize;
+  const steps = recipe.steps ?? Math.max(1, Math.ceil(recipe.epochs * stepsPerEpoch));
+  const warmUpSteps = Math.min(Math.round(recipe.warmUpEpochs * stepsPerEpoch), Math.floor(steps / 2));
+  return {
+    layout,
+    weights,
+    steps,
+    microBatches,
+    microBatchSize,
+    batchSize,
+    learningRate: { peak: recipe.learningRate, final: recipe.finalLearningRate, warmUpSteps, steps },
+    identity: identityOf(options, weights, steps),
+  };
+}
+
+function identityOf(options: TrainingOptions, weights: Float32Array, steps: number): string {
+  const { name, configuration, recipe, schedule, folder, seed } = options;
+  const hash = (value: string | Uint8Array): string => createHash('sha256').update(value).digest('hex').slice(0, 12);
+  const kept = schedule === undefined ? null : [schedule.pruneKept, schedule.mergeKept];
+  const settings = hash(JSON.stringify([configuration, recipe, kept]));
+  const bytes = new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength);
+  return `${name}, ${steps} steps, seed ${seed}, settings ${settings}, start ${hash(bytes)}, images ${hash(JSON.stringify(folder.images))}`;
+}

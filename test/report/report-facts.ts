@@ -1,0 +1,87 @@
+/** A compression as its report takes it, made up but for the pictures, with names that try to break out of the page. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { EvaluationResult } from '../../src/evaluation/evaluate.ts';
+import { openImageFolder } from '../../src/data/image-folder.ts';
+import type { ThroughputRun } from '../../src/evaluation/throughput.ts';
+import { diffRate } from '../../src/reduction/methods/diffrate.ts';
+import { drawPictures } from '../../src/report/picture-series.ts';
+import type { CompressionFacts } from '../../src/report/report.ts';
+import { randomModel, smallConfiguration, smallSchedule, writeRandomImage } from '../random-network.ts';
+
+/** A file name that would be script if it were not escaped. */
+export const hostileName = `<img src=x onerror=alert(1)> & "'quoted'".png`;
+
+const run = (batch: number, before: number, after: number): ThroughputRun => ({
+  batch,
+  device: 'cpu',
+  imagesPerSecond: (1000 * batch) / after,
+  baselineImagesPerSecond: (1000 * batch) / before,
+  speedup: before / after,
+  flopsRatio: 1.6,
+  milliseconds: after,
+  baselineMilliseconds: before,
+});
+
+const result = (changes: Partial<EvaluationResult>): EvaluationResult => ({
+  model: 'small-vit',
+  method: 'diffrate',
+  schedule: null,
+  skipped: [],
+  gflops: 0.001,
+  imagesPerSecond: 100,
+  images: 40,
+  top1: 75,
+  top5: 95,
+  loss: 1.25,
+  agreement: 97.5,
+  kl: 0.0123,
+  ...changes,
+});
+
+/** Draws two images of `directory` and makes up the rest. */
+export async function compressionFacts(directory: string): Promise<CompressionFacts> {
+  mkdirSync(directory, { recursive: true });
+  await writeRandomImage(join(directory, hostileName), 50, 40);
+  await writeRandomImage(join(directory, 'plain.png'), 40, 50, 2);
+  const folder = await openImageFolder(directory);
+  const pictures = await drawPictures({
+    network: randomModel(),
+    reducer: diffRate(smallSchedule, 17),
+    folder,
+    images: folder.images,
+    blocks: [1, 4],
+  });
+  return {
+    model: 'small <script>alert(2)</script> vit',
+    configuration: smallConfiguration,
+    schedule: smallSchedule,
+    target: 0.001,
+    measurements: {
+      gflops: { before: 0.002, after: 0.001, realBefore: 0.002, realAfter: 0.0009 },
+      evaluation: {
+        before: result({ top1: 76.25, agreement: 100, kl: 0 }),
+        after: result({ skipped: [{ file: 'x.png', reason: 'broken' }] }),
+      },
+      data: '40 images of <b>mine</b>',
+      runs: [run(1, 10, 6), run(16, 120, 70)],
+      machine: '2 cores of "a machine"',
+    },
+    history: [
+      ...Array.from({ length: 900 }, (_, step) => ({
+        phase: 'gradients' as const,
+        step,
+        loss: 0.02 - step * 1e-5,
+        gflops: 0.001,
+      })),
+      ...Array.from({ length: 5 }, (_, step) => ({
+        phase: 'local search' as const,
+        step: 8 * step,
+        loss: 0.01,
+        gflops: 0.001,
+      })),
+    ],
+    pictures,
+    provenance: { command: `diffrate compress '<i>x</i>'`, facts: [['seed', 0]] },
+  };
+}

@@ -1,0 +1,241 @@
+/** The report as a file and in a browser: complete, self-contained, escaped, light and dark. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseHTML } from 'linkedom';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { DiffrateError } from '../../src/errors.ts';
+import { escapeHtml, html, Html } from '../../src/report/html.ts';
+import { reportPage } from '../../src/report/page.ts';
+import { compressionReport, picturesReport } from '../../src/report/report.ts';
+import type { CompressionFacts } from '../../src/report/report.ts';
+import { writeReport } from '../../src/report/report-file.ts';
+import { browserPath, startBrowser } from './browser.ts';
+import { compressionFacts, hostileName } from './report-facts.ts';
+
+let directory = '';
+let facts: CompressionFacts;
+let text = '';
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'diffrate-report-'));
+  facts = await compressionFacts(join(directory, 'images'));
+  text = reportPage(await compressionReport(facts));
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const documentOf = (page: string): Document => parseHTML(page).document as unknown as Document;
+
+describe('html', () => {
+  it('escapes text and numbers, takes HTML as it is, and leaves out what is nothing', () => {
+    const value = html`<p title="${'"a" & <b>'}">${[1, new Html('<br>'), "it's", null, undefined, false, ['<']]}</p>`;
+    expect(value.text).toBe('<p title="&quot;a&quot; &amp; &lt;b&gt;">1<br>it&#39;s&lt;</p>');
+    expect(escapeHtml('&lt;')).toBe('&amp;lt;');
+  });
+});
+
+describe('the report of a compression', () => {
+  it('has all sections, each with what it is about', () => {
+    const page = documentOf(text);
+    const sections = Array.from(page.querySelectorAll('section')).map((section) => [
+      section.id,
+      section.querySelectorAll('svg').length,
+      section.querySelectorAll('img').length,
+    ]);
+    expect(sections).toEqual([
+      ['headline', 0, 0],
+      ['tokens', 2, 0],
+      ['flops', 1, 0],
+      ['speed', 2, 0],
+      ['accuracy', 0, 0],
+      ['search', 4, 0],
+      ['pictures', 0, 6],
+      ['provenance', 0, 0],
+    ]);
+    const words = page.querySelector('#headline')?.textContent ?? '';
+    for (const word of [
+      '0.001 G',
+      '−50 %',
+      '6.0 ms',
+      '1.67×',
+      '228.6 images/s',
+      '75.00 %',
+      '76.25 %',
+      '97.50 %',
+      '0.0123',
+    ])
+      expect(words).toContain(word);
+    expect(page.querySelector('#accuracy')?.textContent).toMatch(/One image could not be decoded and is left out/);
+    for (const link of Array.from(page.querySelectorAll('nav a')))
+      expect(page.querySelector(link.getAttribute('href') ?? '')).not.toBeNull();
+  });
+
+  it('shows the schedule in its table', () => {
+    const rows = Array.from(documentOf(text).querySelectorAll('#tokens figure:first-of-type tbody tr')).map((row) =>
+      Array.from(row.children).map((cell) => cell.textContent),
+    );
+    // smallSchedule: 17 → 17, 14, 10, 5 tokens; pruned to 17, 15, 12, 8 before.
+    expect(rows).toEqual([
+      ['1', '17', '0', '0', '17'],
+      ['2', '17', '2', '1', '14'],
+      ['3', '14', '2', '2', '10'],
+      ['4', '10', '2', '3', '5'],
+    ]);
+  });
+
+  it('labels every axis, captions and describes every plot and picture', () => {
+    const page = documentOf(text);
+    for (const figure of Array.from(page.querySelectorAll('.plots figure'))) {
+      const labels = Array.from(figure.querySelectorAll('svg [aria-label$="axis label"]')).map(
+        (label) => label.textContent,
+      );
+      const grouped = figure.closest('#speed') !== null;
+      expect(labels).toHaveLength(grouped ? 1 : 2);
+      for (const label of labels) expect(label?.length).toBeGreaterThan(3);
+      expect(figure.querySelector('figcaption')?.textContent?.length).toBeGreaterThan(40);
+      expect(figure.querySelector('svg')?.getAttribute('aria-label')?.length).toBeGreaterThan(20);
+      expect(figure.querySelectorAll('details tbody tr').length).toBeGreaterThan(1);
+    }
+    for (const image of Array.from(page.querySelectorAll('img')))
+      expect(image.getAttribute('alt')?.length).toBeGreaterThan(10);
+    expect(page.querySelectorAll('.plots figure').length).toBe(9);
+  });
+
+  it('needs nothing from elsewhere and runs no script', () => {
+    const page = documentOf(text);
+    expect(page.querySelectorAll('script, link, iframe, object, embed, base, form')).toHaveLength(0);
+    for (const element of Array.from(page.querySelectorAll('*'))) {
+      for (const { name, value } of Array.from(element.attributes)) {
+        expect(name).not.toMatch(/^on/);
+        if (['src', 'srcset', 'poster', 'data'].includes(name)) expect(value).toMatch(/^data:image\/png;base64,/);
+        if (name === 'href' || name === 'xlink:href') expect(value).toMatch(/^#/);
+        if (name !== 'src' && !name.startsWith('xmlns')) expect(value).not.toMatch(/https?:|url\(/);
+      }
+    }
+    for (const style of Array.from(page.querySelectorAll('style')))
+      expect(style.textContent).not.toMatch(/@import|url\(|https?:/);
+    expect(page.querySelector('meta[http-equiv]')?.getAttribute('content')).toMatch(/default-src 'none'/);
+  });
+
+  it('escapes names, labels and commands', () => {
+    expect(text).not.toMatch(/<script|<img src=x|<b>mine|<i>x/);
+    expect(text).toContain(escapeHtml(hostileName));
+    const page = documentOf(text);
+    expect(page.querySelector('title')?.textContent).toBe('small <script>alert(2)</script> vit, compressed');
+    expect(page.querySelector('#provenance code')?.textContent).toBe(`diffrate compress '<i>x</i>'`);
+    expect(page.querySelector('#pictures strong')?.textContent).toBe(hostileName);
+  });
+
+  it('tells only what is known: no images, no labels, a published schedule', async () => {
+    const { measurements } = facts;
+    const bare = documentOf(
+      reportPage(
+        await compressionReport({
+          ...facts,
+          measurements: { ...measurements, evaluation: null },
+          history: [],
+          pictures: [],
+        }),
+      ),
+    );
+    expect(Array.from(bare.querySelectorAll('section')).map(({ id }) => id)).toEqual([
+      'headline',
+      'tokens',
+      'flops',
+      'speed',
+      'provenance',
+    ]);
+    expect(bare.querySelector('main')?.textContent).not.toMatch(/NaN|undefined|null|Infinity/);
+    const { evaluation } = measurements;
+    if (evaluation === null) throw new Error('the facts have an evaluation');
+    const unlabelled = { ...evaluation.after, top1: null, top5: null, loss: null };
+    const page = documentOf(
+      reportPage(
+        await compressionReport({
+          ...facts,
+          measurements: { ...measurements, evaluation: { before: unlabelled, after: unlabelled } },
+        }),
+      ),
+    );
+    expect(page.querySelector('#headline')?.textContent).not.toContain('Top-1');
+    expect(page.querySelector('#accuracy')?.textContent).toContain('no labels');
+  });
+
+  it('stays small where a search was long', () => {
+    expect(text.length).toBeLessThan(2_000_000);
+    expect(documentOf(text).querySelectorAll('#search details tbody tr').length).toBeLessThan(150);
+  });
+});
+
+describe('the report file', () => {
+  it('is written as a whole or not at all, in one sentence', async () => {
+    const page = await compressionReport({ ...facts, pictures: [] });
+    const folder = join(directory, 'written');
+    mkdirSync(join(folder, 'report.html', 'in the way'), { recursive: true });
+    const written = writeReport(join(folder, 'report.html'), page);
+    await expect(written).rejects.toThrow(DiffrateError);
+    await expect(written).rejects.toThrow(/report\.html cannot be written \(.*\): see that its folder/);
+    expect(readdirSync(folder)).toEqual(['report.html']);
+    await writeReport(join(folder, 'other.html'), page);
+    expect(readFileSync(join(folder, 'other.html'), 'utf8')).toBe(reportPage(page));
+    expect(readdirSync(folder).sort()).toEqual(['other.html', 'report.html']);
+  });
+});
+
+describe.skipIf(browserPath === undefined)('in a browser', () => {
+  let browser: Browser;
+  beforeAll(async () => {
+    browser = await startBrowser();
+  });
+  afterAll(() => browser?.close());
+
+  it.each(['compression', 'pictures'])(
+    'the report of %s opens from disk, in light and in dark, wide and narrow',
+    async (kind) => {
+      const file = join(directory, `${kind}.html`);
+      const provenance = facts.provenance;
+      await writeReport(
+        file,
+        kind === 'compression' ? await compressionReport(facts) : await picturesReport({ ...facts, provenance }),
+      );
+      const backgrounds: string[] = [];
+      for (const colorScheme of ['light', 'dark'] as const) {
+        const page = await browser.newPage({ colorScheme, viewport: { width: 390, height: 800 } });
+        const said: string[] = [];
+        const requested: string[] = [];
+        page.on('console', (message) => said.push(message.text()));
+        page.on('pageerror', (error) => said.push(error.message));
+        page.on('dialog', (dialog) => {
+          said.push(dialog.message());
+          void dialog.dismiss();
+        });
+        page.on('request', (request) => requested.push(request.url()));
+        await page.goto(pathToFileURL(file).href);
+        const seen = await page.evaluate(() => ({
+          images: Array.from(document.images).map(({ naturalWidth, complete }) => [naturalWidth, complete]),
+          background: getComputedStyle(document.body).backgroundColor,
+          text: getComputedStyle(document.body).color,
+          overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          fills: Array.from(document.querySelectorAll('#tokens svg rect')).map((bar) => getComputedStyle(bar).fill),
+        }));
+        expect(seen.images).toEqual(Array.from({ length: 6 }, () => [448, true]));
+        expect(seen.overflow).toBe(0);
+        expect(seen.text).not.toBe(seen.background);
+        // Colours of the page's style really reach the plots: kept, merged and pruned differ.
+        expect(new Set(seen.fills).size).toBe(3);
+        expect(seen.fills).not.toContain('rgb(0, 0, 0)');
+        expect(said).toEqual([]);
+        expect(requested.filter((url) => !url.startsWith('data:'))).toEqual([pathToFileURL(file).href]);
+        backgrounds.push(seen.background);
+        await page.setViewportSize({ width: 1280, height: 800 });
+        expect(
+          await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth),
+        ).toBe(0);
+        await page.close();
+      }
+      expect(backgrounds[0]).not.toBe(backgrounds[1]);
+    },
+  );
+});

@@ -1,0 +1,171 @@
+/** Token groups and their pictures against plain computations on cases small enough to see. */
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { RgbImage } from '../../src/data/pillow-resize.ts';
+import { countTokens, pruned, tokenGroups } from '../../src/report/token-groups.ts';
+import { borderColour, borderWidth, enlarge, pictureScale, tokenPicture } from '../../src/report/token-picture.ts';
+
+/** A source map `[N, N0]` from lists of the patches (from 0) in each token; token 0 is the class token. */
+function sourceMap(tokens: readonly (readonly number[])[], patches: number): Float32Array {
+  const source = new Float32Array((tokens.length + 1) * (patches + 1));
+  source[0] = 1;
+  for (const [token, members] of tokens.entries()) {
+    for (const patch of members) source[(token + 1) * (patches + 1) + patch + 1] = 1;
+  }
+  return source;
+}
+
+/** An image whose every pixel differs. */
+function gradientImage(side: number): RgbImage {
+  const data = Uint8Array.from({ length: side * side * 3 }, (_, index) => (index * 7 + 3) % 251);
+  return { data, width: side, height: side, channels: 3 };
+}
+
+const pixel = ({ data, width }: RgbImage, x: number, y: number): number[] => [
+  ...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3),
+];
+
+describe('token groups', () => {
+  it('are read from a source map, the class token left out', () => {
+    const groups = tokenGroups(sourceMap([[2], [0, 5], [1, 3, 4]], 8), 9);
+    expect([...groups.owners]).toEqual([2, 3, 1, 3, 3, 2, pruned, pruned]);
+    expect([...groups.sizes]).toEqual([0, 1, 2, 3]);
+    expect(countTokens(groups)).toEqual({
+      tokens: 4,
+      untouched: 1,
+      mergedTokens: 2,
+      mergedPatches: 5,
+      prunedPatches: 2,
+    });
+  });
+
+  it('count a patch once that joined two tokens', () => {
+    const groups = tokenGroups(
+      sourceMap(
+        [
+          [0, 2],
+          [1, 2],
+        ],
+        3,
+      ),
+      4,
+    );
+    expect([...groups.owners]).toEqual([1, 2, 1]);
+    expect(countTokens(groups)).toMatchObject({ mergedPatches: 2, untouched: 1, prunedPatches: 0 });
+  });
+
+  it('find every patch of any partition again', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: -1, max: 5 }), { minLength: 1, maxLength: 30 }), (owners) => {
+        const tokens = [0, 1, 2, 3, 4, 5].map((token) =>
+          owners.flatMap((owner, patch) => (owner === token ? [patch] : [])),
+        );
+        const groups = tokenGroups(sourceMap(tokens, owners.length), owners.length + 1);
+        expect([...groups.owners]).toEqual(owners.map((owner) => (owner < 0 ? pruned : owner + 1)));
+        const { untouched, mergedPatches, prunedPatches } = countTokens(groups);
+        expect(untouched + mergedPatches + prunedPatches).toBe(owners.length);
+      }),
+    );
+  });
+});
+
+describe('the picture of tokens', () => {
+  // 3×3 patches of 4 pixels: an L of merged patches, one more patch of the same token apart, a pair, a pruned one, two untouched.
+  //   1 2 2
+  //   1 1 .
+  //   3 # 1
+  const patchSize = 4;
+  const owners = [1, 2, 2, 1, 1, 3, 4, pruned, 1];
+  const image = gradientImage(3 * patchSize);
+  const groups = tokenGroups(sourceMap([[0, 3, 4, 8], [1, 2], [5], [6]], 9), 10);
+  const scale = pictureScale(image.width);
+  const cell = patchSize * scale;
+  const picture = tokenPicture(image, patchSize, groups);
+  const border = borderWidth(picture.width);
+  const centre = (patch: number): number[] =>
+    pixel(picture, Math.floor(((patch % 3) + 0.5) * cell), Math.floor((Math.floor(patch / 3) + 0.5) * cell));
+
+  /** Mean of all pixels of some patches, one by one. */
+  function average(patches: readonly number[]): number[] {
+    return [0, 1, 2].map((channel) => {
+      let [sum, count] = [0, 0];
+      for (let y = 0; y < image.height; y++) {
+        for (let x = 0; x < image.width; x++) {
+          if (!patches.includes(Math.floor(y / patchSize) * 3 + Math.floor(x / patchSize))) continue;
+          sum += image.data[(y * image.width + x) * 3 + channel] ?? 0;
+          count += 1;
+        }
+      }
+      return Math.round(sum / count);
+    });
+  }
+
+  it('is large enough to see', () => {
+    expect([...groups.owners]).toEqual(owners);
+    expect(picture).toMatchObject({ width: 12 * scale, height: 12 * scale, channels: 3 });
+    expect(picture.width).toBeGreaterThanOrEqual(448);
+    expect(pictureScale(28)).toBe(16);
+    expect(pictureScale(500)).toBe(1);
+  });
+
+  it('paints merged patches with the average colour of all of them, wherever they lie', () => {
+    for (const patch of [0, 3, 4, 8]) expect(centre(patch)).toEqual(average([0, 3, 4, 8]));
+    for (const patch of [1, 2]) expect(centre(patch)).toEqual(average([1, 2]));
+    expect(average([0, 3, 4, 8])).not.toEqual(average([1, 2]));
+  });
+
+  it('rounds averages to the nearest colour', () => {
+    const data = Uint8Array.from([0, 0, 0, 1, 3, 5, 0, 0, 0, 0, 0, 0]);
+    const halves = tokenPicture({ data, width: 2, height: 2, channels: 3 }, 1, tokenGroups(sourceMap([[0, 1]], 4), 5));
+    expect(pixel(halves, 112, 112)).toEqual([1, 2, 3]);
+    expect(pixel(halves, 112, 336)).toEqual([0, 0, 0]);
+  });
+
+  it('leaves patches alone that are tokens of their own, and blackens pruned ones', () => {
+    const original = enlarge(image, scale);
+    const wrong: string[] = [];
+    for (let y = 0; y < picture.height; y++) {
+      for (let x = 0; x < picture.width; x++) {
+        const owner = owners[Math.floor(y / cell) * 3 + Math.floor(x / cell)];
+        if (owner === 1 || owner === 2) continue;
+        const expected = owner === pruned ? '0,0,0' : pixel(original, x, y).join();
+        if (pixel(picture, x, y).join() !== expected) wrong.push(`${x}, ${y}`);
+      }
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('outlines merged tokens in their own colour, and nothing else', () => {
+    const colours = new Map([
+      [1, borderColour(0)],
+      [2, borderColour(1)],
+    ]);
+    const averages = new Map([
+      [1, average([0, 3, 4, 8])],
+      [2, average([1, 2])],
+    ]);
+    const ownerAt = (x: number, y: number): number | undefined =>
+      x < 0 || y < 0 || x >= picture.width || y >= picture.height
+        ? undefined
+        : owners[Math.floor(y / cell) * 3 + Math.floor(x / cell)];
+    for (let y = 0; y < picture.height; y++) {
+      for (let x = 0; x < picture.width; x++) {
+        const owner = ownerAt(x, y);
+        const colour = owner === undefined ? undefined : colours.get(owner);
+        if (colour === undefined) continue;
+        // Another owner within a border's width, in any direction: the plain meaning of an outline.
+        let outline = false;
+        for (const dx of [-border, 0, border])
+          for (const dy of [-border, 0, border]) outline ||= ownerAt(x + dx, y + dy) !== owner;
+        const expected = outline ? colour : (averages.get(owner ?? 0) ?? []);
+        if (pixel(picture, x, y).join() !== expected.join()) {
+          expect.fail(`pixel ${x}, ${y} is ${pixel(picture, x, y).join()} and not ${expected.join()}`);
+        }
+      }
+    }
+  });
+
+  it('has a border colour of its own for every patch of a picture', () => {
+    expect(new Set(Array.from({ length: 256 }, (_, patch) => borderColour(patch).join())).size).toBeGreaterThan(240);
+  });
+});

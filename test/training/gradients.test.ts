@@ -1,0 +1,160 @@
+/** Gradients of all weights of whole networks: in float64 against central finite differences, and as ONNX Runtime computes them. */
+import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../../src/graph/tensor.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
+import { floats } from '../../src/runtime/runtime.ts';
+import { drawDropPath } from '../../src/training/drop-path-draws.ts';
+import { trainingGraph } from '../../src/training/training-graph.ts';
+import type { TrainingGraphOptions } from '../../src/training/training-graph.ts';
+import { TrainingStep } from '../../src/training/training-step.ts';
+import { layoutOf, partOf } from '../../src/training/trained-parameters.ts';
+import { RandomGenerator } from '../../src/data/random.ts';
+import type { Float64Tensor } from '../graph/float64-array.ts';
+import { interpret } from '../graph/float64-interpreter.ts';
+import { randomValues } from '../random-network.ts';
+import { tinyConfiguration, tinySchedule, tinyWeights } from './tiny-network.ts';
+
+const images = 2;
+const step = 1e-5;
+
+const networks = {
+  'class token': tinyConfiguration,
+  'mean of patches': { ...tinyConfiguration, pool: 'mean' as const },
+};
+
+const cases: readonly [string, Omit<TrainingGraphOptions, 'layout'>][] = Object.entries(networks).flatMap(
+  ([name, configuration]): [string, Omit<TrainingGraphOptions, 'layout'>][] => [
+    [`${name}, plain`, { configuration, dropPath: 0 }],
+    [`${name}, drop path`, { configuration, dropPath: 0.4 }],
+    [
+      `${name}, tokens dropped`,
+      // The last block of mean-pooled networks keeps what it gets.
+      {
+        configuration,
+        dropPath: 0.2,
+        schedule: name === 'class token' ? tinySchedule : { pruneKept: [10, 8, 7], mergeKept: [10, 7, 7] },
+      },
+    ],
+  ],
+);
+
+const asDoubles = (shape: readonly number[], values: ArrayLike<number>): Float64Tensor => ({
+  shape,
+  data: Float64Array.from(values),
+});
+
+function targetValues(classes: number): Float32Array {
+  const values = new Float32Array(images * classes);
+  for (let image = 0; image < images; image++) {
+    const own = randomValues(classes, 70 + image).map((value) => value + 1.2);
+    const total = own.reduce((sum, value) => sum + value, 0);
+    values.set(
+      own.map((value) => value / total),
+      image * classes,
+    );
+  }
+  return values;
+}
+
+/** Values through which no gradient flows (similarities, sizes, what tokens are matched by): constants of the derivative. */
+function stoppedTensors(loss: Tensor): Set<Tensor> {
+  const stopped = new Set<Tensor>();
+  const seen = new Set<Tensor>();
+  const stack = [loss];
+  for (let tensor = stack.pop(); tensor !== undefined; tensor = stack.pop()) {
+    if (seen.has(tensor)) continue;
+    seen.add(tensor);
+    const { source } = tensor;
+    if (source.kind === 'custom') {
+      if (source.inputs.length === 0) stopped.add(tensor);
+      stack.push(source.value);
+    } else if (source.kind === 'node') {
+      for (const value of source.node.inputs) if (value !== undefined) stack.push(value);
+    }
+  }
+  return stopped;
+}
+
+describe('gradients of all weights', () => {
+  it.each(cases)('%s', async (_, given) => {
+    const { configuration } = given;
+    const layout = layoutOf(configuration);
+    const options = { ...given, layout };
+    const weights = tinyWeights(configuration);
+    const graph = trainingGraph(options);
+    const pixels = randomValues(images * 3 * configuration.inputSize ** 2, 5);
+    const targets = targetValues(configuration.classes);
+    const masks = drawDropPath(new RandomGenerator(3), graph.branches, images);
+    if (given.dropPath > 0.3) expect(masks.some((mask) => mask.includes(0))).toBe(true);
+    const [pixelInput, targetInput] = graph.inputs as readonly [Tensor, Tensor];
+    const parameterInputs = graph.inputs.slice(-layout.parameters.length);
+    const values = new Map<Tensor, Float64Tensor>([
+      [pixelInput, asDoubles([images, 3, configuration.inputSize, configuration.inputSize], pixels)],
+      [targetInput, asDoubles([images, configuration.classes], targets)],
+      ...graph.branches.map(({ mask }, index) => [mask, asDoubles([images, 1, 1], masks[index] ?? [])] as const),
+      ...layout.parameters.map(
+        (parameter, index) =>
+          [parameterInputs[index] as Tensor, asDoubles(parameter.shape, partOf(weights, parameter))] as const,
+      ),
+    ]);
+    const exact = interpret(graph.gradients, values);
+    const stopped = [...stoppedTensors(graph.loss)];
+    expect(stopped.length > 0).toBe(given.schedule !== undefined);
+    interpret(stopped, values).forEach((value, index) => values.set(stopped[index] as Tensor, value));
+    const lossAt = (tensor: Tensor, direction: Float64Array, by: number): number => {
+      const before = values.get(tensor) as Float64Tensor;
+      const moved = { shape: before.shape, data: before.data.map((value, at) => value + by * (direction[at] ?? 0)) };
+      return interpret([graph.loss], new Map([...values, [tensor, moved]]))[0]?.data[0] as number;
+    };
+    let checked = 0;
+    for (const [index, { name, length }] of layout.parameters.entries()) {
+      const tensor = parameterInputs[index] as Tensor;
+      const gradient = (exact[index] as Float64Tensor).data;
+      // One direction through every element, and one element by itself: errors cannot cancel in both.
+      const directions = [
+        Float64Array.from(randomValues(length, 900 + index)),
+        new Float64Array(length).fill(0).with(index % length, 1),
+      ];
+      for (const direction of directions) {
+        const difference = (lossAt(tensor, direction, step) - lossAt(tensor, direction, -step)) / (2 * step);
+        const along = gradient.reduce((sum, value, at) => sum + value * (direction[at] ?? 0), 0);
+        const largest = gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-4);
+        expect(Math.abs(along - difference) / largest, name).toBeLessThan(1e-3);
+        checked += 1;
+      }
+    }
+    expect(checked).toBe(2 * layout.parameters.length);
+    await expectSameInOnnxRuntime(options, weights, { pixels, targets, masks, exact });
+  });
+});
+
+interface Expected {
+  readonly pixels: Float32Array;
+  readonly targets: Float32Array;
+  readonly masks: readonly Float32Array[];
+  readonly exact: readonly Float64Tensor[];
+}
+
+async function expectSameInOnnxRuntime(
+  options: TrainingGraphOptions,
+  weights: Float32Array,
+  { pixels, targets, masks, exact }: Expected,
+): Promise<void> {
+  const { layout, configuration } = options;
+  const { inputSize, classes } = configuration;
+  const loaded = await TrainingStep.load(nodeRuntime, options, weights, { threads: 1 });
+  try {
+    await loaded.run(floats(pixels, [images, 3, inputSize, inputSize]), floats(targets, [images, classes]), masks);
+    for (const [index, parameter] of layout.parameters.entries()) {
+      const expected = (exact[index] as Float64Tensor).data;
+      const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-4);
+      const error = partOf(loaded.gradient, parameter).reduce(
+        (most, value, at) => Math.max(most, Math.abs(value - (expected[at] ?? 0))),
+        0,
+      );
+      expect(error / largest, parameter.name).toBeLessThan(1e-3);
+    }
+  } finally {
+    await loaded.dispose();
+  }
+}
