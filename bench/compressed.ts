@@ -15,9 +15,9 @@ export const compressed: Measurement = {
       batches: [16, 1],
     });
     return runs.map(({ batch, baselineImagesPerSecond, imagesPerSecond, speedup, flopsRatio }) => {
-      const share = (100 * speedup) / (flopsRatio ?? Number.NaN);
+      const share = (100 * speedup) / flopsRatio;
       const rates = `plain ${baselineImagesPerSecond.toFixed(1)} images/s, compressed ${imagesPerSecond.toFixed(1)} images/s`;
-      return `batch ${batch}: ${rates}, speed-up ${speedup.toFixed(3)}, FLOPs ratio ${flopsRatio?.toFixed(3)}, share ${share.toFixed(1)} %`;
+      return `batch ${batch}: ${rates}, speed-up ${speedup.toFixed(3)}, FLOPs ratio ${flopsRatio.toFixed(3)}, share ${share.toFixed(1)} %`;
     });
   },
 };

@@ -40,6 +40,19 @@ export type { ScheduleTarget, ScheduleValidationOptions } from './reduction/vali
 // Methods of token reduction
 export { importanceMetrics } from './reduction/importance.ts';
 export type { ImportanceMetric } from './reduction/importance.ts';
+export { buildMethod, parseMethod, reductionMethods } from './reduction/methods/registry.ts';
+export type { NamedMethod } from './reduction/methods/registry.ts';
+export type {
+  BuiltMethod,
+  Knob,
+  MethodResources,
+  Parameters as MethodParameters,
+  ParameterKey,
+  ParameterValue,
+  ReductionMethod,
+} from './reduction/methods/method.ts';
+export { formatMethod } from './reduction/methods/method-text.ts';
+export type { MethodText } from './reduction/methods/method-text.ts';
 export { diffRate, reductionOrders } from './reduction/methods/diffrate.ts';
 export type { DiffRateOptions, ReductionOrder } from './reduction/methods/diffrate.ts';
 export { keepAllTokens } from './reduction/token-reducer.ts';
@@ -53,6 +66,8 @@ export { baselineFlops, countFlops } from './cost/flops.ts';
 export type { FlopsCount, KeptNumbersGradient } from './cost/flops.ts';
 export { countModelFlops, flopsCost } from './cost/flops-cost.ts';
 export type { FlopsCostOptions } from './cost/flops-cost.ts';
+export { countGraphFlops } from './cost/graph-flops.ts';
+export { countMethodFlops } from './cost/method-flops.ts';
 export { baselineRealFlops, countRealFlops } from './cost/real-flops.ts';
 
 // Images
@@ -80,6 +95,21 @@ export type {
   TargetKind,
 } from './search/search-options.ts';
 
+// Training
+export { recipes } from './training/recipe.ts';
+export type { RecipeName, TrainingRecipe } from './training/recipe.ts';
+export { train } from './training/train.ts';
+export { writeTrainedModel } from './training/trained-model.ts';
+export type { TrainedModel, WeightDtype } from './training/trained-model.ts';
+export type { TrainingLogRow } from './training/training-log.ts';
+export type {
+  EvaluatedEpoch,
+  TrainingOptions,
+  TrainingOutcome,
+  TrainingProgress,
+} from './training/training-options.ts';
+export type { ParameterLayout, TrainedParameter } from './training/trained-parameters.ts';
+
 // Evaluation
 export { evaluateModel, evaluateVariants } from './evaluation/evaluate.ts';
 export type {
@@ -89,7 +119,7 @@ export type {
   Variant,
   VariantLogits,
 } from './evaluation/evaluate.ts';
-export type { Measured, MeasuredThroughput, Measurements } from './evaluation/measurements.ts';
+export type { BeforeAndAfter, Measured, MeasuredThroughput, Measurements } from './evaluation/measurements.ts';
 export type { Metrics } from './evaluation/metrics.ts';
 export { networkModel } from './loading/network-session.ts';
 export type { Network } from './loading/network-session.ts';
@@ -103,6 +133,9 @@ export { reportPage } from './report/page.ts';
 export type { ReportPage, ReportSection } from './report/page.ts';
 export { drawPictures, encodePng } from './report/picture-series.ts';
 export type { BlockPicture, PictureRequest, PictureSeries } from './report/picture-series.ts';
+export type { TokenCounts } from './report/token-groups.ts';
+export type { Fact } from './report/sections/provenance.ts';
+export type { Html } from './report/html.ts';
 
 // Export
 export { exportModel } from './exporting/export-model.ts';

@@ -10,7 +10,7 @@ export function formatRuns(runs: readonly ThroughputRun[]): string {
     formatNumber(run.baselineImagesPerSecond, 1),
     formatNumber(run.imagesPerSecond, 1),
     `${formatNumber(run.speedup, 2)}×`,
-    run.flopsRatio === null ? '–' : `${formatNumber(run.flopsRatio, 2)}×`,
+    `${formatNumber(run.flopsRatio, 2)}×`,
     formatNumber(run.baselineMilliseconds, 1),
     formatNumber(run.milliseconds, 1),
   ]);

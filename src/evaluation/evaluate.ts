@@ -4,6 +4,7 @@
  */
 import { DiffrateError } from '../errors.ts';
 import { countFlops } from '../cost/flops.ts';
+import { sumMethodFlops } from '../cost/method-flops.ts';
 import { createImageLoader } from '../data/batches.ts';
 import type { SkippedImage } from '../data/batches.ts';
 import { checkLabels } from '../data/image-folder.ts';
@@ -28,7 +29,7 @@ export interface Variant {
   readonly scheduleName?: string;
   /** A method with its parameters, in place of a schedule. */
   readonly reducer?: TokenReducer;
-  /** FLOPs of that method by the paper's count, in 10⁹ multiply-accumulates, where they are known. */
+  /** FLOPs of that method by the paper's count, in 10⁹ multiply-accumulates, where they are known; of a ragged one they are measured. */
   readonly gflops?: number;
 }
 
@@ -75,7 +76,7 @@ export interface EvaluationResult extends Metrics {
   /** Name or file of the schedule; `null` without one. */
   readonly schedule: string | null;
   readonly skipped: readonly SkippedImage[];
-  /** FLOPs by the paper's count, in 10⁹ multiply-accumulates; `null` where the method's are not known. */
+  /** FLOPs by the paper's count, in 10⁹ multiply-accumulates, of a ragged method the mean over images; `null` where they are not known. */
   readonly gflops: number | null;
   /** Images per second of this network alone: decoding takes place in other threads and does not count. */
   readonly imagesPerSecond: number;
@@ -87,6 +88,8 @@ interface RunningVariant {
   readonly session: NetworkSession;
   readonly metrics: MetricAccumulator;
   milliseconds: number;
+  /** Of all images so far, where the reducer is ragged. */
+  flops: number;
 }
 
 const defaultBatchSize = 16;
@@ -140,6 +143,7 @@ export async function evaluateVariants(
         session,
         metrics: new MetricAccumulator(configuration.classes),
         milliseconds: 0,
+        flops: 0,
       });
     }
     const started = performance.now();
@@ -150,7 +154,9 @@ export async function evaluateVariants(
       const plainMilliseconds = performance.now() - before;
       for (const [variant, entry] of running.entries()) {
         const start = performance.now();
-        const logits = entry.session === plain ? reference : await entry.session.run(pixels);
+        const { logits, tokensPerBlock } =
+          entry.session === plain ? { logits: reference } : await entry.session.runCounted(pixels);
+        entry.flops += tokensPerBlock === undefined ? 0 : sumMethodFlops(configuration, tokensPerBlock);
         entry.milliseconds += entry.session === plain ? plainMilliseconds : performance.now() - start;
         if (configuration.classes > 0) entry.metrics.add({ logits, reference, labels });
         onLogits?.({ variant, indices, logits });
@@ -191,7 +197,7 @@ function resultOf(
     ...metrics.result(),
     images,
     skipped,
-    gflops: gflopsOf(model, variant),
+    gflops: reducer.ragged === true ? entry.flops / images / 1e9 : gflopsOf(model, variant),
     imagesPerSecond: images / (milliseconds / 1000),
   };
 }

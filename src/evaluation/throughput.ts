@@ -2,12 +2,14 @@
  * Throughput and latency of a compressed network beside the plain one: both run in turns in one process on the same pixels,
  * and medians are compared. What a schedule saves in FLOPs is printed next to what it saves in time.
  */
+import { countGraphFlops } from '../cost/graph-flops.ts';
 import { baselineRealFlops, countRealFlops } from '../cost/real-flops.ts';
 import { RandomGenerator } from '../data/random.ts';
 import { tokenCount } from '../models/configuration.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
+import { keepAllTokens } from '../reduction/token-reducer.ts';
 import type { TokenReducer } from '../reduction/token-reducer.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { timeAlternately } from './alternate.ts';
@@ -39,10 +41,10 @@ export interface ThroughputRun {
   /** `imagesPerSecond / baselineImagesPerSecond` */
   readonly speedup: number;
   /**
-   * FLOPs that the plain network computes ÷ FLOPs that the compressed one computes (`real-flops.ts`): the speed-up of a machine
-   * whose time is FLOPs alone. `null` for a method whose FLOPs are not known.
+   * FLOPs that the plain network computes ÷ FLOPs that the compressed one computes (`real-flops.ts`, `graph-flops.ts`): the speed-up of
+   * a machine whose time is FLOPs alone.
    */
-  readonly flopsRatio: number | null;
+  readonly flopsRatio: number;
   /** Time of one run of the whole batch in ms; the latency of one image where the batch is 1. */
   readonly milliseconds: number;
   readonly baselineMilliseconds: number;
@@ -105,10 +107,11 @@ function ratios(
   };
 }
 
-function flopsRatio(
-  configuration: VisionTransformerConfiguration,
-  { schedule, reducer }: ThroughputOptions,
-): number | null {
-  if (schedule === undefined) return reducer === undefined ? 1 : null;
-  return baselineRealFlops(configuration).total / countRealFlops(configuration, schedule).total;
+function flopsRatio(configuration: VisionTransformerConfiguration, { schedule, reducer }: ThroughputOptions): number {
+  if (schedule === undefined && reducer === undefined) return 1;
+  const compressed =
+    schedule === undefined
+      ? countGraphFlops(configuration, reducer ?? keepAllTokens)
+      : countRealFlops(configuration, schedule).total;
+  return baselineRealFlops(configuration).total / compressed;
 }

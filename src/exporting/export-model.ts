@@ -13,6 +13,7 @@ import { scheduleTarget } from '../models/schedule-target.ts';
 import type { OnnxModel } from '../onnx/model.ts';
 import { encodeModel } from '../onnx/write.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
+import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { effectiveSchedule, serializeSchedule } from '../reduction/schedule.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import { validateSchedule } from '../reduction/validate-schedule.ts';
@@ -30,6 +31,8 @@ export interface ExportOptions {
   readonly model: LoadedModel;
   /** Kept numbers to fix in the graph; without one the network is exported as it is. */
   readonly schedule?: Schedule | undefined;
+  /** A method with static token numbers, in place of a schedule. */
+  readonly method?: NamedMethod | undefined;
   /** The folder to write; it must be new, empty, or one that diffrate wrote (then its model files are replaced). */
   readonly directory: string;
   /** Precisions; the first one is what loads by default. Default: `fp32` alone. */
@@ -90,7 +93,9 @@ export async function checkExportDirectory(directory: string): Promise<void> {
  * @throws {DiffrateError} where the schedule does not fit the network, or the folder cannot be written; nothing is then left behind.
  */
 export async function exportModel(options: ExportOptions): Promise<ExportedModel> {
-  const { model, directory, measured } = options;
+  const { model, directory, measured, method } = options;
+  if (method !== undefined && options.schedule !== undefined)
+    throw new UsageError('Export a schedule or a method, not both.');
   const dtypes = checkDtypes(options.dtypes ?? ['fp32']);
   const { configuration } = model;
   const tokens = tokenCount(configuration);
@@ -99,7 +104,8 @@ export async function exportModel(options: ExportOptions): Promise<ExportedModel
       ? []
       : validateSchedule(options.schedule, scheduleTarget(configuration, model.name), { allowRising: true });
   const schedule = options.schedule && withCost(effectiveSchedule(options.schedule, tokens), model);
-  const network = withMetadata(networkModel(model, schedule && diffRate(schedule, tokens)), model, schedule);
+  const reducer = method?.reducer ?? (schedule && diffRate(schedule, tokens));
+  const network = withMetadata(networkModel(model, reducer), model, schedule, method);
 
   const limit = Math.min(options.externalDataAbove ?? largestInlineBytes, largestInlineBytes);
   const models = dtypes.map((dtype) => modelFiles(conversions[dtype](network), modelFileName(dtype), limit));
@@ -109,12 +115,13 @@ export async function exportModel(options: ExportOptions): Promise<ExportedModel
     defaultDtype,
     externalDataFiles,
     kept: schedule && keptNumbers(schedule),
+    method: method && { method: method.name, tokensPerBlock: method.tokensPerBlock },
   });
   const files: FolderFile[] = [
     ...models.flat(),
     ...(schedule === undefined ? [] : [{ path: 'schedule.json', content: serializeSchedule(schedule) }]),
     { path: 'preprocessor_config.json', content: jsonText(preprocessorConfiguration(configuration.preprocessing)) },
-    { path: 'README.md', content: modelCard({ model, schedule, dtypes, measured }) },
+    { path: 'README.md', content: modelCard({ model, schedule, method, dtypes, measured }) },
     { path: 'config.json', content: jsonText(config) },
   ];
   await writeFolder(directory, files, folderKind, options.write);
@@ -145,9 +152,15 @@ function withCost(schedule: Schedule, { configuration }: LoadedModel): Schedule 
 }
 
 /** The ONNX model, saying itself what it is: `metadata_props` survive when the file is moved alone. */
-function withMetadata(network: OnnxModel, { name }: LoadedModel, schedule: Schedule | undefined): OnnxModel {
+function withMetadata(
+  network: OnnxModel,
+  { name }: LoadedModel,
+  schedule: Schedule | undefined,
+  method: NamedMethod | undefined,
+): OnnxModel {
   const metadata: Record<string, string> = { ...network.metadata, 'diffrate.model': name };
   if (schedule !== undefined) metadata['diffrate.schedule'] = JSON.stringify(keptNumbers(schedule));
+  if (method !== undefined) metadata['diffrate.method'] = method.name;
   return { ...network, metadata };
 }
 

@@ -1,11 +1,14 @@
 /** `README.md` of an exported folder: a model card as the Hugging Face hub reads it, with what was counted and measured. */
 import { baselineFlops, countFlops } from '../cost/flops.ts';
+import { countGraphFlops } from '../cost/graph-flops.ts';
+import { countMethodFlops } from '../cost/method-flops.ts';
 import { baselineRealFlops, countRealFlops } from '../cost/real-flops.ts';
 import type { Measured } from '../evaluation/measurements.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
 import { tokenCount } from '../models/configuration.ts';
 import { lookUpModel } from '../models/registry.ts';
 import type { RegistryEntry } from '../models/registry.ts';
+import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { effectiveTokens } from '../reduction/schedule.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import { modelFileName } from './precision.ts';
@@ -15,6 +18,8 @@ import type { ExportDtype } from './precision.ts';
 export interface ModelCard {
   readonly model: LoadedModel;
   readonly schedule?: Schedule | undefined;
+  /** A method in place of a schedule. */
+  readonly method?: NamedMethod | undefined;
   readonly dtypes: readonly ExportDtype[];
   /** Only what is given is written. */
   readonly measured?: Measured | undefined;
@@ -56,19 +61,25 @@ function frontMatter(card: ModelCard): string {
     ...(licence === undefined ? [] : [`license: ${licence}`]),
     ...(base === undefined ? [] : [`base_model: ${base}`]),
     'tags:',
-    ...['onnx', 'vit', 'diffrate', ...(card.schedule ? ['token-pruning', 'token-merging'] : [])].map(
+    ...['onnx', 'vit', 'diffrate', ...(card.schedule || card.method ? ['token-pruning', 'token-merging'] : [])].map(
       (tag) => `- ${tag}`,
     ),
     '---',
   ].join('\n');
 }
 
-function introduction({ model, schedule }: ModelCard): string {
+function introduction({ model, schedule, method }: ModelCard): string {
   const { name, configuration } = model;
   const { inputSize, depth } = configuration;
   const tokens = tokenCount(configuration);
   const title = schedule === undefined ? `# ${name} (ONNX)` : `# ${name}, compressed with DiffRate`;
   const input = `Input \`pixel_values\` [batch, 3, ${inputSize}, ${inputSize}], output \`logits\` [batch, ${configuration.classes || configuration.width}]${configuration.classes > 0 ? '' : ' (pooled features)'}.`;
+  if (method !== undefined) {
+    return `# ${name}, compressed by ${method.method.name}
+
+The weights are those of the original network, unchanged. Tokens are removed by ${method.method.title}, without training:
+\`${method.name}\`; the ${tokens} tokens become ${method.tokensPerBlock.join(', ')} after the ${depth} blocks. ${input}`;
+  }
   if (schedule === undefined)
     return `${title}\n\nThe network as it was trained, all ${tokens} tokens in all ${depth} blocks. ${input}`;
   const blocks = effectiveTokens(schedule, tokens).map(({ tokensOut }) => tokensOut);
@@ -79,19 +90,32 @@ the ONNX graph ([DiffRate](https://arxiv.org/abs/2305.17997), ICCV 2023); its ${
 after the ${depth} blocks. See \`schedule.json\`. ${input}`;
 }
 
-function figures({ model, schedule, measured = {} }: ModelCard): string {
+/** FLOPs of the compressed network, as the paper counts them and as computed; `undefined` where nothing is removed. */
+function compressedFlops({ model, schedule, method }: ModelCard): readonly [number, number] | undefined {
+  const { configuration } = model;
+  if (method !== undefined) {
+    const counted = countMethodFlops(configuration, method.tokensPerBlock).total;
+    return [counted, countGraphFlops(configuration, method.reducer)];
+  }
+  if (schedule === undefined) return undefined;
+  return [countFlops(configuration, schedule).total, countRealFlops(configuration, schedule).total];
+}
+
+function figures(card: ModelCard): string {
+  const { model, measured = {} } = card;
+  const compressed = compressedFlops(card);
   const { configuration } = model;
   const parts: string[] = [];
   const baseline = baselineFlops(configuration).total;
   const realBaseline = baselineRealFlops(configuration).total;
-  if (schedule === undefined) {
+  if (compressed === undefined) {
     parts.push(
       `${giga(baseline)} GFLOPs (multiply-accumulates) per image, ${millions(model.parameterCount)} M parameters.`,
     );
   } else {
     const counted = [
-      ['as the DiffRate paper counts', baseline, countFlops(configuration, schedule).total],
-      ['as computed by the graph', realBaseline, countRealFlops(configuration, schedule).total],
+      ['as the DiffRate paper counts', baseline, compressed[0]],
+      ['as computed by the graph', realBaseline, compressed[1]],
     ] as const;
     const rows = counted.map(([how, before, after]) => [
       how,

@@ -17,6 +17,8 @@ export interface ExportFacts {
   readonly externalDataFiles: readonly string[];
   /** Kept numbers per block, if tokens are removed. */
   readonly kept: { readonly pruneKept: readonly number[]; readonly mergeKept: readonly number[] } | undefined;
+  /** A method in place of kept numbers, and the tokens after each block. */
+  readonly method?: { readonly method: string; readonly tokensPerBlock: readonly number[] } | undefined;
 }
 
 /** Class names of all classes; those that nobody named are `LABEL_0`, … as in transformers. */
@@ -52,7 +54,7 @@ export function modelConfiguration(model: LoadedModel, facts: ExportFacts): Reco
       dtype: facts.defaultDtype,
       ...(facts.externalDataFiles.length === 0 ? {} : { use_external_data_format: external }),
     },
-    [diffrateMember]: { model: name, source, pool: configuration.pool, ...facts.kept },
+    [diffrateMember]: { model: name, source, pool: configuration.pool, ...facts.kept, ...facts.method },
   };
 }
 

@@ -63,7 +63,7 @@ export interface ForwardOutputs {
 }
 
 /** Everything a block needs besides its tokens. */
-interface BlockContext {
+export interface BlockContext {
   readonly configuration: VisionTransformerConfiguration;
   readonly parameters: Parameters;
   readonly reducer: TokenReducer;
@@ -106,7 +106,7 @@ export function visionTransformer(
 }
 
 /** Patch tokens with the class token before them, plus position embeddings: `[B, N, C]`. */
-function embed(pixels: Tensor, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
+export function embed(pixels: Tensor, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
   const { inputSize, patchSize, width } = configuration;
   const tokens = tokenCount(configuration);
   const patches = patchEmbedding(pixels, parameters, 'patch_embed', inputSize, patchSize, width);
@@ -116,7 +116,8 @@ function embed(pixels: Tensor, configuration: VisionTransformerConfiguration, pa
   return add(concat([expandLike(classToken, first), patches], 1), position);
 }
 
-function block(state: TokenState, context: BlockContext): TokenState {
+/** One transformer block: attention, reduction, MLP. The number of tokens may be a name where the reducer and the batch allow it. */
+export function block(state: TokenState, context: BlockContext): TokenState {
   const { configuration, parameters, reducer, index } = context;
   const { width, hiddenWidth, layerNormEpsilon } = configuration;
   const before = reducer.beforeBlock?.(index, state) ?? state;
@@ -226,8 +227,8 @@ function queryKeyValue(
   return [part(0), part(1), part(2)];
 }
 
-/** Normalised class token, or the mean of patch tokens weighted by size, then `fc_norm`. */
-function pooled(state: TokenState, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
+/** Normalised class token, or the mean of patch tokens weighted by size, then `fc_norm`: `[B, C]`. */
+export function pooled(state: TokenState, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
   const { pool, width, layerNormEpsilon } = configuration;
   const batch = dimensionAt(state.features, 0);
   if (pool === 'class-token') {
@@ -253,7 +254,8 @@ function weightOf({ size, mask }: TokenState): Tensor | undefined {
   return mul(size, mask);
 }
 
-function classify(features: Tensor, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
+/** The head: `[B, C] → [B, classes]`; without one, the features. */
+export function classify(features: Tensor, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
   if (configuration.classes === 0) return features;
   return linear(features, linearParameters(parameters, 'head', configuration.width, configuration.classes));
 }

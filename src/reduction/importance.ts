@@ -6,6 +6,7 @@ import { add, mul, reduceL2, reduceMean, reshape, transpose } from '../graph/ope
 import { constant, dimensionAt, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { DiffrateError } from '../errors.ts';
+import { uniformNumbers } from './random-numbers.ts';
 import type { AttentionView } from './token-reducer.ts';
 
 /** Metrics of Table 4a by the paper's names. */
@@ -50,22 +51,11 @@ function metricOf(metric: ImportanceMetric, view: AttentionView, seed: number): 
       // A multiple of the class attention by zero carries the batch dimension without knowing it.
       return add(
         mul(meanOverHeads(view.classAttention()), 0),
-        constant(randomScores(tokens, seed), [1, tokens, 1], 'float32'),
+        constant(uniformNumbers(tokens, seed), [1, tokens, 1], 'float32'),
       );
     default:
       throw new DiffrateError(
         `Unknown importance metric "${String(metric)}"; use one of ${importanceMetrics.join(', ')}.`,
       );
   }
-}
-
-/** Uniform scores from a seed (mulberry32). */
-function randomScores(count: number, seed: number): Float32Array {
-  let state = (seed * 0x9e3779b9) >>> 0;
-  return Float32Array.from({ length: count }, () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  });
 }

@@ -23,16 +23,27 @@ export interface AttentionView {
 export interface QuerySelection {
   /** `[B, P, 1]` int64, positions among the tokens that entered the block. */
   readonly indices: Tensor;
+  /** `[B, P, 1]`, 0 or 1: which of them are there at all, where counts differ per image. */
+  readonly mask?: Tensor;
 }
 
 /** How one method reduces tokens; all places are optional. */
 export interface TokenReducer {
   /** Name of the method with its parameters. */
   readonly name: string;
+  /** How many tokens are left differs per image: the state's mask tells, and FLOPs are a mean over images. */
+  readonly ragged?: boolean;
+  /** Attention of one query depends on the other queries: the last block cannot compute the class token's alone. */
+  readonly needsEveryQuery?: boolean;
   /** Before block `block` (DynamicViT acts here). */
   beforeBlock?(block: number, state: TokenState): TokenState;
   /** Weights of the keys `[B, N, 1]` in attention (proportional attention); `undefined`: all the same. */
   keySizes?(block: number, state: TokenState): Tensor | undefined;
+  /**
+   * In place of the softmax over keys (ATS, GTP's sparse attention): weights from logits, both `[B, H, P, N]`, sizes already in them;
+   * `undefined`: the softmax.
+   */
+  attentionWeights?(block: number, state: TokenState, logits: Tensor): Tensor | undefined;
   /** Before attending: which tokens are queries at all (DiffRate's early prune, ATS). `undefined`: all of them. */
   selectQueries?(block: number, state: TokenState, view: AttentionView): QuerySelection | undefined;
   /**

@@ -13,6 +13,8 @@ export interface TokenState {
   readonly source?: Tensor | undefined;
   /** `[B, N, 1]`, 0 or 1: whether a token is still there; only while searching or where counts differ per image. */
   readonly mask?: Tensor | undefined;
+  /** `[B, N, …]` each: what a method remembers of every token, by names of its own (GTP's graph). */
+  readonly attached?: Readonly<Record<string, Tensor>> | undefined;
 }
 
 /** Applies the same to everything that is known of the tokens. */
@@ -23,6 +25,11 @@ function mapState(state: TokenState, change: (tensor: Tensor) => Tensor): TokenS
     size: maybe(state.size),
     source: maybe(state.source),
     mask: maybe(state.mask),
+    ...(state.attached === undefined
+      ? {}
+      : {
+          attached: Object.fromEntries(Object.entries(state.attached).map(([name, tensor]) => [name, change(tensor)])),
+        }),
   };
 }
 

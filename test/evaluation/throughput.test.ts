@@ -1,5 +1,6 @@
 /** Measurements: what is run how often, and how medians become ratios. No time is asserted. */
 import { describe, expect, it } from 'vitest';
+import { countGraphFlops } from '../../src/cost/graph-flops.ts';
 import { baselineRealFlops, countRealFlops } from '../../src/cost/real-flops.ts';
 import { timeAlternately } from '../../src/evaluation/alternate.ts';
 import { median } from '../../src/evaluation/median.ts';
@@ -56,12 +57,14 @@ describe('measureThroughput', () => {
     }
   });
 
-  it('compares the plain network with itself without a schedule, and knows no FLOPs of a reducer', async () => {
+  it('compares the plain network with itself without a schedule, and reads the FLOPs of a reducer off its graph', async () => {
     const options = { batches: [1], rounds: 1, warmUp: 0 };
     expect((await measureThroughput(smallNetwork(), options))[0]).toMatchObject({ speedup: 1, flopsRatio: 1 });
-    expect(
-      (await measureThroughput(smallNetwork(), { ...options, reducer: diffRate(schedule, 17) }))[0]?.flopsRatio,
-    ).toBeNull();
+    const reducer = diffRate(schedule, 17);
+    expect((await measureThroughput(smallNetwork(), { ...options, reducer }))[0]?.flopsRatio).toBeCloseTo(
+      baselineRealFlops(smallConfiguration).total / countGraphFlops(smallConfiguration, reducer),
+      9,
+    );
   });
 
   it('draws the same pixels for the same seed', () => {

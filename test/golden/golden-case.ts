@@ -50,7 +50,15 @@ export interface GoldenDescription {
   readonly schedules?: GoldenSchedule[];
   readonly train?: GoldenTrain;
   readonly trajectory?: { readonly lr: number; readonly steps: GoldenStep[] };
-  readonly methods?: unknown[];
+  readonly methods?: GoldenMethod[];
+  /** Name of the case whose weights and pixels this one is of. */
+  readonly uses_weights_of?: string;
+}
+
+/** Another method with its parameters by the names of its authors' code. */
+export interface GoldenMethod {
+  readonly method: string;
+  readonly [parameter: string]: unknown;
 }
 
 /** A case that this check knows, with its network and tensors. */
@@ -76,21 +84,30 @@ export async function findGoldenCases(directory: string): Promise<{ cases: Golde
   const skipped: string[] = [];
   for (const name of names) {
     const description = JSON.parse(await readFile(join(directory, `${name}.json`), 'utf8')) as GoldenDescription;
-    const model = join(directory, `${name}.model.safetensors`);
-    if (description.schedules === undefined || !existsSync(model)) {
+    const origin = description.uses_weights_of ?? name;
+    const model = join(directory, `${origin}.model.safetensors`);
+    const isKnown = description.schedules !== undefined || description.methods !== undefined;
+    if (!isKnown || !existsSync(model)) {
       skipped.push(name);
       continue;
     }
-    const tensors = await readSafetensors(join(directory, `${name}.tensors.safetensors`));
+    const own = await readSafetensors(join(directory, `${name}.tensors.safetensors`));
+    const tensors = origin === name ? own : withPixels(own, join(directory, `${origin}.tensors.safetensors`));
     cases.push({
       description,
       configuration: configurationOf(description),
       weights: await readSafetensors(model),
-      tensors,
+      tensors: await tensors,
     });
   }
   if (cases.length === 0) throw new DiffrateError(`The golden folder "${directory}" holds no case of a known kind.`);
   return { cases, skipped };
+}
+
+/** Tensors with the pixels of another case. */
+async function withPixels(own: Weights, origin: string): Promise<Weights> {
+  const pixels = (await readSafetensors(origin)).get('pixels');
+  return pixels === undefined ? own : new Map([...own, ['pixels', pixels]]);
 }
 
 /** A tensor of a case. */

@@ -1,5 +1,6 @@
 /** `npm run golden -- DIR`: checks every golden case of a folder, a line per quantity; exit code 1 above tolerance. */
 import { DiffrateError } from '../../src/errors.ts';
+import { checkMethods } from './check-methods.ts';
 import { checkSearch } from './check-search.ts';
 import { checkSchedules } from './check-schedules.ts';
 import { findGoldenCases } from './golden-case.ts';
@@ -12,7 +13,12 @@ try {
   let failed = 0;
   let checked = 0;
   for (const golden of cases) {
-    for (const quantity of [...(await checkSchedules(golden)), ...(await checkSearch(golden))]) {
+    const quantities = [
+      ...(await checkSchedules(golden)),
+      ...(await checkMethods(golden)),
+      ...(await checkSearch(golden)),
+    ];
+    for (const quantity of quantities) {
       checked += 1;
       if (!passes(quantity)) failed += 1;
       const verdict = passes(quantity) ? 'ok  ' : 'FAIL';

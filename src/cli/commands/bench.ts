@@ -1,12 +1,12 @@
 /** `diffrate bench`: throughput and latency of a schedule beside the plain network. */
 import { defineCommand } from 'citty';
 import { measureThroughput } from '../../evaluation/throughput.ts';
+import { checkCompression, methodOption, resolveCompression } from '../method-option.ts';
 import { resolveModel } from '../model-option.ts';
 import { integerOption, integersOption, options } from '../options.ts';
 import { printResult } from '../output.ts';
 import { withProgress } from '../progress.ts';
 import { formatRuns } from '../runs-table.ts';
-import { resolveSchedule } from '../schedule-option.ts';
 import { sessionOptions } from '../session-options.ts';
 
 export const benchCommand = defineCommand({
@@ -17,6 +17,7 @@ export const benchCommand = defineCommand({
   args: {
     model: options.model,
     schedule: options.schedule,
+    method: methodOption,
     weights: options.weights,
     batch: { ...options.batch, valueHint: '1,16', description: 'batch sizes', default: '1,16' },
     rounds: {
@@ -35,13 +36,15 @@ export const benchCommand = defineCommand({
     const batches = integersOption('batch', args.batch);
     const rounds = integerOption('rounds', args.rounds);
     const seed = integerOption('seed', args.seed, 0);
+    checkCompression(args);
     const model = await resolveModel(args.model, args.weights);
-    const named = await resolveSchedule(args.schedule, model);
+    const { named, method } = await resolveCompression(args, model);
+    const compression = { schedule: named?.schedule, reducer: method?.reducer };
     const runs = await withProgress((progress) => {
       const onProgress = (done: number, of: number): void => progress.update(`round ${done} of ${of}`);
-      return measureThroughput(model, { ...session, schedule: named?.schedule, batches, rounds, seed, onProgress });
+      return measureThroughput(model, { ...session, ...compression, batches, rounds, seed, onProgress });
     });
-    const result = { model: model.name, schedule: named?.scheduleName ?? null, runs };
+    const result = { model: model.name, schedule: named?.scheduleName ?? null, method: method?.name ?? null, runs };
     printResult(args.json, result, () => formatRuns(runs));
   },
 });

@@ -4,11 +4,11 @@ import { evaluateModel } from '../../evaluation/evaluate.ts';
 import type { EvaluationResult } from '../../evaluation/evaluate.ts';
 import { evaluationLine } from '../evaluation-line.ts';
 import { resolveFolder } from '../folder-option.ts';
+import { checkCompression, methodGflops, methodOption, resolveCompression } from '../method-option.ts';
 import { resolveModel } from '../model-option.ts';
 import { integerOption, options } from '../options.ts';
 import { formatNumber, formatTable, printResult } from '../output.ts';
 import { withProgress } from '../progress.ts';
-import { resolveSchedule } from '../schedule-option.ts';
 import { sessionOptions } from '../session-options.ts';
 
 export const evalCommand = defineCommand({
@@ -20,6 +20,7 @@ export const evalCommand = defineCommand({
     model: options.model,
     data: options.data,
     schedule: options.schedule,
+    method: methodOption,
     weights: options.weights,
     limit: options.limit,
     batch: { ...options.batch, default: '16' },
@@ -31,13 +32,17 @@ export const evalCommand = defineCommand({
   run: async ({ args }) => {
     const session = sessionOptions(args);
     const batchSize = integerOption('batch', args.batch);
+    checkCompression(args);
     const folder = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
-    const schedule = await resolveSchedule(args.schedule, model);
+    const { named, method } = await resolveCompression(args, model);
+    const gflops = method && methodGflops(model.configuration, method);
     const result = await withProgress((progress) =>
       evaluateModel(model, {
         ...session,
-        ...schedule,
+        ...named,
+        ...(method && { reducer: method.reducer }),
+        ...(gflops !== undefined && { gflops }),
         folder,
         batchSize,
         strict: args.strict,
@@ -45,15 +50,15 @@ export const evalCommand = defineCommand({
         onProgress: (report) => progress.update(evaluationLine(report)),
       }),
     );
-    printResult(args.json, result, () => formatResult(result));
+    printResult(args.json, result, () => formatResult(result, method?.method.ragged ?? false));
   },
 });
 
-function formatResult(result: EvaluationResult): string {
+function formatResult(result: EvaluationResult, ragged: boolean): string {
   const rows = [
     ['images', String(result.images)],
     ['left out', String(result.skipped.length)],
-    ['GFLOPs (paper’s count)', formatNumber(result.gflops, 3)],
+    [`GFLOPs (paper’s count${ragged ? ', mean over images' : ''})`, formatNumber(result.gflops, 3)],
     ['top-1 %', formatNumber(result.top1, 2)],
     ['top-5 %', formatNumber(result.top5, 2)],
     ['loss', formatNumber(result.loss, 4)],

@@ -1,11 +1,12 @@
 /** `diffrate export`: writes a model folder with a schedule's kept numbers fixed in the graph. */
 import { defineCommand } from 'citty';
+import { UsageError } from '../../errors.ts';
 import { exportModel } from '../../exporting/export-model.ts';
 import { exportDtypes } from '../../exporting/precision.ts';
+import { checkCompression, methodGflops, methodOption, requireStatic, resolveCompression } from '../method-option.ts';
 import { resolveModel } from '../model-option.ts';
 import { options, wordsOption } from '../options.ts';
 import { formatTable, printResult } from '../output.ts';
-import { resolveSchedule } from '../schedule-option.ts';
 
 /** Definition of `--dtype`, which `compress` has, too. */
 export const dtypeOption = {
@@ -19,7 +20,8 @@ export const exportCommand = defineCommand({
   meta: { name: 'diffrate export', description: 'Writes a model folder for transformers.js and ONNX Runtime' },
   args: {
     model: options.model,
-    schedule: { ...options.schedule, required: true },
+    schedule: options.schedule,
+    method: methodOption,
     out: { type: 'string', valueHint: 'DIR', description: 'folder to write', required: true },
     dtype: dtypeOption,
     weights: options.weights,
@@ -27,16 +29,29 @@ export const exportCommand = defineCommand({
   },
   run: async ({ args }) => {
     const dtypes = wordsOption('dtype', args.dtype, exportDtypes);
+    checkCompression(args);
+    if (args.schedule === undefined && args.method === undefined)
+      throw new UsageError('diffrate export needs --schedule FILE|NAME or --method NAME:KEY=VALUE,….');
     const model = await resolveModel(args.model, args.weights);
-    const named = await resolveSchedule(args.schedule, model);
+    const { named, method } = await resolveCompression(args, model);
+    if (method !== undefined) requireStatic(method);
     // What the exporter would warn of, the schedule's own check has said.
     const { directory, files, schedule } = await exportModel({
       model,
       schedule: named?.schedule,
+      method,
       directory: args.out,
       dtypes,
     });
-    const report = { model: model.name, out: directory, dtypes, gflops: schedule?.gflops ?? null, files };
+    const gflops = method === undefined ? schedule?.gflops : methodGflops(model.configuration, method);
+    const report = {
+      model: model.name,
+      method: method?.name ?? null,
+      out: directory,
+      dtypes,
+      gflops: gflops ?? null,
+      files,
+    };
     printResult(args.json, report, () => `${directory}\n${formatFiles(files)}`);
   },
 });

@@ -1,21 +1,26 @@
 /** `diffrate flops`: the cost of a network under a schedule, block by block, as the paper counts it and as really computed. */
 import { defineCommand } from 'citty';
 import { flopsCost, countModelFlops } from '../../cost/flops-cost.ts';
+import { countGraphFlops } from '../../cost/graph-flops.ts';
 import { baselineRealFlops, countRealFlops } from '../../cost/real-flops.ts';
 import { lookUpModel } from '../../models/registry.ts';
 import type { ModelConfiguration } from '../../models/registry.ts';
 import { scheduleTarget } from '../../models/schedule-target.ts';
 import { effectiveTokens, uncompressed } from '../../reduction/schedule.ts';
 import type { EffectiveBlock, KeptNumbers } from '../../reduction/schedule.ts';
+import type { NamedMethod } from '../../reduction/methods/registry.ts';
+import { checkCompression, methodOption, resolveCompression } from '../method-option.ts';
+import type { Compression } from '../method-option.ts';
 import { options } from '../options.ts';
 import { formatNumber, formatTable, printResult } from '../output.ts';
-import { resolveSchedule } from '../schedule-option.ts';
-import type { NamedSchedule } from '../schedule-option.ts';
 
 /** What the command prints; FLOPs are 10⁹ multiply-accumulates. */
 export interface FlopsReport {
   readonly model: string;
   readonly schedule: string | null;
+  readonly method: string | null;
+  /** Token numbers differ per image: those here are the most that there can be, and so are the FLOPs. */
+  readonly atMost: boolean;
   /** By the paper's count. */
   readonly gflops: number;
   /** What the compressed graph computes (the plain one, without a schedule); `null` for hierarchical networks. */
@@ -35,10 +40,17 @@ export const flopsCommand = defineCommand({
     name: 'diffrate flops',
     description: 'Cost per block, by the paper’s count and as really computed; needs no weights for a registry name',
   },
-  args: { model: options.model, schedule: options.schedule, weights: options.weights, json: options.json },
+  args: {
+    model: options.model,
+    schedule: options.schedule,
+    method: methodOption,
+    weights: options.weights,
+    json: options.json,
+  },
   run: async ({ args }) => {
+    checkCompression(args);
     const network = await findNetwork(args.model, args.weights);
-    const report = reportFlops(network, await resolveSchedule(args.schedule, network));
+    const report = reportFlops(network, await resolveCompression(args, network));
     printResult(args.json, report, () => formatReport(report));
   },
 });
@@ -51,16 +63,18 @@ async function findNetwork(model: string, weights: string | undefined): Promise<
   return resolveModel(model, weights);
 }
 
-function reportFlops({ name, configuration }: NamedNetwork, named: NamedSchedule | undefined): FlopsReport {
+function reportFlops({ name, configuration }: NamedNetwork, { named, method }: Compression): FlopsReport {
   const schedule = named?.schedule;
   const { depth, tokens } = scheduleTarget(configuration);
-  const kept = schedule ?? uncompressed(depth, tokens);
+  const kept = schedule ?? (method === undefined ? uncompressed(depth, tokens) : keptOf(method));
   const count = countModelFlops(configuration, kept);
   return {
     model: name,
     schedule: named?.scheduleName ?? null,
+    method: method?.name ?? null,
+    atMost: method?.method.ragged ?? false,
     gflops: count.total / 1e9,
-    realGflops: realFlops(configuration, schedule),
+    realGflops: realFlops(configuration, schedule, method),
     baselineGflops: flopsCost(configuration).baseline,
     blocks: effectiveTokens(kept, tokens).map((block, index) => ({
       ...block,
@@ -69,24 +83,46 @@ function reportFlops({ name, configuration }: NamedNetwork, named: NamedSchedule
   };
 }
 
-function realFlops(configuration: ModelConfiguration, schedule: KeptNumbers | undefined): number | null {
+/** How a method gets from block to block does not matter to the count. */
+function keptOf({ tokensPerBlock }: NamedMethod): KeptNumbers {
+  return { pruneKept: tokensPerBlock, mergeKept: tokensPerBlock };
+}
+
+function realFlops(
+  configuration: ModelConfiguration,
+  schedule: KeptNumbers | undefined,
+  method: NamedMethod | undefined,
+): number | null {
   if (configuration.family === 'hierarchical') return null;
+  if (method !== undefined) return countGraphFlops(configuration, method.reducer) / 1e9;
   return (
     (schedule === undefined ? baselineRealFlops(configuration) : countRealFlops(configuration, schedule)).total / 1e9
   );
 }
 
 function formatReport(report: FlopsReport): string {
-  const { model, schedule, gflops, realGflops, baselineGflops, blocks } = report;
+  const { model, schedule, method, atMost, gflops, realGflops, baselineGflops, blocks } = report;
+  // Only a schedule tells pruning from merging.
+  const steps = (block: EffectiveBlock): number[] => (method === null ? [block.pruneKept, block.mergeKept] : []);
   const rows = blocks.map((block, index) => [
     String(index),
-    ...[block.tokensIn, block.pruneKept, block.mergeKept, block.tokensOut].map(String),
+    ...[block.tokensIn, ...steps(block), block.tokensOut].map(String),
     formatNumber(block.gflops, 4),
   ]);
+  const header = [
+    'block',
+    'tokens in',
+    ...(method === null ? ['after prune', 'after merge'] : []),
+    'tokens out',
+    'GFLOPs',
+  ];
   return [
-    `${model}, ${schedule === null ? 'uncompressed' : `schedule ${schedule}`}`,
+    `${model}, ${method ?? (schedule === null ? 'uncompressed' : `schedule ${schedule}`)}`,
+    ...(atMost
+      ? ['Token numbers differ per image: these are the most; diffrate eval gives the mean over images.']
+      : []),
     '',
-    formatTable(['block', 'tokens in', 'after prune', 'after merge', 'tokens out', 'GFLOPs'], rows),
+    formatTable(header, rows),
     '',
     `GFLOPs (10⁹ multiply-accumulates), paper’s count: ${formatNumber(gflops, 3)} of ${formatNumber(baselineGflops, 3)} (${((100 * gflops) / baselineGflops).toFixed(1)} %)`,
     ...(realGflops === null ? [] : [`GFLOPs really computed: ${formatNumber(realGflops, 3)}`]),

@@ -88,13 +88,16 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
 }
 
 /**
- * A range `start ≤ index < end` of one axis, every `step`-th element; negative bounds count from the end.
+ * A range `start ≤ index < end` of one axis, every `step`-th element; negative bounds count from the end. Of an axis whose size is
+ * a name, only the first element is known to be there: `slice(x, axis, 0, 1)`.
  * @param step at least 1.
  * @throws {DiffrateError} where nothing would be left: ONNX Runtime must never see a dimension of zero.
  */
 export function slice(x: Tensor, axis: number, start: number, end = Number.MAX_SAFE_INTEGER, step = 1): Tensor {
   const at = normalizeAxis(axis, x.shape.length);
-  const size = x.shape[at];
+  const named = typeof x.shape[at] === 'string';
+  const isFirst = start === 0 && end === 1;
+  const size = named && isFirst ? Number.MAX_SAFE_INTEGER : x.shape[at];
   if (typeof size !== 'number') {
     throw new DiffrateError(
       `Slice of ${formatShape(x.shape)} on axis ${axis} needs a size known when the graph is built; use dynamicSlice.`,

@@ -1,0 +1,71 @@
+/** `--method NAME:KEY=VALUE,…`: a token-reduction method in place of a schedule, checked against the network it is for. */
+import { countMethodFlops } from '../cost/method-flops.ts';
+import { DiffrateError, UsageError } from '../errors.ts';
+import type { ModelConfiguration } from '../models/registry.ts';
+import { scheduleTarget } from '../models/schedule-target.ts';
+import { buildMethod, parseMethod, reductionMethods } from '../reduction/methods/registry.ts';
+import type { NamedMethod } from '../reduction/methods/registry.ts';
+import { resolveSchedule } from './schedule-option.ts';
+import type { NamedSchedule } from './schedule-option.ts';
+
+/** Definition of the option. */
+export const methodOption = {
+  type: 'string',
+  valueHint: 'NAME:KEY=VALUE,…',
+  description: `token-reduction method in place of a schedule, such as tome:r=13; of ${reductionMethods.map(({ name }) => name).join(', ')}`,
+} as const;
+
+/** How the network is compressed: by a schedule, by a method, or (neither) not at all. */
+export interface Compression {
+  readonly named: NamedSchedule | undefined;
+  readonly method: NamedMethod | undefined;
+}
+
+interface CompressionArguments {
+  readonly schedule?: string | undefined;
+  readonly method?: string | undefined;
+}
+
+/** What can be told without the network: so a wrong name is answered at once. */
+export function checkCompression({ schedule, method }: CompressionArguments): void {
+  if (schedule !== undefined && method !== undefined)
+    throw new UsageError('--schedule and --method exclude each other: give one of them.');
+  if (method !== undefined) parseMethod(method);
+}
+
+/**
+ * The schedule or the method that the options ask for.
+ * @throws {DiffrateError} where the network cannot do it; {@link UsageError} where both are given, or a name is not known
+ */
+export async function resolveCompression(
+  args: CompressionArguments,
+  network: { readonly name: string; readonly configuration: ModelConfiguration },
+): Promise<Compression> {
+  checkCompression(args);
+  if (args.method === undefined) return { named: await resolveSchedule(args.schedule, network), method: undefined };
+  const parsed = parseMethod(args.method);
+  const file = parsed.given.get('schedule');
+  const found = typeof file === 'string' ? await resolveSchedule(file, network) : undefined;
+  const target = scheduleTarget(network.configuration, network.name);
+  return { named: undefined, method: buildMethod(parsed, target, { schedule: found?.schedule }) };
+}
+
+/** FLOPs of a method by the paper's count, in 10⁹; `undefined` where they differ per image, to be measured. */
+export function methodGflops(
+  configuration: ModelConfiguration,
+  { method, tokensPerBlock }: NamedMethod,
+): number | undefined {
+  return method.ragged === true ? undefined : countMethodFlops(configuration, tokensPerBlock).total / 1e9;
+}
+
+/**
+ * A method whose token numbers are the same for every image, as an exported graph needs them.
+ * @throws {DiffrateError} for the others
+ */
+export function requireStatic({ method, name }: NamedMethod): void {
+  if (method.ragged !== true) return;
+  throw new DiffrateError(
+    `${name} keeps another number of tokens for each image, which a graph of fixed shapes cannot save time with: ` +
+      'export a method with static numbers, and compare this one with diffrate eval.',
+  );
+}

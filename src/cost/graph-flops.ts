@@ -1,0 +1,48 @@
+/**
+ * Multiply-accumulates that a network with any reducer really computes for one image, read off its graph: every matrix product, whatever
+ * it is for (`real-flops.ts` writes the same down for DiffRate). Shapes are enough, no weights are needed.
+ */
+import { resolve } from '../graph/lower.ts';
+import { factorsOf } from '../graph/shapes.ts';
+import { input } from '../graph/tensor.ts';
+import type { GraphNode, Tensor } from '../graph/tensor.ts';
+import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import { visionTransformer } from '../models/vision-transformer.ts';
+import type { Parameters } from '../nn/parameters.ts';
+import type { TokenReducer } from '../reduction/token-reducer.ts';
+
+/** Parameters of which only the shapes are known. */
+const shapesOnly: Parameters = {
+  tensor: (name, shape) => input(name, 'float32', shape),
+  has: () => true,
+};
+
+/** Multiply-accumulates of the compressed network for one image, as it is built for evaluation and export. */
+export function countGraphFlops(configuration: VisionTransformerConfiguration, reducer: TokenReducer): number {
+  const { inputSize } = configuration;
+  const pixels = input('pixel_values', 'float32', ['batch', 3, inputSize, inputSize]);
+  const options = { reducer, classTokenOnlyLastBlock: true };
+  return matrixProductFlops(visionTransformer(pixels, configuration, shapesOnly, options).logits);
+}
+
+/** Multiply-accumulates of all matrix products that a tensor hangs on; dimensions with names count as 1. */
+export function matrixProductFlops(output: Tensor): number {
+  const seen = new Set<GraphNode>();
+  const open = [output];
+  let total = 0;
+  for (let tensor = open.pop(); tensor !== undefined; tensor = open.pop()) {
+    const { source } = resolve(tensor);
+    if (source.kind !== 'node' || seen.has(source.node)) continue;
+    const { node } = source;
+    seen.add(node);
+    if (node.operator === 'MatMul' || node.operator === 'Gemm') total += productFlops(node);
+    for (const value of node.inputs) if (value !== undefined) open.push(value);
+  }
+  return total;
+}
+
+/** Elements of the product times the length of the axis that is summed over: the last of the left operand. */
+function productFlops({ inputs, outputs }: GraphNode): number {
+  const inner = inputs[0]?.shape.slice(-1) ?? [];
+  return factorsOf(outputs[0]?.shape ?? []).number * factorsOf(inner).number;
+}

@@ -1,0 +1,74 @@
+/** What a token-reduction method is to the rest of the program: a name, parameters with their meaning, and a reducer made of them. */
+import type { ScheduleTarget } from '../validate-schedule.ts';
+import type { Schedule } from '../schedule.ts';
+import type { TokenReducer } from '../token-reducer.ts';
+
+/** The value of a parameter. */
+export type ParameterValue = number | boolean | string | readonly number[];
+
+/** One parameter of a method. A `list` is one number, or one number per block with `/` between them. */
+export interface ParameterKey {
+  readonly name: string;
+  readonly kind: 'number' | 'integer' | 'flag' | 'word' | 'text' | 'list';
+  /** For help, in a few words. */
+  readonly meaning: string;
+  /** The value where it is not given, which may depend on the network. */
+  readonly fallback: ParameterValue | ((network: ScheduleTarget) => ParameterValue);
+  /** Least and greatest number. */
+  readonly min?: number;
+  readonly max?: number;
+  /** The words of a `word`. */
+  readonly words?: readonly string[];
+}
+
+/** The parameters of one use of a method, defaults filled in. */
+export interface Parameters {
+  /** A number. */
+  number(key: string): number;
+  /** A yes or no. */
+  flag(key: string): boolean;
+  /** A word. */
+  text(key: string): string;
+  /** A list of numbers. */
+  numbers(key: string): readonly number[];
+}
+
+/** The parameter that a search for a budget turns. */
+export interface Knob {
+  readonly key: string;
+  readonly min: number;
+  /** Greatest number that a network allows. */
+  readonly max: (network: ScheduleTarget) => number;
+  /** FLOPs rise with it; else they fall. */
+  readonly rising: boolean;
+  /** Only whole numbers. */
+  readonly whole?: boolean;
+}
+
+/** A method with its parameters, for one network. */
+export interface BuiltMethod {
+  readonly reducer: TokenReducer;
+  /** Tokens after each block; for a ragged method the most that there can be. */
+  readonly tokensPerBlock: readonly number[];
+}
+
+/** What a method may need beside the network's sizes. */
+export interface MethodResources {
+  /** The schedule that the parameter `schedule` names, already found and checked. */
+  readonly schedule?: Schedule | undefined;
+}
+
+/** A token-reduction method. */
+export interface ReductionMethod {
+  readonly name: string;
+  /** What it is, with its source. */
+  readonly title: string;
+  readonly keys: readonly ParameterKey[];
+  readonly needsClassToken: boolean;
+  /** How many tokens are left differs per image. */
+  readonly ragged?: boolean;
+  /** Absent where no single parameter sets the cost. */
+  readonly knob?: Knob;
+  /** @throws {DiffrateError} where the network cannot do what the parameters ask. */
+  build(parameters: Parameters, network: ScheduleTarget, resources: MethodResources): BuiltMethod;
+}

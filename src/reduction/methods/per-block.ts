@@ -1,0 +1,106 @@
+/** Parameters of methods that say something for each block, or name the blocks in which a method acts. */
+import { DiffrateError } from '../../errors.ts';
+import { mostPairs } from '../bipartite-matching.ts';
+import type { ScheduleTarget } from '../validate-schedule.ts';
+import type { ParameterKey } from './method.ts';
+
+/** What stands for `count` of the 196 patch tokens of the networks of the literature. */
+export const ofPatches =
+  (count: number) =>
+  ({ tokens }: ScheduleTarget): number =>
+    Math.round(((tokens - 1) * count) / 196);
+
+/** A number of tokens that go per block, by default the given one of 196. */
+export function perBlockKey(name: string, meaning: string, fallback: number): ParameterKey {
+  return { name, kind: 'list', meaning, fallback: (network) => [ofPatches(fallback)(network)], min: 0 };
+}
+
+/** The blocks in which a method acts, by default the three of the field. */
+export const blocksKey: ParameterKey = {
+  name: 'blocks',
+  kind: 'list',
+  meaning: 'blocks in which tokens go, counted from 0',
+  fallback: ({ depth }) => quarterBlocks(depth),
+  min: 0,
+};
+
+/** 3, 6, 9 of 12; 6, 12, 18 of 24; 9, 18, 27 of 32: what EViT and its followers take. */
+function quarterBlocks(depth: number): number[] {
+  const step = Math.max(1, depth === 32 ? 9 : Math.floor(depth / 4));
+  return [step, 2 * step, 3 * step].filter((block) => block < depth);
+}
+
+const nameOf = ({ model }: ScheduleTarget): string => model ?? 'the network';
+
+/**
+ * Whole numbers per block: those given, or one number for every block, whose fraction is spread over the blocks as evenly as it goes.
+ * @throws {DiffrateError} where a list is not one whole number per block.
+ */
+export function countPerBlock(
+  method: string,
+  key: string,
+  values: readonly number[],
+  network: ScheduleTarget,
+): number[] {
+  const [only = 0] = values;
+  if (values.length === 1) {
+    return Array.from(
+      { length: network.depth },
+      (_, block) => Math.round(only * (block + 1)) - Math.round(only * block),
+    );
+  }
+  if (values.length !== network.depth || !values.every(Number.isInteger)) {
+    throw new DiffrateError(
+      `${method}:${key}=${values.join('/')} has ${values.length} numbers but ${nameOf(network)} has ${network.depth} blocks: ` +
+        'give one number, or a whole number for each block.',
+    );
+  }
+  return [...values];
+}
+
+/**
+ * The blocks in which a method acts.
+ * @throws {DiffrateError} where one does not exist.
+ */
+export function stageBlocks(method: string, values: readonly number[], network: ScheduleTarget): number[] {
+  const wrong = values.find((block) => !Number.isInteger(block) || block >= network.depth);
+  if (wrong !== undefined) {
+    throw new DiffrateError(
+      `${method}:blocks=${values.join('/')} names block ${wrong} but ${nameOf(network)} has the blocks 0 to ${network.depth - 1}.`,
+    );
+  }
+  return [...values];
+}
+
+/** Tokens left after each block where `removed[block]` go, but never more than `most` of the live number. */
+export function tokensAfterRemoving(
+  removed: readonly number[],
+  tokens: number,
+  most: (tokens: number) => number,
+): number[] {
+  let left = tokens;
+  return removed.map((count) => {
+    left -= Math.min(count, most(left));
+    return left;
+  });
+}
+
+/**
+ * Pairs of ToMe's matching that no block could ever merge are a mistake; later blocks, with fewer tokens left, merge as many as they can.
+ * @throws {DiffrateError} where more are asked for than the first block has.
+ */
+export function requireMergeable(
+  method: string,
+  key: string,
+  removed: readonly number[],
+  network: ScheduleTarget,
+): void {
+  const most = mostPairs(network.tokens);
+  const largest = Math.max(...removed);
+  if (largest > most) {
+    throw new DiffrateError(
+      `${method}:${key}=${largest} is more than can merge: ${nameOf(network)} has ${network.tokens} tokens, of which at most ` +
+        `${most} merge into the others in one block; lower ${key} to ${most}.`,
+    );
+  }
+}

@@ -1,0 +1,75 @@
+/** Every token-reduction method by name. A new method is a file beside this one and an entry here. */
+import { DiffrateError } from '../../errors.ts';
+import type { ScheduleTarget } from '../validate-schedule.ts';
+import { atsMethod } from './ats.ts';
+import { evitMethod } from './evit.ts';
+import { gtpMethod } from './gtp.ts';
+import type { BuiltMethod, MethodResources, Parameters, ParameterKey, ReductionMethod } from './method.ts';
+import { formatMethod, parseMethodText } from './method-text.ts';
+import type { MethodText } from './method-text.ts';
+import { pitomeMethod } from './pitome.ts';
+import { pptMethod } from './ppt.ts';
+import { diffrateMethod, randomMethod, uniformMethod } from './scheduled.ts';
+import { tomeMethod } from './tome.ts';
+
+/** The methods, DiffRate and its schedules first. */
+export const reductionMethods: readonly ReductionMethod[] = [
+  diffrateMethod,
+  uniformMethod,
+  randomMethod,
+  evitMethod,
+  tomeMethod,
+  pptMethod,
+  pitomeMethod,
+  gtpMethod,
+  atsMethod,
+];
+
+/** A method with its parameters for one network, and what to call it. */
+export interface NamedMethod extends BuiltMethod {
+  readonly method: ReductionMethod;
+  /** As it was asked for: `tome:r=13`. */
+  readonly name: string;
+}
+
+/**
+ * Reads `name:key=value,…`.
+ * @throws {UsageError} naming what is known, where the method, a key or a value is not
+ */
+export function parseMethod(text: string): MethodText {
+  return parseMethodText(text, reductionMethods);
+}
+
+/**
+ * The reducer of a method for a network.
+ * @throws {DiffrateError} where the network cannot do what is asked
+ */
+export function buildMethod(
+  { method, given }: MethodText,
+  network: ScheduleTarget,
+  resources: MethodResources = {},
+): NamedMethod {
+  const name = formatMethod({ method, given });
+  if (method.needsClassToken && !network.hasClassToken) {
+    throw new DiffrateError(
+      `${method.name} ranks tokens by a class token, which ${network.model ?? 'the network'} does not have: use a network that has one.`,
+    );
+  }
+  const built = method.build(parametersOf(method.keys, { method, given }, network), network, resources);
+  return { ...built, reducer: { ...built.reducer, name }, method, name };
+}
+
+function parametersOf(keys: readonly ParameterKey[], { given }: MethodText, network: ScheduleTarget): Parameters {
+  const value = (name: string): unknown => {
+    const key = keys.find((candidate) => candidate.name === name);
+    if (key === undefined) throw new RangeError(`there is no parameter ${name}`);
+    const { fallback } = key;
+    return given.get(name) ?? (typeof fallback === 'function' ? fallback(network) : fallback);
+  };
+  return {
+    number: (name) => Number(value(name)),
+    flag: (name) => value(name) === true,
+    text: (name) => String(value(name)),
+    numbers: (name) => value(name) as readonly number[],
+  };
+}

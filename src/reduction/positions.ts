@@ -1,0 +1,58 @@
+/**
+ * Positions of tokens as float values. Indices come out of TopK and ArgMax as int64, on which most backends cannot compute; looked up
+ * in a table of floats they become numbers that can be compared, and comparing them with every position gives one-hot rows.
+ */
+import { cast, equal, gather, reduceSum, reshape } from '../graph/operators/index.ts';
+import { constant, dimensionAt } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
+
+/** A constant column `[1, count, 1]` of a value per position. */
+export function perPosition(count: number, value: (position: number) => number): Tensor {
+  return constant(
+    Float32Array.from({ length: count }, (_, position) => value(position)),
+    [1, count, 1],
+    'float32',
+  );
+}
+
+/** `table[index]` of int64 indices of any shape: float32 of the same shape. */
+export function lookUp(indices: Tensor, count: number, value: (position: number) => number): Tensor {
+  const table = Float32Array.from({ length: count }, (_, position) => value(position));
+  return gather(constant(table, [count], 'float32'), indices, 0);
+}
+
+/** Indices `[B, P, 1]` of an axis of `count` elements as floats. */
+export function positionsOf(indices: Tensor, count: number): Tensor {
+  return lookUp(indices, count, (position) => position);
+}
+
+/** One-hot columns `[B, count, P]`: where each of the positions `[B, P, 1]` is. */
+export function oneHotColumns(positions: Tensor, count: number): Tensor {
+  const row = reshape(positions, [dimensionAt(positions, 0), 1, dimensionAt(positions, 1)]);
+  return cast(
+    equal(
+      perPosition(count, (position) => position),
+      row,
+    ),
+    'float32',
+  );
+}
+
+/** One-hot rows `[B, P, count]`: where each of the positions `[B, P, 1]` is. */
+export function oneHotRows(positions: Tensor, count: number): Tensor {
+  return cast(
+    equal(
+      positions,
+      reshape(
+        perPosition(count, (position) => position),
+        [1, 1, count],
+      ),
+    ),
+    'float32',
+  );
+}
+
+/** `[B, count, 1]`: 1 at each of the positions `[B, P, 1]`, which differ, 0 elsewhere. */
+export function flagsAt(positions: Tensor, count: number): Tensor {
+  return reduceSum(oneHotColumns(positions, count), [2], true);
+}

@@ -1,0 +1,169 @@
+/** Other methods of a golden case (`methods` in its description): logits, and whatever else its tensors say of each method. */
+import { concat, less, cast, reduceSum, reshape } from '../../src/graph/operators/index.ts';
+import { lower } from '../../src/graph/lower.ts';
+import { dimensionAt, input } from '../../src/graph/tensor.ts';
+import type { Tensor } from '../../src/graph/tensor.ts';
+import { parametersFromWeights } from '../../src/models/parameters.ts';
+import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import { visionTransformer } from '../../src/models/vision-transformer.ts';
+import { pptScore, scoreVariance } from '../../src/reduction/methods/ppt.ts';
+import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
+import type { NamedMethod } from '../../src/reduction/methods/registry.ts';
+import type { TokenReducer } from '../../src/reduction/token-reducer.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
+import { floats } from '../../src/runtime/runtime.ts';
+import type { RuntimeTensor } from '../../src/runtime/runtime.ts';
+import { goldenTensor } from './golden-case.ts';
+import type { GoldenCase, GoldenMethod } from './golden-case.ts';
+import { exactly, relativeToLargest, sameRows } from './quantity.ts';
+import type { Quantity } from './quantity.ts';
+
+const tolerance = 1e-4;
+
+/** Parameters of the command line by those of a description. */
+const parameterNames: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  tome: { r: 'r', proportional_attention: 'proportional' },
+  evit: { keep_rate: 'rate', blocks: 'blocks', fuse: 'fusion' },
+  ppt: { r: 'r', blocks: 'blocks', threshold: 'threshold' },
+  pitome: { ratio: 'ratio' },
+  ats: { num_tokens: 'tokens', blocks: 'blocks', drop_tokens: 'drop' },
+  gtp: {
+    num_prop: 'p',
+    alpha: 'alpha',
+    sparsity: 'sparsity',
+    graph_type: 'graph',
+    num_neighbours: 'neighbours',
+    token_scale: 'scale',
+  },
+};
+
+/** `name:key=value,…` of a description. */
+function textOf(method: GoldenMethod): string {
+  const given = Object.entries(parameterNames[method.method] ?? {}).map(([from, to]) => {
+    const value = method[from];
+    return `${to}=${Array.isArray(value) ? value.join('/') : String(value).toLowerCase()}`;
+  });
+  return `${method.method}:${given.join(',')}`;
+}
+
+/** Checks every method of a case. */
+export async function checkMethods(golden: GoldenCase): Promise<Quantity[]> {
+  const quantities: Quantity[] = [];
+  for (const [index, description] of (golden.description.methods ?? []).entries()) {
+    const text = textOf(description);
+    const built = buildMethod(parseMethod(text), scheduleTarget(golden.configuration));
+    // Where results depend on the batch, the description says on which.
+    const images = goldenTensor(golden, 'pixels').shape[0] ?? 1;
+    const batch = Number(description['batch'] ?? images);
+    const traced = await run(golden, built, description, batch, true);
+    const exported = await run(golden, built, description, batch, false);
+    const prefix = `method${index}`;
+    const label = (quantity: string): string => `${prefix}.${quantity} ${text}`;
+    quantities.push(
+      relativeToLargest(label('logits'), traced['logits'], goldenTensor(golden, `${prefix}.logits`), tolerance),
+      relativeToLargest(
+        label('logits (exported form)'),
+        exported['logits'],
+        goldenTensor(golden, `${prefix}.logits`),
+        tolerance,
+      ),
+    );
+    for (const key of ['size', 'token_scales', 'score_variance'] as const) {
+      if (!golden.tensors.has(`${prefix}.${key}`)) continue;
+      const name = key === 'token_scales' ? 'size' : key;
+      quantities.push(relativeToLargest(label(key), traced[name], goldenTensor(golden, `${prefix}.${key}`), tolerance));
+    }
+    for (const key of ['pruned_images', 'tokens_left', 'tokens_per_block'] as const) {
+      if (!golden.tensors.has(`${prefix}.${key}`)) continue;
+      quantities.push(relativeToLargest(label(key), traced[key], goldenTensor(golden, `${prefix}.${key}`), 0));
+    }
+    if (golden.tensors.has(`${prefix}.source`))
+      quantities.push(sameRows(label('source'), traced['source'], goldenTensor(golden, `${prefix}.source`)));
+    const left = description['tokens_left'];
+    if (typeof left === 'number')
+      quantities.push(exactly(label('tokens left'), built.tokensPerBlock.at(-1) ?? Number.NaN, left));
+    const perBlock = description['tokens_per_block'];
+    if (Array.isArray(perBlock)) {
+      const wanted = perBlock.filter((count, block) => count !== built.tokensPerBlock[block]).length;
+      quantities.push(exactly(label('tokens per block'), wanted, 0));
+    }
+  }
+  return quantities;
+}
+
+/** PPT's decisions, recorded while its reducer makes them. */
+function recording(reducer: TokenReducer, variances: Tensor[], blocks: readonly number[]): TokenReducer {
+  return {
+    ...reducer,
+    afterAttention(block, state, view) {
+      if (blocks.includes(block)) variances.push(scoreVariance(pptScore(view)));
+      return reducer.afterAttention?.(block, state, view) ?? state;
+    },
+  };
+}
+
+async function run(
+  golden: GoldenCase,
+  { reducer }: NamedMethod,
+  description: GoldenMethod,
+  batch: number,
+  trace: boolean,
+): Promise<Record<string, RuntimeTensor>> {
+  const { configuration, weights } = golden;
+  const { inputSize } = configuration;
+  const pixels = input('pixel_values', 'float32', ['batch', 3, inputSize, inputSize]);
+  const variances: Tensor[] = [];
+  const isPpt = trace && description.method === 'ppt';
+  const network = visionTransformer(pixels, configuration, parametersFromWeights(weights, golden.description.name), {
+    reducer: isPpt ? recording(reducer, variances, description['blocks'] as number[]) : reducer,
+    trace,
+    classTokenOnlyLastBlock: !trace,
+  });
+  const outputs: Record<string, Tensor> = { logits: network.logits };
+  if (trace) {
+    if (network.state.size !== undefined) outputs['size'] = network.state.size;
+    if (network.state.source !== undefined) outputs['source'] = network.state.source;
+    const masks = network.states.map(({ mask, features }) => {
+      const counted = mask ?? cast(less(reduceSum(features, [2], true), Infinity), 'float32');
+      return reshape(reduceSum(counted, [1]), [dimensionAt(counted, 0), 1]);
+    });
+    outputs['tokens_per_block'] = concat(masks, 1);
+    outputs['tokens_left'] = reshape(masks.at(-1) as Tensor, ['batch']);
+    if (isPpt) {
+      const each = variances.map((variance) => reshape(variance, ['batch', 1]));
+      outputs['score_variance'] = concat(each, 1);
+      outputs['pruned_images'] = concat(
+        each.map((variance) => cast(less(Number(description['threshold']), variance), 'float32')),
+        1,
+      );
+    }
+  }
+  const session = await nodeRuntime.load(lower(outputs, [pixels]));
+  try {
+    return await runInBatches(session.run.bind(session), goldenTensor(golden, 'pixels'), batch);
+  } finally {
+    await session.dispose();
+  }
+}
+
+/** Runs images `batch` at a time and joins the results. */
+async function runInBatches(
+  runOnce: (feeds: Record<string, RuntimeTensor>) => Promise<Record<string, RuntimeTensor>>,
+  pixels: RuntimeTensor,
+  batch: number,
+): Promise<Record<string, RuntimeTensor>> {
+  const [images = 0, ...rest] = pixels.shape;
+  const size = rest.reduce((product, length) => product * length, 1);
+  const joined: Record<string, { shape: readonly number[]; data: number[] }> = {};
+  for (let first = 0; first < images; first += batch) {
+    const part = (pixels.data as Float32Array).slice(first * size, (first + batch) * size);
+    const results = await runOnce({ pixel_values: floats(part, [batch, ...rest]) });
+    for (const [name, { shape, data }] of Object.entries(results)) {
+      const own = (joined[name] ??= { shape: [images, ...shape.slice(1)], data: [] });
+      own.data.push(...Array.from(data as Iterable<number>, Number));
+    }
+  }
+  return Object.fromEntries(
+    Object.entries(joined).map(([name, { shape, data }]) => [name, floats(Float32Array.from(data), [...shape])]),
+  );
+}

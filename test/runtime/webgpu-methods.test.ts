@@ -1,0 +1,53 @@
+/** The other static methods on WebGPU, without one operator that falls back to the CPU; see `webgpu.test.ts` for the driver. */
+import { existsSync } from 'node:fs';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { NetworkSession, networkModel } from '../../src/loading/network-session.ts';
+import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import { encodeModel, joinChunks } from '../../src/onnx/write.ts';
+import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
+import { randomModel, randomValues, smallConfiguration } from '../random-network.ts';
+
+const driver = process.env['VK_DRIVER_FILES'] ?? '/usr/lib/chromium/vk_swiftshader_icd.json';
+const loader = ['/usr/lib/x86_64-linux-gnu/libvulkan.so.1', '/usr/lib/aarch64-linux-gnu/libvulkan.so.1'];
+const available = existsSync(driver) && loader.some((path) => existsSync(path));
+if (!available) console.warn(`SKIPPED: WebGPU tests need a Vulkan driver (${driver}) and libvulkan1.`);
+
+/** Three blocks: both halves of PiToMe, and the last, which computes the class token alone. */
+const configuration = { ...smallConfiguration, depth: 3 };
+
+const methods = [
+  'tome:r=3',
+  'evit:rate=0.6,fusion=true',
+  'ppt:r=3,threshold=0.002,blocks=0/1',
+  'pitome:ratio=0.8',
+  'gtp:p=2',
+];
+
+// Compiling shaders for a CPU takes seconds.
+describe.skipIf(!available)('WebGPU', { timeout: 120_000 }, () => {
+  beforeAll(() => {
+    process.env['VK_DRIVER_FILES'] = driver;
+  });
+
+  it.each(methods)('runs %s entirely on the device', async (text) => {
+    const network = randomModel(configuration);
+    const { reducer } = buildMethod(parseMethod(text), scheduleTarget(configuration));
+    const values = randomValues(2 * 3 * 32 * 32, 7);
+    const onCpu = await NetworkSession.load(network, { reducer });
+    const expected = await onCpu.run(values);
+    await onCpu.dispose();
+
+    const { model } = encodeModel(networkModel(network, reducer));
+    const session = await InferenceSession.create(joinChunks(model), {
+      executionProviders: ['webgpu', 'cpu'],
+      logSeverityLevel: 4,
+      extra: { session: { disable_cpu_ep_fallback: '1' } },
+    });
+    const { logits } = await session.run({ pixel_values: new Tensor('float32', values, [2, 3, 32, 32]) });
+    await session.release();
+    const largest = Math.max(...expected.map(Math.abs));
+    const errors = expected.map((value, index) => Math.abs(value - Number(logits?.data[index])));
+    expect(Math.max(...errors)).toBeLessThan(1e-4 * largest);
+  });
+});
