@@ -1,6 +1,7 @@
 /** `npm run bench [-- NAME…]`: measurements whose figures the documentation quotes, each with the command that repeats it. */
 import { availableParallelism, cpus } from 'node:os';
 import { compressed } from './compressed.ts';
+import { fineTuning } from './fine-tuning.ts';
 import { missingFiles } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 import { reductionShare } from './reduction-share.ts';
@@ -8,7 +9,7 @@ import { search } from './search.ts';
 import { searchStep } from './search-step.ts';
 import { trainingStep } from './training-step.ts';
 
-const measurements: readonly Measurement[] = [searchStep, trainingStep, compressed, reductionShare, search];
+const measurements: readonly Measurement[] = [searchStep, trainingStep, compressed, reductionShare, search, fineTuning];
 
 async function main(names: readonly string[]): Promise<number> {
   const unknown = names.filter((name) => !measurements.some((measurement) => measurement.name === name));

@@ -19,7 +19,7 @@ export function foldNormalization(parameters: Parameters, configuration: VisionT
     normBefore.set(`blocks.${block}.mlp.fc1`, `blocks.${block}.norm2`);
   }
   if (classes > 0) normBefore.set('head', pool === 'mean' ? 'fc_norm' : 'norm');
-  const folded = new Set([...normBefore.values()]);
+  const folded = new Set(normBefore.values());
   const built = new Map<string, Tensor>();
   const unit = constant(new Float32Array(width).fill(1), [width], 'float32');
   const none = constant(new Float32Array(width), [width], 'float32');

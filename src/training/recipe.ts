@@ -2,10 +2,13 @@
 import { DEIT_AUGMENTATION, LIGHT_AUGMENTATION } from '../data/augmentation.ts';
 import type { ImageAugmentation } from '../data/augmentation.ts';
 import type { MixingOptions } from '../data/mixing.ts';
+import type { Initialization } from './initialization.ts';
 import type { TargetKind } from '../search/search-options.ts';
 
 /** Everything that a training run depends on besides network, images and seed. */
 export interface TrainingRecipe {
+  /** How weights are drawn where training starts from scratch. */
+  readonly initialization: Initialization;
   /** Images per optimizer step. */
   readonly batchSize: number;
   /** The most images that go through the graph at once; gradients of several such parts are averaged. */
@@ -49,6 +52,7 @@ const scratchLearningRate = (batchSize: number): number => (5e-4 * batchSize) / 
 export const recipes: Readonly<Record<RecipeName, TrainingRecipe>> = {
   // Fine-tuning of the paper (arXiv 2305.17997, Table 6): 30 epochs of ImageNet at 1,024 images a step.
   finetune: {
+    initialization: 'truncated-normal',
     batchSize: 1024,
     microBatchSize: 16,
     epochs: 30,
@@ -68,6 +72,7 @@ export const recipes: Readonly<Record<RecipeName, TrainingRecipe>> = {
   },
   // Some hundred images without labels: the uncompressed network answers for them.
   'finetune-small-data': {
+    initialization: 'truncated-normal',
     batchSize: 16,
     microBatchSize: 16,
     epochs: 2,
@@ -87,6 +92,7 @@ export const recipes: Readonly<Record<RecipeName, TrainingRecipe>> = {
   },
   // DeiT's (arXiv 2012.12877, Table 9), as timm runs it.
   scratch: {
+    initialization: 'truncated-normal',
     batchSize: 1024,
     microBatchSize: 16,
     epochs: 300,

@@ -68,6 +68,8 @@ class TrainingRun {
   #secondsBefore = 0;
   #firstStep = 0;
   #start = 0;
+  /** Time spent on evaluations, in ms. */
+  #evaluating = 0;
   #saved = 0;
   #evaluated: EvaluatedEpoch | undefined;
 
@@ -166,7 +168,11 @@ class TrainingRun {
     const last = this.#step === steps;
     const stopped = this.#options.signal?.aborted === true;
     // An evaluation belongs to its epoch's end: where a run is stopped there, it comes before the checkpoint.
-    if ((epochEnds || last) && evaluator !== undefined) this.#evaluated = await evaluator.run(this.#result);
+    if ((epochEnds || last) && evaluator !== undefined) {
+      const before = performance.now();
+      this.#evaluated = await evaluator.run(this.#result);
+      this.#evaluating += performance.now() - before;
+    }
     const evaluated = epochEnds || last ? this.#evaluated : undefined;
     const stepsPerEpoch = this.#options.folder.images.length / this.#plan.batchSize;
     const stepsPerRow = Math.max(fewestStepsPerRow, Math.round(stepsPerEpoch / rowsPerEpoch));
@@ -224,7 +230,7 @@ class TrainingRun {
 
   #progress(): TrainingProgress {
     const { steps, batchSize, learningRate } = this.#plan;
-    const perStep = (performance.now() - this.#start) / (this.#step - this.#firstStep);
+    const perStep = (performance.now() - this.#start - this.#evaluating) / (this.#step - this.#firstStep);
     return {
       step: this.#step,
       steps,

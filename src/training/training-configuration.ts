@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { DiffrateError, messageOf } from '../errors.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import { initializations } from './initialization.ts';
 import { recipes } from './recipe.ts';
 import type { TrainingRecipe } from './recipe.ts';
 
@@ -53,6 +54,7 @@ const augmentationSchema = v.strictObject({
 
 const recipeSchema = v.strictObject({
   preset: v.optional(v.picklist(['scratch', 'finetune', 'finetune-small-data']), 'scratch'),
+  initialization: v.optional(v.picklist(initializations)),
   batchSize: v.optional(positiveInteger),
   microBatchSize: v.optional(positiveInteger),
   epochs: v.optional(positive),

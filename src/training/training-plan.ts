@@ -50,7 +50,8 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
     checkLabels(folder, configuration.classes);
   }
   const layout = layoutOf(configuration, start === undefined ? undefined : start.parameters.has);
-  const weights = start === undefined ? initialWeights(layout, seed) : vectorOf(layout, start.parameters);
+  const weights =
+    start === undefined ? initialWeights(layout, seed, recipe.initialization) : vectorOf(layout, start.parameters);
   const microBatchSize = Math.min(recipe.batchSize, recipe.microBatchSize);
   const microBatches = Math.ceil(recipe.batchSize / microBatchSize);
   const batchSize = microBatches * microBatchSize;

@@ -1,9 +1,11 @@
 /** Gradients of all weights of whole networks: in float64 against central finite differences, and as ONNX Runtime computes them. */
 import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../../src/graph/tensor.ts';
+import { tokenCount } from '../../src/models/configuration.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { floats } from '../../src/runtime/runtime.ts';
 import { drawDropPath } from '../../src/training/drop-path-draws.ts';
+import { drawPatches } from '../../src/training/patch-dropout.ts';
 import { trainingGraph } from '../../src/training/training-graph.ts';
 import type { TrainingGraphOptions } from '../../src/training/training-graph.ts';
 import { TrainingStep } from '../../src/training/training-step.ts';
@@ -26,6 +28,7 @@ const cases: readonly [string, Omit<TrainingGraphOptions, 'layout'>][] = Object.
   ([name, configuration]): [string, Omit<TrainingGraphOptions, 'layout'>][] => [
     [`${name}, plain`, { configuration, dropPath: 0 }],
     [`${name}, drop path`, { configuration, dropPath: 0.4 }],
+    [`${name}, patch dropout`, { configuration, dropPath: 0, patchDropout: 0.4 }],
     [
       `${name}, tokens dropped`,
       // The last block of mean-pooled networks keeps what it gets.
@@ -86,11 +89,16 @@ describe('gradients of all weights', () => {
     const targets = targetValues(configuration.classes);
     const masks = drawDropPath(new RandomGenerator(3), graph.branches, images);
     if (given.dropPath > 0.3) expect(masks.some((mask) => mask.includes(0))).toBe(true);
+    const { patches } = graph;
+    const keptPatches = patches && drawPatches(new RandomGenerator(4), images, tokenCount(configuration), patches.kept);
     const [pixelInput, targetInput] = graph.inputs as readonly [Tensor, Tensor];
     const parameterInputs = graph.inputs.slice(-layout.parameters.length);
     const values = new Map<Tensor, Float64Tensor>([
       [pixelInput, asDoubles([images, 3, configuration.inputSize, configuration.inputSize], pixels)],
       [targetInput, asDoubles([images, configuration.classes], targets)],
+      ...(patches === undefined
+        ? []
+        : [[patches.indices, asDoubles([images, patches.kept, 1], Array.from(keptPatches ?? [], Number))] as const]),
       ...graph.branches.map(({ mask }, index) => [mask, asDoubles([images, 1, 1], masks[index] ?? [])] as const),
       ...layout.parameters.map(
         (parameter, index) =>
@@ -124,7 +132,7 @@ describe('gradients of all weights', () => {
       }
     }
     expect(checked).toBe(2 * layout.parameters.length);
-    await expectSameInOnnxRuntime(options, weights, { pixels, targets, masks, exact });
+    await expectSameInOnnxRuntime(options, weights, { pixels, targets, masks, keptPatches, exact });
   });
 });
 
@@ -132,19 +140,25 @@ interface Expected {
   readonly pixels: Float32Array;
   readonly targets: Float32Array;
   readonly masks: readonly Float32Array[];
+  readonly keptPatches: BigInt64Array | undefined;
   readonly exact: readonly Float64Tensor[];
 }
 
 async function expectSameInOnnxRuntime(
   options: TrainingGraphOptions,
   weights: Float32Array,
-  { pixels, targets, masks, exact }: Expected,
+  { pixels, targets, masks, keptPatches, exact }: Expected,
 ): Promise<void> {
   const { layout, configuration } = options;
   const { inputSize, classes } = configuration;
   const loaded = await TrainingStep.load(nodeRuntime, options, weights, { threads: 1 });
   try {
-    await loaded.run(floats(pixels, [images, 3, inputSize, inputSize]), floats(targets, [images, classes]), masks);
+    await loaded.run(
+      floats(pixels, [images, 3, inputSize, inputSize]),
+      floats(targets, [images, classes]),
+      masks,
+      keptPatches,
+    );
     for (const [index, parameter] of layout.parameters.entries()) {
       const expected = (exact[index] as Float64Tensor).data;
       const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-4);

@@ -1,0 +1,213 @@
+/** Whole runs on a small network and coloured images: the loss falls, a stopped run resumes to the same bits, bad input is answered. */
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageFolder } from '../../src/data/image-folder.ts';
+import { exportModel } from '../../src/exporting/export-model.ts';
+import { loadModel } from '../../src/loading/load-model.ts';
+import { recipes } from '../../src/training/recipe.ts';
+import type { TrainingRecipe } from '../../src/training/recipe.ts';
+import { writeTrainedModel } from '../../src/training/trained-model.ts';
+import { vectorOf } from '../../src/training/trained-parameters.ts';
+import { train } from '../../src/training/train.ts';
+import type { TrainingOptions, TrainingProgress } from '../../src/training/training-options.ts';
+import { smallConfiguration, smallNetwork } from '../evaluation/small-network.ts';
+
+const { classes } = smallConfiguration;
+let directory = '';
+let folder: ImageFolder;
+
+/** A recipe with everything that is random in it. */
+const recipe: TrainingRecipe = {
+  ...recipes.scratch,
+  batchSize: 8,
+  microBatchSize: 4,
+  epochs: 1.5,
+  learningRate: 2e-3,
+  finalLearningRate: 1e-4,
+  warmUpEpochs: 0.2,
+  dropPath: 0.2,
+  clipNorm: 1,
+  averageDecay: 0.9,
+};
+
+/** A recipe that learns quickly. */
+const plainRecipe: TrainingRecipe = {
+  ...recipe,
+  batchSize: 14,
+  microBatchSize: 14,
+  epochs: 12,
+  dropPath: 0,
+  averageDecay: 0,
+  labelSmoothing: 0,
+  mixing: { mixup: 0, cutmix: 0 },
+  augmentation: {},
+  repeatedAugmentation: 1,
+};
+
+const options = (changes: Partial<TrainingOptions> = {}): TrainingOptions => ({
+  name: 'small',
+  configuration: smallConfiguration,
+  recipe,
+  folder,
+  seed: 3,
+  threads: 1,
+  resume: false,
+  ...changes,
+});
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'diffrate-training-'));
+  const images = join(directory, 'images');
+  mkdirSync(images);
+  const lines = ['file,label'];
+  for (let image = 0; image < 28; image++) {
+    const label = image % classes;
+    const file = `${String(image).padStart(2, '0')}.png`;
+    const shade = (channel: number): number => ((label >> channel) & 1) * 180 + 20 + ((image * 7 + channel * 3) % 30);
+    const background = { r: shade(0), g: shade(1), b: shade(2) };
+    await sharp({ create: { width: 36, height: 36, channels: 3, background } })
+      .png()
+      .toFile(join(images, file));
+    lines.push(`${file},${label}`);
+  }
+  writeFileSync(join(images, 'labels.csv'), lines.join('\n'));
+  folder = await openImageFolder(images);
+});
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+describe('training', () => {
+  it.each([
+    ['from scratch', {}],
+    ['with tokens dropped', { schedule: { pruneKept: [17, 14, 10, 6], mergeKept: [17, 12, 8, 3] } }],
+    ['in micro-batches', { recipe: { ...plainRecipe, microBatchSize: 7 } }],
+  ])('%s learns the colours', async (_, changes) => {
+    const { rows, loss } = await train(options({ recipe: plainRecipe, ...changes }));
+    expect(rows[0]?.loss).toBeGreaterThan(1.5);
+    expect(loss).toBeLessThan((rows[0]?.loss ?? 0) - 0.1);
+  });
+
+  it('is evaluated after each epoch', async () => {
+    const { rows, evaluation } = await train(options({ recipe: { ...plainRecipe, epochs: 3 }, evaluation: folder }));
+    expect(evaluation?.top1).toBeGreaterThan(100 / classes);
+    expect(rows.filter(({ top1 }) => typeof top1 === 'number').map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
+    expect(rows.at(-1)?.top1).toBe(evaluation?.top1);
+  });
+
+  it('towards the uncompressed network’s answers brings a compressed one nearer, without labels', async () => {
+    const unlabelled = { ...folder, labelled: false, images: folder.images.map(({ file }) => ({ file })) };
+    const { rows } = await train(
+      options({
+        start: smallNetwork(),
+        schedule: { pruneKept: [17, 9, 6, 4], mergeKept: [17, 7, 4, 2] },
+        recipe: { ...recipes['finetune-small-data'], batchSize: 7, epochs: 6, learningRate: 1e-3 },
+        folder: unlabelled,
+        evaluation: unlabelled,
+      }),
+    );
+    const divergences = rows.flatMap(({ kl }) => (typeof kl === 'number' ? [kl] : []));
+    expect(divergences.at(-1)).toBeLessThan(0.8 * (divergences[0] ?? 0));
+  });
+});
+
+describe('a training run that was killed', () => {
+  it('resumes to the same weights, to the bit', async () => {
+    const whole = await train(options());
+    const checkpoint = join(directory, 'run.checkpoint.safetensors');
+    const copy = join(directory, 'copy.checkpoint.safetensors');
+    // As if killed: what was written after the third step is all that is left.
+    let seen = 0;
+    await train(options({ checkpoint, checkpointSeconds: 0 }), ({ step }: TrainingProgress) => {
+      seen = step;
+      if (step === 4) copyFileSync(checkpoint, copy);
+    });
+    expect(seen).toBe(whole.steps);
+    const resumed = await train(options({ checkpoint: copy, resume: true }));
+    expect(resumed.steps).toBe(whole.steps);
+    expect(Buffer.from(resumed.weights.buffer).equals(Buffer.from(whole.weights.buffer))).toBe(true);
+    expect(resumed.rows.map(({ step, loss }) => [step, loss])).toEqual(
+      whole.rows.map(({ step, loss }) => [step, loss]),
+    );
+  });
+
+  it('stops when asked to, with a checkpoint, and says how to go on', async () => {
+    const controller = new AbortController();
+    const checkpoint = join(directory, 'stopped.checkpoint.safetensors');
+    const run = train(options({ checkpoint, signal: controller.signal }), ({ step }) => {
+      if (step === 2) controller.abort();
+    });
+    await expect(run).rejects.toThrow(/stopped after step [23] of \d+; continue it with --resume/);
+    expect(existsSync(checkpoint)).toBe(true);
+  });
+
+  it('is not continued with other settings, or from a damaged file', async () => {
+    const checkpoint = join(directory, 'stopped.checkpoint.safetensors');
+    await expect(train(options({ checkpoint, resume: true, seed: 4 }))).rejects.toThrow(/belongs to another training/);
+    writeFileSync(checkpoint, 'no checkpoint');
+    await expect(train(options({ checkpoint, resume: true }))).rejects.toThrow(/is damaged .*without --resume/);
+  });
+});
+
+describe('a training run that cannot go on', () => {
+  it('stops where the loss is no number, and keeps the last good checkpoint', async () => {
+    const checkpoint = join(directory, 'diverged.checkpoint.safetensors');
+    const wild = { ...plainRecipe, learningRate: 1e30, finalLearningRate: 1e30, warmUpEpochs: 0, weightDecay: 1e30 };
+    await expect(train(options({ recipe: wild, checkpoint, checkpointSeconds: 0 }))).rejects.toThrow(
+      /of step \d+ is not a finite number: train with a lower learning rate/,
+    );
+    expect(existsSync(checkpoint)).toBe(false);
+  });
+
+  it('says what is missing', async () => {
+    const unlabelled = { ...folder, labelled: false };
+    await expect(train(options({ folder: unlabelled }))).rejects.toThrow(/has no labels, and there is no teacher/);
+    await expect(train(options({ recipe: { ...recipe, targets: 'teacher' } }))).rejects.toThrow(/no teacher/);
+    await expect(train(options({ configuration: { ...smallConfiguration, classes: 0 } }))).rejects.toThrow(
+      /no classifier/,
+    );
+    await expect(train(options({ configuration: { ...smallConfiguration, classes: 3 } }))).rejects.toThrow(
+      /label 3 .* out of range/,
+    );
+    await expect(train(options({ log: join(directory, 'nowhere', 'log.csv') }))).rejects.toThrow(/cannot be written/);
+  });
+});
+
+describe('a trained model', () => {
+  it.each([
+    ['class-token', 'fp32'],
+    ['mean', 'fp16'],
+  ] as const)('(%s, %s) is a folder that loads and exports', async (pool, dtype) => {
+    const configuration = { ...smallConfiguration, pool };
+    const log = join(directory, 'training.csv');
+    const { layout, weights, rows } = await train(
+      options({ configuration, recipe: { ...recipe, steps: 2 }, log, evaluation: folder }),
+    );
+    const out = join(directory, `trained-${pool}`);
+    const labels = Object.fromEntries(Array.from({ length: classes }, (_, index) => [index, `colour ${index}`]));
+    const files = await writeTrainedModel({
+      directory: out,
+      name: 'small',
+      configuration,
+      labels,
+      layout,
+      weights,
+      dtype,
+      rows,
+    });
+    expect(files.map(({ path }) => path)).toContain('training.csv');
+    expect(readFileSync(join(out, 'training.csv'), 'utf8')).toBe(readFileSync(log, 'utf8'));
+    const model = await loadModel(out);
+    expect(model.configuration).toEqual(configuration);
+    expect(model.labels).toEqual(labels);
+    expect(model.warnings).toEqual([]);
+    const loaded = vectorOf(layout, model.parameters);
+    const error = loaded.reduce((most, value, at) => Math.max(most, Math.abs(value - (weights[at] ?? 0))), 0);
+    expect(error).toBeLessThanOrEqual(dtype === 'fp32' ? 0 : 1e-3);
+    const exported = await exportModel({ model, directory: join(directory, `exported-${pool}`) });
+    expect(exported.files.map(({ path }) => path)).toContain('onnx/model.onnx');
+  });
+});
