@@ -2,15 +2,16 @@
  * A discrete local search on kept numbers, after the gradients: what the compressed network really answers decides.
  *
  * One block's number is moved by some tokens, all others are shifted together until the cost is again just the target, and the two
- * schedules race on the calibration images (Maron & Moore, "Hoeffding races", 1993, with paired differences): the challenger is
- * dropped at the first look at which it is not better, so that most moves cost an eighth of the set. Steps get smaller when few
+ * schedules race on the calibration images (`race.ts`), so that most moves cost an eighth of the set. Steps get smaller when few
  * moves still help. The number of image passes is the budget, so the same seed gives the same schedule.
  */
-import type { Cost } from '../cost/cost.ts';
 import { RandomGenerator } from '../data/random.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import type { LearnerNetwork } from './learners/candidate-learner.ts';
 import type { RefinementRecipe } from './presets.ts';
+import { keptOf, numbersOf, project } from './projection.ts';
+import type { Numbers, Projection } from './projection.ts';
+import { lossesOf, meanOf, raceAgainst } from './race.ts';
+import type { ComparedImages } from './race.ts';
 
 /** Where the search stands: everything that the next move depends on. */
 export interface LocalSearchState {
@@ -36,41 +37,11 @@ export interface LocalSearchProgress {
 }
 
 /** What surrounds the search. */
-export interface LocalSearchContext {
-  readonly network: LearnerNetwork;
-  /** Kept numbers of blocks that are not searched. */
-  readonly fixed: KeptNumbers;
-  readonly cost: Cost;
-  readonly target: number;
+export interface LocalSearchContext extends Projection {
   readonly recipe: RefinementRecipe;
   /** Images that go through compressed networks, in all: the length of the search. */
   readonly passes: number;
   readonly seed: number;
-}
-
-/** One schedule's losses, computed as far as they are needed (`Candidate`). */
-export interface ScheduleLosses {
-  /** Per image in nats, up to `done`. */
-  readonly losses: Float64Array;
-  readonly done: number;
-  /** Computes the losses of the images up to `end`. */
-  runTo(end: number): Promise<void>;
-  /** Mean loss of the images done. */
-  mean(): number;
-  dispose(): Promise<void>;
-}
-
-/** What schedules are compared on (`CalibrationSet`). */
-export interface ComparedImages {
-  readonly size: number;
-  /** A network with these kept numbers; dispose it. */
-  candidate(kept: KeptNumbers): Promise<ScheduleLosses>;
-}
-
-/** Numbers per searched block, before they are made to fit. */
-interface Numbers {
-  readonly merged: readonly number[];
-  readonly pruned: readonly number[];
 }
 
 interface Move {
@@ -79,23 +50,10 @@ interface Move {
   readonly pruned: number;
 }
 
-/** Least tokens after merging: the class token and one destination. */
-const smallestKept = 2;
-const bisections = 30;
-
-/** The state to start from: a learnt schedule. */
-export function startLocalSearch({ network, recipe }: LocalSearchContext, kept: KeptNumbers): LocalSearchState {
-  let live = network.tokens;
-  const merged: number[] = [];
-  const pruned: number[] = [];
-  for (const block of network.searched) {
-    const left = Math.min(live, kept.pruneKept[block] ?? live);
-    const out = Math.min(left, kept.mergeKept[block] ?? left);
-    pruned.push(live - left);
-    merged.push(out);
-    live = out;
-  }
-  return { merged, pruned, step: recipe.firstStep, passes: 0, sweep: 0, moves: 0, accepted: 0, tried: [] };
+/** The state to start from. */
+export function startLocalSearch(context: LocalSearchContext, kept: KeptNumbers, passes = 0): LocalSearchState {
+  const { merged, pruned } = numbersOf(context, kept);
+  return { merged, pruned, step: context.recipe.firstStep, passes, sweep: 0, moves: 0, accepted: 0, tried: [] };
 }
 
 /**
@@ -112,7 +70,7 @@ export async function localSearch(
 ): Promise<KeptNumbers> {
   const { recipe } = context;
   const lookEvery = Math.ceil(images.size / recipe.looks);
-  let best = start.passes === 0 ? project(context, start, undefined) : keptOf(context, start);
+  let best = start.sweep === 0 && start.moves === 0 ? project(context, start) : keptOf(context, start);
   // Moves start from the best schedule, which is also what a stopped search has to find again.
   let state: LocalSearchState = { ...start, ...numbersOf(context, best) };
   let losses = await lossesOf(images, best, lookEvery);
@@ -151,37 +109,6 @@ export async function localSearch(
   return best;
 }
 
-/** Losses of the images under a schedule, run in the parts of a race: a batch of another size may round otherwise. */
-async function lossesOf(images: ComparedImages, kept: KeptNumbers, lookEvery: number): Promise<Float64Array> {
-  const candidate = await images.candidate(kept);
-  try {
-    while (candidate.done < images.size) await candidate.runTo(Math.min(images.size, candidate.done + lookEvery));
-    return candidate.losses;
-  } finally {
-    await candidate.dispose();
-  }
-}
-
-/** Looks at the paired difference every so many images; the challenger has to be ahead each time. */
-async function raceAgainst(
-  images: ComparedImages,
-  kept: KeptNumbers,
-  losses: Float64Array,
-  lookEvery: number,
-): Promise<{ won: boolean; done: number; losses: Float64Array }> {
-  const candidate = await images.candidate(kept);
-  try {
-    while (candidate.done < images.size) {
-      await candidate.runTo(Math.min(images.size, candidate.done + lookEvery));
-      if (candidate.mean() >= meanOf(losses.subarray(0, candidate.done)))
-        return { won: false, done: candidate.done, losses };
-    }
-    return { won: true, done: candidate.done, losses: candidate.losses };
-  } finally {
-    await candidate.dispose();
-  }
-}
-
 /** Each number up and down, in an order of its own for every sweep. */
 function movesOf({ network, seed }: LocalSearchContext, sweep: number): Move[] {
   const moves = network.searched.flatMap((_, index) =>
@@ -199,50 +126,3 @@ function moveNumbers({ merged, pruned, step }: LocalSearchState, move: Move): Nu
     values.map((value, index) => (index === move.index ? value + change * step : value));
   return { merged: at(merged, move.merged), pruned: at(pruned, move.pruned).map((value) => Math.max(0, value)) };
 }
-
-/** Kept numbers at the target's cost: all but the held block are shifted together, and what rounding leaves is spent. */
-function project(context: LocalSearchContext, numbers: Numbers, held: number | undefined): KeptNumbers {
-  const { cost, target, network } = context;
-  const shifted = (offset: number, extra?: number): KeptNumbers =>
-    keptOf(context, {
-      ...numbers,
-      merged: numbers.merged.map(
-        (value, index) => (index === held ? value : value + offset) + (index === extra ? 1 : 0),
-      ),
-    });
-  let [low, high] = [-network.tokens, network.tokens];
-  for (let step = 0; step < bisections; step++) {
-    const middle = (low + high) / 2;
-    if (cost.value(shifted(middle)) > target) high = middle;
-    else low = middle;
-  }
-  let kept = shifted(low);
-  for (let index = numbers.merged.length - 1; index >= 0; index--) {
-    const more = keptOf(context, {
-      ...numbersOf(context, kept),
-      merged: numbersOf(context, kept).merged.map((value, at) => (at === index ? value + 1 : value)),
-    });
-    if (index !== held && cost.value(more) <= target) kept = more;
-  }
-  return kept;
-}
-
-/** Makes numbers fit: integers, no block keeps more than it gets. */
-function keptOf({ network, fixed }: LocalSearchContext, { merged, pruned }: Numbers): KeptNumbers {
-  const kept = { pruneKept: [...fixed.pruneKept], mergeKept: [...fixed.mergeKept] };
-  let live = network.tokens;
-  network.searched.forEach((block, index) => {
-    const out = Math.max(smallestKept, Math.min(live, Math.round(merged[index] ?? live)));
-    kept.pruneKept[block] = Math.max(out, live - (pruned[index] ?? 0));
-    kept.mergeKept[block] = out;
-    live = out;
-  });
-  return kept;
-}
-
-function numbersOf(context: LocalSearchContext, kept: KeptNumbers): Numbers {
-  const { merged, pruned } = startLocalSearch(context, kept);
-  return { merged, pruned };
-}
-
-const meanOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -41,6 +41,8 @@ export interface PositionRecipe {
 export interface RefinementRecipe {
   /** How often each calibration image goes through a compressed network, on average, in a search of the preset's length. */
   readonly passesPerImage: number;
+  /** The least number of passes in all, so that few images still decide between many moves. */
+  readonly leastPasses: number;
   /** First size of a move, in tokens. */
   readonly firstStep: number;
   /** Looks at a race: as many parts the calibration images are run in. */
@@ -78,7 +80,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       squareDecay: 0.99,
       averagedSteps: 30,
     },
-    refinement: { passesPerImage: 24, firstStep: 8, looks: 8, fewAccepted: 0.1 },
+    refinement: { passesPerImage: 24, leastPasses: 9600, firstStep: 8, looks: 8, fewAccepted: 0.1 },
     batchSize: 16,
     microBatchSize: 16,
     length: { steps: 150 },

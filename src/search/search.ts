@@ -13,12 +13,14 @@ import type { SessionOptions } from '../runtime/runtime.ts';
 import { CalibrationSet } from './calibration-set.ts';
 import type { Learner } from './learners/learner.ts';
 import { localSearch, startLocalSearch } from './local-search.ts';
+import type { LocalSearchContext, LocalSearchState } from './local-search.ts';
 import { identityOf, learnerOf, planOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { readCheckpointFile, removeCheckpoint, writeCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
+import { startingSchedule } from './starting-schedule.ts';
 import { SearchRunner } from './search-runner.ts';
 
 /** Weight of a step in the running mean of the loss. */
@@ -144,9 +146,9 @@ async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRec
   const images = await CalibrationSet.load(options, plan.targets, plan.seed, session);
   const { network, fixed, cost, seed } = plan;
   // A search that was asked to be shorter is so in both phases.
-  const passes = Math.ceil(images.size * recipe.passesPerImage * lengthRatio(plan));
+  const passes = Math.ceil(Math.max(images.size * recipe.passesPerImage, recipe.leastPasses) * lengthRatio(plan));
   const context = { network, fixed, cost, target: options.targetGflops, recipe, seed, passes };
-  const begin = resumed?.localSearch ?? startLocalSearch(context, learnt);
+  const begin = resumed?.localSearch ?? (await startOf(context, images, learnt, learnerOf(plan, options.targetGflops)));
   const start = performance.now();
   return localSearch(context, images, begin, async ({ state, kept, loss }) => {
     const gflops = cost.value(kept);
@@ -164,6 +166,18 @@ async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRec
     });
     await settle({ step: plan.steps, loss, localSearch: state }, 'in its local search');
   });
+}
+
+/** @param fresh a learner that has learnt nothing: its schedule is the uniform rate. */
+async function startOf(
+  context: LocalSearchContext,
+  images: CalibrationSet,
+  learnt: KeptNumbers,
+  fresh: Learner,
+): Promise<LocalSearchState> {
+  const lookEvery = Math.ceil(images.size / context.recipe.looks);
+  const { kept, passes } = await startingSchedule(context, images, learnt, fresh.finish(), lookEvery);
+  return startLocalSearch(context, kept, passes);
 }
 
 /** Steps asked for over the preset's. */

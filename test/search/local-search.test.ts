@@ -1,72 +1,20 @@
 /** The local search on losses that are known for every schedule, so that its answers can be checked. */
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { effectiveTokens } from '../../src/reduction/schedule.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { localSearch, startLocalSearch } from '../../src/search/local-search.ts';
-import type {
-  ComparedImages,
-  LocalSearchContext,
-  LocalSearchProgress,
-  LocalSearchState,
-  ScheduleLosses,
-} from '../../src/search/local-search.ts';
+import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from '../../src/search/local-search.ts';
 import { deepCost, deepFixed, deepNetwork, deepTokens } from './deep-network.ts';
+import { KnownImages, meanLoss } from './known-images.ts';
 
 const network = deepNetwork(false);
-
-/** What tokens are worth after each block, and pruning less than merging. */
-const weights = [0, 1, 2, 9, 3, 0];
-
-function meanLoss(kept: KeptNumbers): number {
-  return effectiveTokens(kept, deepTokens).reduce(
-    (sum, block, index) =>
-      sum + (weights[index] as number) / block.tokensOut + 0.002 * Math.abs(block.tokensIn - block.pruneKept - 2),
-    0,
-  );
-}
-
-/** Images that differ in how much they mind, and remember what is asked of them. */
-class KnownImages implements ComparedImages {
-  readonly size = 40;
-  open = 0;
-  readonly compared: KeptNumbers[] = [];
-  /** Where each candidate's runs ended. */
-  readonly ends: number[][] = [];
-
-  candidate(kept: KeptNumbers): Promise<ScheduleLosses> {
-    this.open += 1;
-    this.compared.push(kept);
-    const losses = new Float64Array(this.size);
-    const whole = meanLoss(kept);
-    const ends: number[] = [];
-    this.ends.push(ends);
-    let done = 0;
-    const run = (end: number): void => {
-      for (; done < end; done++) losses[done] = whole * (1 + 0.5 * Math.sin(done));
-      ends.push(end);
-    };
-    return Promise.resolve({
-      losses,
-      get done(): number {
-        return done;
-      },
-      runTo: (end) => Promise.resolve(run(end)),
-      mean: () => losses.subarray(0, done).reduce((sum, loss) => sum + loss, 0) / done,
-      dispose: () => {
-        this.open -= 1;
-        return Promise.resolve();
-      },
-    });
-  }
-}
 
 const contextWith = (changes: Partial<LocalSearchContext> = {}): LocalSearchContext => ({
   network,
   fixed: deepFixed(),
   cost: deepCost,
   target: 0.6 * deepCost.baseline,
-  recipe: { passesPerImage: 24, firstStep: 8, looks: 4, fewAccepted: 0.1 },
+  recipe: { passesPerImage: 24, leastPasses: 0, firstStep: 8, looks: 4, fewAccepted: 0.1 },
   passes: 3000,
   seed: 5,
   ...changes,

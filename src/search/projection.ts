@@ -1,0 +1,81 @@
+/** Any numbers per block made into a schedule that costs the target: whole, falling from block to block, nothing left over. */
+import type { Cost } from '../cost/cost.ts';
+import type { KeptNumbers } from '../reduction/schedule.ts';
+import type { LearnerNetwork } from './learners/candidate-learner.ts';
+
+/** What numbers are projected onto. */
+export interface Projection {
+  readonly network: LearnerNetwork;
+  /** Kept numbers of blocks that are not searched. */
+  readonly fixed: KeptNumbers;
+  readonly cost: Cost;
+  readonly target: number;
+}
+
+/** Numbers per searched block, before they are made to fit. */
+export interface Numbers {
+  readonly merged: readonly number[];
+  readonly pruned: readonly number[];
+}
+
+/** Least tokens after merging: the class token and one destination. */
+const smallestKept = 2;
+const bisections = 30;
+
+/**
+ * Kept numbers at the target's cost: all but the held block are shifted together, and what rounding leaves is spent.
+ * @param held position among the searched blocks.
+ */
+export function project(context: Projection, numbers: Numbers, held?: number): KeptNumbers {
+  const { cost, target, network } = context;
+  const shifted = (offset: number, extra?: number): KeptNumbers =>
+    keptOf(context, {
+      ...numbers,
+      merged: numbers.merged.map(
+        (value, index) => (index === held ? value : value + offset) + (index === extra ? 1 : 0),
+      ),
+    });
+  let [low, high] = [-network.tokens, network.tokens];
+  for (let step = 0; step < bisections; step++) {
+    const middle = (low + high) / 2;
+    if (cost.value(shifted(middle)) > target) high = middle;
+    else low = middle;
+  }
+  let kept = shifted(low);
+  for (let index = numbers.merged.length - 1; index >= 0; index--) {
+    const more = keptOf(context, {
+      ...numbersOf(context, kept),
+      merged: numbersOf(context, kept).merged.map((value, at) => (at === index ? value + 1 : value)),
+    });
+    if (index !== held && cost.value(more) <= target) kept = more;
+  }
+  return kept;
+}
+
+/** Makes numbers fit: integers, no block keeps more than it gets. */
+export function keptOf({ network, fixed }: Projection, { merged, pruned }: Numbers): KeptNumbers {
+  const kept = { pruneKept: [...fixed.pruneKept], mergeKept: [...fixed.mergeKept] };
+  let live = network.tokens;
+  network.searched.forEach((block, index) => {
+    const out = Math.max(smallestKept, Math.min(live, Math.round(merged[index] ?? live)));
+    kept.pruneKept[block] = Math.max(out, live - (pruned[index] ?? 0));
+    kept.mergeKept[block] = out;
+    live = out;
+  });
+  return kept;
+}
+
+/** Tokens after each searched block, and how many of those that entered it are pruned. */
+export function numbersOf({ network }: Projection, kept: KeptNumbers): Numbers {
+  let live = network.tokens;
+  const merged: number[] = [];
+  const pruned: number[] = [];
+  for (const block of network.searched) {
+    const left = Math.min(live, kept.pruneKept[block] ?? live);
+    const out = Math.min(left, kept.mergeKept[block] ?? left);
+    pruned.push(live - left);
+    merged.push(out);
+    live = out;
+  }
+  return { merged, pruned };
+}
