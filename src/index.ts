@@ -100,7 +100,9 @@ export { recipes } from './training/recipe.ts';
 export type { RecipeName, TrainingRecipe } from './training/recipe.ts';
 export { train } from './training/train.ts';
 export { writeTrainedModel } from './training/trained-model.ts';
+export { weightDtypes } from './training/trained-model.ts';
 export type { TrainedModel, WeightDtype } from './training/trained-model.ts';
+export type { MixingOptions } from './data/mixing.ts';
 export type { TrainingLogRow } from './training/training-log.ts';
 export type {
   EvaluatedEpoch,
@@ -126,8 +128,42 @@ export type { Network } from './loading/network-session.ts';
 export { measureThroughput } from './evaluation/throughput.ts';
 export type { ThroughputOptions, ThroughputRun } from './evaluation/throughput.ts';
 
+// Comparison of methods
+export { compareMethods } from './comparison/compare-methods.ts';
+export type {
+  BaselineResult,
+  BudgetRanking,
+  Comparison,
+  ComparisonCell,
+  ComparisonOptions,
+  ComparisonProgress,
+  MeasuredCell,
+  MissingCell,
+  RandomSchedulesRequest,
+} from './comparison/comparison-options.ts';
+export { allMethods, parseMethodList } from './comparison/method-list.ts';
+export { rankSchedules } from './comparison/random-ranking.ts';
+export type {
+  PlacedSchedule,
+  Placement,
+  RankedSchedule,
+  Ranking,
+  RankingOptions,
+  RankingProgress,
+  RankingSums,
+} from './comparison/random-ranking.ts';
+export { randomSchedules } from './comparison/random-schedules.ts';
+export type { RandomScheduleOptions } from './comparison/random-schedules.ts';
+export { listedSchedules, searchedSchedules } from './comparison/schedule-source.ts';
+export type {
+  FoundSchedule,
+  NoSchedule,
+  ScheduleSource,
+  SearchedSchedulesOptions,
+} from './comparison/schedule-source.ts';
+
 // Reports
-export { compressionReport, picturesReport } from './report/report.ts';
+export { comparisonReport, compressionReport, picturesReport } from './report/report.ts';
 export type { CompressionFacts, PictureFacts, Provenance } from './report/report.ts';
 export { reportPage } from './report/page.ts';
 export type { ReportPage, ReportSection } from './report/page.ts';

@@ -49,6 +49,10 @@ const commands: Readonly<Record<string, Command>> = {
     description: 'throughput and latency beside the uncompressed network',
     load: async () => asCommand((await import('./commands/bench.ts')).benchCommand),
   },
+  compare: {
+    description: 'methods of token reduction side by side at equal cost',
+    load: async () => asCommand((await import('./commands/compare.ts')).compareCommand),
+  },
   flops: {
     description: 'cost per block',
     load: async () => asCommand((await import('./commands/flops.ts')).flopsCommand),

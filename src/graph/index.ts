@@ -31,6 +31,7 @@ export type {
 export {
   abs,
   add,
+  biasGelu,
   cast,
   div,
   elu,

@@ -228,7 +228,11 @@ function queryKeyValue(
 }
 
 /** Normalised class token, or the mean of patch tokens weighted by size, then `fc_norm`: `[B, C]`. */
-export function pooled(state: TokenState, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
+export function pooled(
+  state: TokenState,
+  configuration: VisionTransformerConfiguration,
+  parameters: Parameters,
+): Tensor {
   const { pool, width, layerNormEpsilon } = configuration;
   const batch = dimensionAt(state.features, 0);
   if (pool === 'class-token') {
@@ -255,7 +259,11 @@ function weightOf({ size, mask }: TokenState): Tensor | undefined {
 }
 
 /** The head: `[B, C] → [B, classes]`; without one, the features. */
-export function classify(features: Tensor, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
+export function classify(
+  features: Tensor,
+  configuration: VisionTransformerConfiguration,
+  parameters: Parameters,
+): Tensor {
   if (configuration.classes === 0) return features;
   return linear(features, linearParameters(parameters, 'head', configuration.width, configuration.classes));
 }

@@ -42,6 +42,7 @@ export interface PictureRequest extends SessionOptions {
   readonly blocks: readonly number[];
   /** Called with one sentence for each image that cannot be decoded and is left out. Without it such an image is an error. */
   readonly onWarning?: (message: string) => void;
+  /** Called after each image. */
   readonly onProgress?: (done: number, of: number) => void;
 }
 

@@ -1,4 +1,5 @@
-/** The reports of `diffrate compress` and of `diffrate show`: which sections they have, from what is known. */
+/** The reports of `diffrate compress`, `diffrate show` and `diffrate compare`: which sections they have, from what is known. */
+import type { Comparison } from '../comparison/comparison-options.ts';
 import type { Measurements } from '../evaluation/measurements.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import type { Schedule } from '../reduction/schedule.ts';
@@ -6,11 +7,13 @@ import type { SearchHistoryEntry } from '../search/search-options.ts';
 import type { ReportPage, ReportSection } from './page.ts';
 import type { PictureSeries } from './picture-series.ts';
 import { accuracySection } from './sections/accuracy.ts';
+import { comparisonSection } from './sections/comparison.ts';
 import { flopsSection } from './sections/flops.ts';
 import { headlineSection } from './sections/headline.ts';
 import { patchCountsSection, picturesSection } from './sections/pictures.ts';
 import { provenanceSection } from './sections/provenance.ts';
 import type { Fact } from './sections/provenance.ts';
+import { randomSchedulesSection } from './sections/random-schedules.ts';
 import { searchSection } from './sections/search-course.ts';
 import { speedSection } from './sections/speed.ts';
 import { tokensSection } from './sections/tokens.ts';
@@ -78,6 +81,20 @@ export async function picturesReport(facts: PictureFacts): Promise<ReportPage> {
       await picturesSection(pictures),
       patchCountsSection(pictures),
       tokensSection(configuration, schedule),
+      provenanceSection(provenance.facts, provenance.command),
+    ],
+  };
+}
+
+/** The report that `diffrate compare` writes. */
+export function comparisonReport(comparison: Comparison, provenance: Provenance): ReportPage {
+  const { model, rankings } = comparison;
+  return {
+    title: `${model}: methods of token reduction`,
+    summary: 'The same network, images, count of FLOPs and engine for every method, at equal cost.',
+    sections: [
+      comparisonSection(comparison),
+      ...(rankings.length === 0 ? [] : [randomSchedulesSection(rankings)]),
       provenanceSection(provenance.facts, provenance.command),
     ],
   };

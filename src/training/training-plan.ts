@@ -44,7 +44,7 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
   if (recipe.targets === 'labels') {
     if (!folder.labelled) {
       throw new DiffrateError(
-        `The image folder '${folder.directory}' has no labels, and there is no teacher: add a labels.csv or class sub-folders${start === undefined ? '' : ', or leave out --labels'}.`,
+        `The image folder '${folder.directory}' has no labels to train on: add a labels.csv or class sub-folders${start === undefined ? '' : ', or leave out --labels: the uncompressed network answers then'}.`,
       );
     }
     checkLabels(folder, configuration.classes);

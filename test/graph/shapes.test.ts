@@ -197,6 +197,10 @@ describe('errors are one sentence with the shapes', () => {
       () => operators.slice(x, 0, 1),
       'Slice of [batch, 4, 6] on axis 0 needs a size known when the graph is built; use dynamicSlice.',
     ],
+    [
+      () => operators.slice(x, 0, 0, 2),
+      'Slice of [batch, 4, 6] on axis 0 needs a size known when the graph is built; use dynamicSlice.',
+    ],
     [() => operators.slice(x, 1, 2, 2), 'Slice 2…2 of axis 1 of [batch, 4, 6] leaves nothing.'],
     [() => operators.slice(x, 1, 4), `Slice 4…${Number.MAX_SAFE_INTEGER} of axis 1 of [batch, 4, 6] leaves nothing.`],
     [() => operators.slice(x, 1, 3, 0, -1), 'Slice needs a step of at least 1, not -1.'],

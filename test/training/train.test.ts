@@ -164,7 +164,7 @@ describe('a training run that cannot go on', () => {
 
   it('says what is missing', async () => {
     const unlabelled = { ...folder, labelled: false };
-    await expect(train(options({ folder: unlabelled }))).rejects.toThrow(/has no labels, and there is no teacher/);
+    await expect(train(options({ folder: unlabelled }))).rejects.toThrow(/has no labels to train on/);
     await expect(train(options({ recipe: { ...recipe, targets: 'teacher' } }))).rejects.toThrow(/no teacher/);
     await expect(train(options({ configuration: { ...smallConfiguration, classes: 0 } }))).rejects.toThrow(
       /no classifier/,

@@ -1,0 +1,126 @@
+/** `diffrate compare`: token-reduction methods side by side at equal cost, and DiffRate's schedules among random ones. */
+import { join } from 'node:path';
+import { defineCommand } from 'citty';
+import { compareMethods } from '../../comparison/compare-methods.ts';
+import type { Comparison, ComparisonProgress } from '../../comparison/comparison-options.ts';
+import {
+  comparisonCsv,
+  comparisonHeader,
+  comparisonRows,
+  placementSentence,
+} from '../../comparison/comparison-rows.ts';
+import { checkTarget, writeFolder } from '../../exporting/staged-folder.ts';
+import type { FolderKind } from '../../exporting/staged-folder.ts';
+import { scheduleTarget } from '../../models/schedule-target.ts';
+import { reportPage } from '../../report/page.ts';
+import { comparisonReport } from '../../report/report.ts';
+import { reportFileName } from '../../report/report-file.ts';
+import { comparisonOptions, parseComparison, scheduleSource } from '../comparison-options.ts';
+import { resolveFolder } from '../folder-option.ts';
+import { resolveModel } from '../model-option.ts';
+import { integerOption, options } from '../options.ts';
+import { formatSeconds, formatTable, printResult } from '../output.ts';
+import { prepareOutputFile } from '../output-file.ts';
+import { withProgress } from '../progress.ts';
+import { typedCommand, versionFacts } from '../provenance.ts';
+import { sessionOptions } from '../session-options.ts';
+
+/** What the command prints with `--json`, and writes into `comparison.json`. */
+export interface ComparisonReport extends Comparison {
+  readonly out: string;
+  /** The command as it was typed. */
+  readonly command: string;
+}
+
+const jsonName = 'comparison.json';
+const csvName = 'comparison.csv';
+const checkpointName = 'comparison.checkpoint';
+
+/** Names of the files end as nobody's own are called, so anybody's folder will do. */
+const comparisonFolder: FolderKind = { foreign: [], isOurs: () => Promise.resolve(true), replaced: [] };
+
+export const compareCommand = defineCommand({
+  meta: {
+    name: 'diffrate compare',
+    description: 'Methods of token reduction side by side at equal cost: accuracy, agreement, KL, throughput',
+  },
+  args: {
+    model: options.model,
+    data: options.data,
+    out: { type: 'string', valueHint: 'DIR', description: 'folder for table, plots and report', required: true },
+    ...comparisonOptions,
+    weights: options.weights,
+    limit: options.limit,
+    device: options.device,
+    threads: options.threads,
+    seed: options.seed,
+    strict: options.strict,
+    json: options.json,
+  },
+  run: async ({ args }) => {
+    const session = sessionOptions(args);
+    const settings = parseComparison(args);
+    const rounds = integerOption('rounds', args.rounds);
+    const { out } = args;
+    if (!(await checkTarget(out, comparisonFolder))) await prepareOutputFile(out);
+    const folder = await resolveFolder(args.data, args);
+    const model = await resolveModel(args.model, args.weights);
+    const resume = args.resume === true;
+    const schedules = await scheduleSource({ model, given: args, settings, session, out, resume });
+    const comparison = await withProgress((progress) =>
+      compareMethods({
+        ...session,
+        model,
+        target: scheduleTarget(model.configuration, model.name),
+        folder,
+        budgets: settings.budgets,
+        methods: settings.methods,
+        schedules,
+        ...(settings.random && { random: settings.random }),
+        ...(rounds === undefined ? {} : { rounds }),
+        checkpoint: join(out, checkpointName),
+        resume,
+        identity: [
+          model.name,
+          model.source,
+          `${folder.images.length} images of ${folder.directory}`,
+          session.device,
+          schedules.identity,
+        ].join(', '),
+        strict: args.strict,
+        onWarning: (message) => progress.note(`warning: ${message}`),
+        onProgress: (report) => progress.update(progressLine(report)),
+      }),
+    );
+    const command = typedCommand();
+    const report: ComparisonReport = { ...comparison, out, command };
+    const page = comparisonReport(comparison, {
+      command,
+      facts: [
+        ['model', `${model.name} (weights from ${model.source})`],
+        ['images', `${comparison.images} of ${folder.directory}`],
+        ['DiffRate’s schedules', schedules.identity],
+        ...(await versionFacts()),
+      ],
+    });
+    const files = [
+      { path: jsonName, content: `${JSON.stringify(report, null, 1)}\n` },
+      { path: csvName, content: comparisonCsv(comparison) },
+      { path: reportFileName, content: reportPage(page) },
+    ];
+    await writeFolder(out, files, comparisonFolder);
+    printResult(args.json, report, () =>
+      [
+        `${comparison.model}, ${comparison.images} images`,
+        formatTable(comparisonHeader, comparisonRows(comparison)),
+        ...comparison.rankings.map(placementSentence),
+        `${files.map(({ path }) => join(out, path)).join(', ')}`,
+      ].join('\n\n'),
+    );
+  },
+});
+
+function progressLine({ phase, budget, subject, done, of, secondsLeft }: ComparisonProgress): string {
+  const left = secondsLeft === undefined ? '' : `, ${formatSeconds(secondsLeft)} left`;
+  return `${phase}, budget ${budget}, ${subject}: ${done} of ${of}${left}`;
+}

@@ -1,0 +1,91 @@
+/** Where DiffRate's schedule for a budget comes from: a list of ready ones (published, or files), or a search for each budget. */
+import { countFlops } from '../cost/flops.ts';
+import { flopsCost } from '../cost/flops-cost.ts';
+import { readScheduleFile, writeScheduleFile } from '../exporting/schedule-file.ts';
+import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import type { Schedule } from '../reduction/schedule.ts';
+import { searchSchedule } from '../search/search.ts';
+import type { SearchOptions, SearchProgress } from '../search/search-options.ts';
+import { formatGflops } from './comparison-rows.ts';
+
+/** A schedule and what to call it. */
+export interface FoundSchedule {
+  readonly schedule: Schedule;
+  readonly name: string;
+}
+
+/** Why there is no schedule. */
+export interface NoSchedule {
+  readonly reason: string;
+}
+
+/** Schedules by budget. */
+export interface ScheduleSource {
+  /** Whether there will be one for that budget in GFLOPs, and if not, why; without any long work. */
+  readonly available: (gflops: number) => NoSchedule | undefined;
+  /** The schedule that costs most within the budget. */
+  readonly at: (gflops: number, onProgress?: (progress: SearchProgress) => void) => Promise<FoundSchedule | NoSchedule>;
+  /** What a checkpoint depends on. */
+  readonly identity: string;
+}
+
+/** Ready schedules; for a budget the one nearest below it. */
+export function listedSchedules(
+  listed: readonly FoundSchedule[],
+  configuration: VisionTransformerConfiguration,
+  whenEmpty: string,
+): ScheduleSource {
+  const known = listed
+    .map((found) => ({ found, gflops: countFlops(configuration, found.schedule).total / 1e9 }))
+    .sort((a, b) => b.gflops - a.gflops);
+  const within = (gflops: number): FoundSchedule | NoSchedule => {
+    const fitting = known.find((one) => one.gflops <= gflops);
+    if (fitting !== undefined) return fitting.found;
+    const least = known.at(-1);
+    if (least === undefined) return { reason: whenEmpty };
+    return { reason: `out of reach: the smallest schedule there is has ${formatGflops(least.gflops)} GFLOPs` };
+  };
+  return {
+    available: (gflops) => {
+      const found = within(gflops);
+      return 'reason' in found ? found : undefined;
+    },
+    at: (gflops) => Promise.resolve(within(gflops)),
+    identity: known.map(({ found }) => found.name).join(' '),
+  };
+}
+
+/** A search for each budget. */
+export interface SearchedSchedulesOptions extends Pick<
+  SearchOptions,
+  'model' | 'folder' | 'preset' | 'seed' | 'resume' | 'steps' | 'device' | 'threads' | 'onWarning'
+> {
+  /** Path of the schedule file for a budget in GFLOPs; the search's checkpoint is beside it. */
+  readonly fileOf: (gflops: number) => string;
+}
+
+/** Searches a schedule for each budget; where a comparison is continued, finished searches are read from their files. */
+export function searchedSchedules({ fileOf, ...search }: SearchedSchedulesOptions): ScheduleSource {
+  const { min } = flopsCost(search.model.configuration).range;
+  const missing = (gflops: number): NoSchedule | undefined =>
+    gflops < min ? { reason: `out of reach: at least ${formatGflops(min)} GFLOPs` } : undefined;
+  const done = new Map<number, FoundSchedule>();
+  const searched = async (gflops: number, onProgress?: (progress: SearchProgress) => void): Promise<FoundSchedule> => {
+    const path = fileOf(gflops);
+    const finished = search.resume ? await readScheduleFile(path).catch(() => undefined) : undefined;
+    if (finished?.target === gflops) return { schedule: finished, name: path };
+    const checkpoint = `${path}.checkpoint`;
+    const { schedule } = await searchSchedule({ ...search, targetGflops: gflops, checkpoint }, onProgress);
+    await writeScheduleFile(path, schedule);
+    return { schedule, name: path };
+  };
+  return {
+    available: missing,
+    async at(gflops, onProgress) {
+      const found = missing(gflops) ?? done.get(gflops) ?? (await searched(gflops, onProgress));
+      if ('schedule' in found) done.set(gflops, found);
+      return found;
+    },
+    identity: `searched on ${search.folder.directory}, seed ${search.seed}, steps ${search.steps ?? 'of the preset'}`,
+  };
+}

@@ -1,0 +1,79 @@
+/** DiffRate's schedule among random ones at the same budget (Fig. 4 of the paper). */
+import { binX, rectY, ruleX, ruleY } from '@observablehq/plot';
+import { placementSentence } from '../../comparison/comparison-rows.ts';
+import type { BudgetRanking } from '../../comparison/comparison-options.ts';
+import { html } from '../html.ts';
+import type { Html } from '../html.ts';
+import type { ReportSection } from '../page.ts';
+import { colours, plotFigure } from '../plot.ts';
+
+/** A histogram per budget and measure. */
+export function randomSchedulesSection(rankings: readonly BudgetRanking[]): ReportSection {
+  return {
+    id: 'random-schedules',
+    title: 'Among random schedules',
+    content: html`<div class="plots">
+        ${rankings.map((ranking) => [
+          histogram(ranking, 'KL from the uncompressed, nats', ({ kl }) => kl, 5),
+          ranking.random.some(({ top1 }) => top1 !== null) &&
+            histogram(ranking, 'top-1 accuracy, %', ({ top1 }) => top1 ?? 0, 2),
+        ])}
+      </div>
+      <ul>
+        ${rankings.map(
+          (ranking) =>
+            html`<li>
+              ${placementSentence(ranking)} Blocks that schedules have in common at their beginning were computed once,
+              which saved ${(100 * ranking.saved).toFixed(0)} % of the FLOPs.
+            </li>`,
+        )}
+      </ul>
+      <p>
+        Random schedules are uniform over those whose tokens never rise from block to block, on a grid of token numbers
+        that is coarse in the first blocks, within 1 % below the budget; each block prunes none, half or all of what it
+        removes, and merges the rest. All were evaluated on the same small sample of images.
+      </p>`,
+  };
+}
+
+function histogram(
+  { budget, random, placed }: BudgetRanking,
+  label: string,
+  value: (schedule: { readonly kl: number; readonly top1: number | null }) => number,
+  digits: number,
+): Html {
+  const values = random.map((schedule) => ({ value: value(schedule) }));
+  const own = placed.map((schedule) => ({ name: schedule.name, value: value(schedule) }));
+  const sorted = values.map((one) => one.value).sort((a, b) => a - b);
+  const quantile = (share: number): string =>
+    (sorted[Math.min(sorted.length - 1, Math.round(share * (sorted.length - 1)))] ?? 0).toFixed(digits);
+  const words = own.map((one) => `${one.name} has ${one.value.toFixed(digits)}`);
+  return plotFigure({
+    title: `${random.length} random schedules at a budget of ${budget}`,
+    caption: 'How many random schedules have which value; the line is DiffRate’s own schedule.',
+    description: `Histogram of ${label}: from ${quantile(0)} to ${quantile(1)}, median ${quantile(0.5)}. ${words.join('; ')}.`,
+    legend: [
+      { label: 'random schedules', colour: colours.before },
+      ...(own.length === 0 ? [] : [{ label: 'DiffRate', colour: colours.target }]),
+    ],
+    plot: {
+      x: { label, nice: true },
+      y: { label: 'schedules', grid: true },
+      marks: [
+        rectY(values, { ...binX({ y: 'count' }, { x: 'value', thresholds: 30 }), fill: colours.before }),
+        ruleX(own, { x: 'value', stroke: colours.target, strokeWidth: 2 }),
+        ruleY([0]),
+      ],
+    },
+    table: {
+      header: ['', label],
+      rows: [
+        ['best of the random ones', label.startsWith('KL') ? quantile(0) : quantile(1)],
+        ['best 1 %', label.startsWith('KL') ? quantile(0.01) : quantile(0.99)],
+        ['median', quantile(0.5)],
+        ['worst', label.startsWith('KL') ? quantile(1) : quantile(0)],
+        ...own.map((one) => [one.name, one.value.toFixed(digits)]),
+      ],
+    },
+  });
+}

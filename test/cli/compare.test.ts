@@ -1,0 +1,150 @@
+/** `diffrate compare` from outside: table, files, report, resuming, exit codes and sentences. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ComparisonReport } from '../../src/cli/commands/compare.ts';
+import { writeRandomImages } from '../evaluation/random-images.ts';
+import { writeSmallModelFolder } from '../evaluation/small-network.ts';
+import { buildIfStale, runProgram, startProgram } from './program.ts';
+import type { ProgramResult } from './program.ts';
+
+const schedule = { model: 'small', inputSize: 32, pruneKept: [17, 14, 10, 6], mergeKept: [17, 12, 8, 3] };
+const smaller = { ...schedule, pruneKept: [17, 12, 8, 6], mergeKept: [17, 10, 6, 2] };
+
+let directory = '';
+const run = (...args: string[]): Promise<ProgramResult> => runProgram(args, directory);
+const inDirectory = (...names: string[]): string => join(directory, ...names);
+const read = (...names: string[]): string => readFileSync(inDirectory(...names), 'utf8');
+
+beforeAll(async () => {
+  buildIfStale();
+  directory = mkdtempSync(join(tmpdir(), 'diffrate-compare-'));
+  await writeSmallModelFolder(inDirectory('small'));
+  await writeRandomImages(inDirectory('images'), 6, [0, 1, 2, 3, 4, 5]);
+  writeFileSync(inDirectory('schedule.json'), JSON.stringify(schedule));
+  writeFileSync(inDirectory('smaller.json'), JSON.stringify(smaller));
+}, 180_000);
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+/** One sentence on standard error and nothing else. */
+function expectFailure(result: ProgramResult, code: number, sentence: RegExp): void {
+  expect(result.stderr).toMatch(sentence);
+  expect(result.stderr.split('\n').filter((line) => line.startsWith('error: '))).toHaveLength(1);
+  expect(result.stderr).not.toMatch(/^\s+at |something went wrong inside/m);
+  expect(result).toMatchObject({ code, stdout: '' });
+}
+
+const data = ['small', '--data', 'images', '--rounds', '1'];
+
+describe('diffrate compare', () => {
+  it('compares every method at every budget, and writes table, CSV, JSON and report', async () => {
+    const budgets = ['--budgets', '0.9,0.7', '--schedules', 'smaller.json,schedule.json'];
+    const result = await run('compare', ...data, ...budgets, '--out', 'all', '--random-schedules', '12@0.7');
+    expect(result.stderr).not.toMatch(/^(error|warning)/m);
+    expect(result.code).toBe(0);
+    for (const word of ['diffrate:schedule=schedule.json', 'tome:r=', 'ats:tokens=', 'evit:', 'uncompressed'])
+      expect(result.stdout).toContain(word);
+    expect(result.stdout).toMatch(/^ +0\.7 +diffrate:schedule=smaller\.json/m);
+    expect(result.stdout).toMatch(/DiffRate .* by KL .* among 12 random schedules at a budget of 0\.7/);
+    expect(readdirSync(inDirectory('all')).sort()).toEqual(['comparison.csv', 'comparison.json', 'report.html']);
+    const report = JSON.parse(read('all', 'comparison.json')) as ComparisonReport;
+    expect(report.cells).toHaveLength(18);
+    expect(report.baseline.images).toBe(6);
+    for (const cell of report.cells) {
+      if (cell.kind !== 'measured') continue;
+      // Of a ragged method FLOPs are a mean; here its calibration sample is all there is.
+      expect(cell.gflops).toBeLessThanOrEqual(report.baseline.gflops * cell.budget * (1 + 1e-9));
+      expect(cell.images).toBe(6);
+      expect(cell.kl).toBeGreaterThan(0);
+      expect(cell.speedup).toBeGreaterThan(0);
+    }
+    // Each block of this network is a large part of it, so not every method comes near; most do.
+    const near = report.cells.filter(
+      (cell) => cell.kind === 'measured' && cell.gflops > report.baseline.gflops * cell.budget * 0.9,
+    );
+    expect(near.length).toBeGreaterThanOrEqual(10);
+    expect(report.rankings).toHaveLength(1);
+    expect(report.rankings[0]?.random).toHaveLength(12);
+    expect(report.rankings[0]?.placed[0]?.rankByKl).toBeLessThanOrEqual(13);
+    const lines = read('all', 'comparison.csv').trim().split('\r\n');
+    expect(lines).toHaveLength(1 + 1 + 18);
+    expect(lines[0]).toMatch(/^budget,asked,method,gflops,/);
+    const page = read('all', 'report.html');
+    for (const id of ['comparison', 'random-schedules', 'provenance']) expect(page).toContain(`<section id="${id}"`);
+    expect(page.match(/<svg/g)).toHaveLength(4);
+    expect(page).toContain('diffrate compare small --data images');
+  }, 60_000);
+
+  it('searches a schedule for each budget, and prints one object', async () => {
+    const search = ['--search-data', 'images', '--search-steps', '2'];
+    const args = [...data, '--budgets', '0.75', '--methods', 'diffrate,uniform', ...search, '--out', 'searched'];
+    const { code, stdout, stderr } = await run('compare', ...args, '--json');
+    expect(stderr).not.toMatch(/^(error|warning)/m);
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as ComparisonReport;
+    expect(report).toMatchObject({ model: 'small', images: 6, out: 'searched', rankings: [] });
+    const [diffrate] = report.cells;
+    expect(diffrate?.kind === 'measured' && diffrate.method).toMatch(
+      /^diffrate:schedule=searched\/schedules\/small-.*json$/,
+    );
+    expect(readdirSync(inDirectory('searched', 'schedules'))).toHaveLength(1);
+  }, 60_000);
+
+  it('continues where it was killed, and does not start finished cells again', async () => {
+    const args = ['compare', ...data, '--budgets', '0.9,0.8,0.7', '--methods', 'tome,evit', '--out', 'stopped'];
+    const { child, done } = startProgram(args, directory);
+    const checkpoint = inDirectory('stopped', 'comparison.checkpoint');
+    const watch = setInterval(() => {
+      if (existsSync(checkpoint)) child.kill('SIGKILL');
+    }, 1);
+    await done;
+    clearInterval(watch);
+    const saved = JSON.parse(readFileSync(checkpoint, 'utf8')) as { cells: Record<string, unknown>[] };
+    expect(saved.cells.length).toBeGreaterThan(0);
+    expect(readdirSync(inDirectory('stopped'))).not.toContain('comparison.csv');
+    // A mark that only survives where the cell is taken as it is.
+    for (const cell of saved.cells) cell['imagesPerSecond'] = 123_456;
+    writeFileSync(checkpoint, JSON.stringify(saved));
+    expectFailure(
+      await run(...args, '--resume', '--limit', '3'),
+      1,
+      /comparison\.checkpoint' belongs to another comparison/,
+    );
+    const { code, stdout } = await run(...args, '--resume', '--json');
+    expect(code).toBe(0);
+    const { cells } = JSON.parse(stdout) as ComparisonReport;
+    expect(cells).toHaveLength(6);
+    const kept = cells.filter((cell) => cell.kind === 'measured' && cell.imagesPerSecond === 123_456);
+    expect(kept).toHaveLength(saved.cells.length);
+    expect(existsSync(checkpoint)).toBe(false);
+  }, 60_000);
+
+  it('says what is out of reach of one method, and goes on', async () => {
+    const args = [...data, '--budgets', '0.5', '--methods', 'evit,ppt,uniform', '--out', 'reach', '--json'];
+    const { code, stdout } = await run('compare', ...args);
+    expect(code).toBe(0);
+    const { cells } = JSON.parse(stdout) as ComparisonReport;
+    const missing = cells.filter((cell) => cell.kind === 'missing');
+    expect(missing.length).toBeGreaterThan(0);
+    for (const cell of missing)
+      expect(cell.kind === 'missing' && cell.reason).toMatch(/^out of reach: at least 0\.\d+ GFLOPs$/);
+    expect(cells.some((cell) => cell.kind === 'measured')).toBe(true);
+  }, 60_000);
+
+  it.each([
+    [['--methods', 'tomm'], 2, /There is no method "tomm": use one of diffrate, uniform, /],
+    [['--methods', 'tome:rate=1'], 2, /The method tome has no parameter "rate": it has r, proportional\./],
+    [['--methods', 'tome:r=3'], 2, /must not give tome:r: the comparison finds it for each budget/],
+    [['--methods', 'tome,tome'], 2, /names tome twice/],
+    [['--budgets', '0.7,1.2'], 2, /--budgets must be shares .* not "1\.2"/],
+    [['--random-schedules', 'many'], 2, /--random-schedules must be a whole number from 1, not "many"/],
+    [['--schedules', 'schedule.json', '--search-data', 'images'], 2, /exclude each other/],
+    [['--schedules', 'absent.json'], 1, /absent\.json cannot be read/],
+    [['--methods', 'tome,evit', '--budgets', '0.7,0.01'], 1, /None of the methods reaches a budget of 0\.01/],
+    [['--methods', 'diffrate'], 1, /None of the methods reaches a budget of 0\.9 .*: no schedule: give --search-data/],
+  ])('answers %j with exit code %i and one sentence', async (args, code, sentence) => {
+    expectFailure(await run('compare', ...data, ...args, '--out', 'wrong'), code, sentence);
+    expect(existsSync(inDirectory('wrong', 'comparison.json'))).toBe(false);
+  });
+});

@@ -1,0 +1,79 @@
+/** Rows, CSV and sentences of a comparison. */
+import { describe, expect, it } from 'vitest';
+import type { ComparisonCell } from '../../src/comparison/comparison-options.ts';
+import {
+  comparisonCsv,
+  comparisonHeader,
+  comparisonRows,
+  placementSentence,
+} from '../../src/comparison/comparison-rows.ts';
+
+const metrics = { images: 4, top1: 50, top5: null, loss: 1.5, agreement: 75, kl: 0.0125 };
+const baseline = { ...metrics, agreement: 100, kl: 0, gflops: 1.258 };
+const measured: ComparisonCell = {
+  ...metrics,
+  kind: 'measured',
+  asked: 'tome',
+  budget: 0.6,
+  method: 'tome:r=8/8,proportional=false',
+  gflops: 0.754_321,
+  ragged: false,
+  imagesPerSecond: 100.25,
+  speedup: 1.5,
+  flopsRatio: 1.6,
+};
+const cells: readonly ComparisonCell[] = [
+  measured,
+  { kind: 'missing', asked: 'evit', budget: 0.6, reason: 'out of reach: at least 0.9 GFLOPs, "say"' },
+];
+
+describe('comparisonRows', () => {
+  it('has a column for each head, and a reason where nothing was measured', () => {
+    const rows = comparisonRows({ baseline, cells });
+    for (const row of rows) expect(row).toHaveLength(comparisonHeader.length);
+    expect(rows[1]).toEqual([
+      '0.6',
+      measured.method,
+      '0.754',
+      '100.3',
+      '1.50×',
+      '50.00',
+      '–',
+      '75.00',
+      '0.01250',
+      'static',
+    ]);
+    expect(rows[2]?.[1]).toMatch(/^evit: out of reach/);
+  });
+});
+
+describe('comparisonCsv', () => {
+  it('quotes what needs it, and has numbers in full', () => {
+    const lines = comparisonCsv({ baseline, cells }).split('\r\n');
+    expect(lines).toHaveLength(5);
+    expect(lines[2]).toBe(
+      '0.6,tome,"tome:r=8/8,proportional=false",0.754321,false,4,100.25,1.5,1.6,50,,1.5,75,0.0125,',
+    );
+    expect(lines[3]).toMatch(/^0\.6,evit,,.*,"out of reach: at least 0\.9 GFLOPs, ""say"""$/);
+  });
+});
+
+describe('placementSentence', () => {
+  const kept = { pruneKept: [5], mergeKept: [5], gflops: 0.75, agreement: 70 };
+  const own = { ...kept, name: 'a.json', kl: 0.01, top1: 60, rankByKl: 22, rankByTop1: 3 };
+  const ranking = {
+    budget: 0.6,
+    images: 8,
+    saved: 0.5,
+    random: Array.from({ length: 30 }, () => ({ ...kept, kl: 0, top1: 0 })),
+  };
+
+  it('tells the ranks, or that there is none', () => {
+    expect(placementSentence({ ...ranking, placed: [own] })).toBe(
+      'DiffRate (a.json, 0.750 GFLOPs) is 22nd by KL (0.01000 nats), 3rd by top-1 (60.00 %) among 30 random schedules at a budget of 0.6, on 8 images.',
+    );
+    const eleventh = { ...own, rankByKl: 11, rankByTop1: null, top1: null };
+    expect(placementSentence({ ...ranking, placed: [eleventh] })).toMatch(/is 11th by KL \(0\.01000 nats\) among/);
+    expect(placementSentence({ ...ranking, placed: [] })).toMatch(/^Among 30 random schedules .* there is no schedule/);
+  });
+});
