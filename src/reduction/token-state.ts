@@ -18,7 +18,7 @@ export interface TokenState {
 }
 
 /** Applies the same to everything that is known of the tokens. */
-function mapState(state: TokenState, change: (tensor: Tensor) => Tensor): TokenState {
+export function mapState(state: TokenState, change: (tensor: Tensor) => Tensor): TokenState {
   const maybe = (tensor: Tensor | undefined): Tensor | undefined => (tensor === undefined ? undefined : change(tensor));
   return {
     features: change(state.features),

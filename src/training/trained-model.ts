@@ -2,7 +2,7 @@
  * Writes a trained network as a model folder that `loadModel` loads: `model.safetensors` with timm's names, `config.json`,
  * `preprocessor_config.json`, the training's log, and the schedule that it was trained with.
  */
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { safetensorsLayout } from '../checkpoints/safetensors.ts';
 import { float32Values } from '../checkpoints/weights.ts';
 import type { Weights, WeightTensor } from '../checkpoints/weights.ts';
@@ -77,7 +77,10 @@ export async function writeTrainedModel(model: TrainedModel): Promise<{ path: st
   const files: FolderFile[] = [
     { path: 'model.safetensors', content: [header, ...tensors.map(({ bytes }) => bytes)] },
     { path: 'training.csv', content: logText(rows) },
-    ...(schedule === undefined ? [] : [{ path: 'schedule.json', content: serializeSchedule(schedule) }]),
+    // The schedule now belongs to the network in this folder, which goes by the folder's name.
+    ...(schedule === undefined
+      ? []
+      : [{ path: 'schedule.json', content: serializeSchedule({ ...schedule, model: basename(resolve(directory)) }) }]),
     { path: 'preprocessor_config.json', content: jsonText(preprocessorConfiguration(configuration.preprocessing)) },
     // Mean pooling is what Hugging Face's MAE encoders are read with.
     {

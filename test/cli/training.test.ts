@@ -134,6 +134,7 @@ describe('diffrate finetune', () => {
     expect(typeof report['kl']).toBe('number');
     expect(existsSync(path('tuned', 'schedule.json'))).toBe(true);
     const exported = await run('export', 'tuned', '--schedule', 'tuned/schedule.json', '--out', 'exported');
+    expect(exported.stderr).not.toContain('was learnt for');
     expect(exported.code).toBe(0);
     expect(existsSync(path('exported', 'onnx', 'model.onnx'))).toBe(true);
   });

@@ -7,8 +7,11 @@ import { interpret } from './float64-interpreter.ts';
 import { operatorCases } from './operator-cases.ts';
 import { relativeError, runGraph } from './run-graph.ts';
 
+/** ONNX Runtime's BiasGelu takes erf from a polynomial of its own, absolute errors of which are near 4e-6 where the value is near 0. */
+const tolerances: Readonly<Record<string, number>> = { biasGelu: 2e-5 };
+
 describe('every operator equals its float64 meaning', () => {
-  it.each(Object.entries(operatorCases))('%s', async (_, makeCase) => {
+  it.each(Object.entries(operatorCases))('%s', async (name, makeCase) => {
     await fc.assert(
       fc.asyncProperty(drawing(), async (draw) => {
         const results = makeCase(draw);
@@ -18,7 +21,7 @@ describe('every operator equals its float64 meaning', () => {
           const value = expected[index] as (typeof expected)[number];
           expect(value.shape).toEqual(draw.sizes(result.shape));
           const error = relativeError(actual[index] as (typeof actual)[number], value);
-          expect(error).toBeLessThanOrEqual(result.type === 'float32' ? 2e-6 : 0);
+          expect(error).toBeLessThanOrEqual(result.type === 'float32' ? (tolerances[name] ?? 2e-6) : 0);
         });
       }),
       { numRuns: 15 },

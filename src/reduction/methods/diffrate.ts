@@ -14,7 +14,8 @@ import type { ImportanceMetric } from '../importance.ts';
 import { mergeTokens } from '../merge.ts';
 import { effectiveTokens } from '../schedule.ts';
 import type { KeptNumbers } from '../schedule.ts';
-import { firstTokens, gatherTokens, splitTokens } from '../token-state.ts';
+import { sortTokens } from '../sort.ts';
+import { firstTokens, splitTokens } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import type { AttentionView, TokenReducer } from '../token-reducer.ts';
 
@@ -57,8 +58,7 @@ export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOpt
     seed = 0,
   } = options;
   const plans = effectiveTokens(kept, tokens).map((block, index) => planOf(block, kept, index, orderName));
-  const order = (block: number, view: AttentionView, count: number): Tensor =>
-    topK(importance(metric, view, classToken, seed + block), count, true, 1).indices;
+  const scoreOf = (block: number, view: AttentionView): Tensor => importance(metric, view, classToken, seed + block);
   const mergeRest = ({ first, rest }: { first: TokenState; rest: TokenState }): TokenState =>
     inScope('merge', () => mergeTokens(first, rest, classToken, scaleSizes));
   /** Sorts `count` tokens and merges all but the first `kept` of them. */
@@ -69,7 +69,7 @@ export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOpt
     count: number,
     kept: number,
   ): TokenState => {
-    const sorted = inScope('sort', () => gatherTokens(state, order(block, view, count)));
+    const sorted = inScope('sort', () => sortTokens(state, scoreOf(block, view), count));
     return kept === count ? sorted : mergeRest(inScope('merge', () => splitTokens(sorted, kept)));
   };
 
@@ -80,7 +80,7 @@ export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOpt
       const plan = plans[block];
       if (plan === undefined || plan.mergeFirst || !needsOnlyClassAttention(metric)) return undefined;
       if (!prunesBeforeAttention(sizeAt(state.features, 1), plan.prune, sizeAt(state.features, 2))) return undefined;
-      return inScope('sort', () => ({ indices: order(block, view, plan.prune) }));
+      return inScope('sort', () => ({ indices: topK(scoreOf(block, view), plan.prune, true, 1).indices }));
     },
     afterAttention(block, state, view) {
       const plan = plans[block];
