@@ -1,4 +1,4 @@
-/** AdamW (arXiv 1711.05101) in float64 on small parameter vectors, as PyTorch runs it; and the cosine of its learning rate. */
+/** AdamW (arXiv 1711.05101) in float64 on small parameter vectors, as PyTorch runs it. */
 
 /** Constants of the optimizer. */
 export interface AdamWOptions {
@@ -57,9 +57,4 @@ export class AdamW {
     this.#first.set(state.first);
     this.#second.set(state.second);
   }
-}
-
-/** `end + (start − end)·(1 + cos(π·progress))/2`, progress from 0 to 1. */
-export function cosine(start: number, end: number, progress: number): number {
-  return end + ((start - end) * (1 + Math.cos(Math.PI * Math.min(1, Math.max(0, progress))))) / 2;
 }

@@ -3,6 +3,7 @@
  * so that no label is needed and the loss starts at 0.
  */
 import { DiffrateError } from '../errors.ts';
+import { onlyFlips } from '../data/augmentation.ts';
 import type { ImageAugmentation } from '../data/augmentation.ts';
 import type { ImageBatch } from '../data/batches.ts';
 import { drawMix, mixPixels, mixTargets, smoothTargets } from '../data/mixing.ts';
@@ -106,9 +107,7 @@ export class SoftTargets {
   /** Whether an image comes back as it was, or mirrored, in later epochs. */
   #repeats(): boolean {
     const { augmentation, mixing } = this.#recipe;
-    const { horizontalFlip: _, ...others } = augmentation;
-    const varied = Object.values(others).some((value) => value !== undefined && value !== 0);
-    return !varied && mixing.mixup === 0 && mixing.cutmix === 0;
+    return onlyFlips(augmentation) && mixing.mixup === 0 && mixing.cutmix === 0;
   }
 
   /** One image at a time, so that an answer does not depend on which others were known: a resumed run gets the same ones. */

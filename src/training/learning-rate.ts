@@ -1,5 +1,5 @@
 /** The learning rate over a run: a linear warm-up, then a cosine (timm's `CosineLRScheduler`, changed in every step). */
-import { cosine } from '../search/adamw.ts';
+import { cosine } from '../search/cosine.ts';
 
 /** The course of a learning rate. */
 export interface LearningRateCourse {

@@ -1,7 +1,8 @@
 /** The learner of the paper: the objective's gradient, its optimizer, and its state. */
 import { describe, expect, it } from 'vitest';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
-import { AdamW, cosine } from '../../src/search/adamw.ts';
+import { AdamW } from '../../src/search/adamw.ts';
+import { cosine } from '../../src/search/cosine.ts';
 import { CandidateLearner } from '../../src/search/learners/candidate-learner.ts';
 import type { LearnerState } from '../../src/search/learners/learner.ts';
 import { CandidateProxy, candidatesOf } from '../../src/search/proxies/candidate-proxy.ts';

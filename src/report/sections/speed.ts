@@ -18,7 +18,7 @@ export function speedSection(runs: readonly ThroughputRun[], machine?: string): 
     run.baselineMilliseconds.toFixed(1),
     run.milliseconds.toFixed(1),
     `${run.speedup.toFixed(2)}×`,
-    run.flopsRatio === null ? '–' : `${run.flopsRatio.toFixed(2)}×`,
+    `${run.flopsRatio.toFixed(2)}×`,
   ]);
   const device = [...new Set(runs.map((run) => run.device))].join(', ');
   return {

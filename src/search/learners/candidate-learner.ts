@@ -4,7 +4,8 @@
  */
 import type { Cost } from '../../cost/cost.ts';
 import type { KeptNumbers } from '../../reduction/schedule.ts';
-import { AdamW, cosine } from '../adamw.ts';
+import { AdamW } from '../adamw.ts';
+import { cosine } from '../cosine.ts';
 import type { CandidateRecipe } from '../presets.ts';
 import { candidatesOf, CandidateProxy } from '../proxies/candidate-proxy.ts';
 import type { StepResult } from '../search-step.ts';

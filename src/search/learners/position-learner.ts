@@ -13,7 +13,7 @@
 import { DiffrateError } from '../../errors.ts';
 import type { Cost } from '../../cost/cost.ts';
 import type { KeptNumbers } from '../../reduction/schedule.ts';
-import { cosine } from '../adamw.ts';
+import { cosine } from '../cosine.ts';
 import type { PositionRecipe } from '../presets.ts';
 import { PositionProxy } from '../proxies/position-proxy.ts';
 import type { BlockGradients, StepResult } from '../search-step.ts';
