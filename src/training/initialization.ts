@@ -1,5 +1,7 @@
 /** Weights to train from scratch with, as timm's `vision_transformer.py` or the original Vision Transformer draws them. */
 import { RandomGenerator } from '../data/random.ts';
+import { sinusoidalPositions } from './sinusoidal-positions.ts';
+import type { SinusoidalPositions } from './sinusoidal-positions.ts';
 import { partOf } from './trained-parameters.ts';
 import type { ParameterLayout } from './trained-parameters.ts';
 
@@ -28,11 +30,14 @@ function truncatedNormal(random: RandomGenerator, deviation: number): number {
  * A vector of fresh weights: norms are ones and zeros, biases zeros, the patch embedding as PyTorch initialises a convolution
  * (`U(−1/√inputs, 1/√inputs)`), everything else truncated normal or, if a matrix and
  * asked for, Xavier uniform. Each parameter is drawn from its own fork of the seed.
+ * @param positions a sine-cosine position embedding in place of a random one.
+ * @throws {DiffrateError} where such positions do not fit the network.
  */
 export function initialWeights(
   layout: ParameterLayout,
   seed: number,
   initialization: Initialization = 'truncated-normal',
+  positions?: SinusoidalPositions,
 ): Float32Array {
   const vector = new Float32Array(layout.length);
   for (const parameter of layout.parameters) {
@@ -47,6 +52,8 @@ export function initialWeights(
       const patch = layout.parameters.find((other) => other.name === 'patch_embed.proj.weight')?.shape ?? shape;
       const bound = 1 / Math.sqrt(patch.slice(1).reduce((product, size) => product * size, 1));
       for (let index = 0; index < values.length; index++) values[index] = random.uniform(-bound, bound);
+    } else if (positions !== undefined && name === 'pos_embed') {
+      values.set(sinusoidalPositions(shape[1] ?? 1, shape[2] ?? 1, positions));
     } else if (initialization === 'xavier-uniform' && shape.length === 2) {
       // Query, key and value are three matrices in one.
       const outputs = name.endsWith('qkv.weight') ? (shape[0] ?? 1) / 3 : (shape[0] ?? 1);

@@ -3,12 +3,16 @@ import { DEIT_AUGMENTATION, LIGHT_AUGMENTATION } from '../data/augmentation.ts';
 import type { ImageAugmentation } from '../data/augmentation.ts';
 import type { MixingOptions } from '../data/mixing.ts';
 import type { Initialization } from './initialization.ts';
+import type { PatchDropoutCourse } from './patch-dropout-stages.ts';
+import type { SinusoidalPositions } from './sinusoidal-positions.ts';
 import type { TargetKind } from '../search/search-options.ts';
 
 /** Everything that a training run depends on besides network, images and seed. */
 export interface TrainingRecipe {
   /** How weights are drawn where training starts from scratch. */
   readonly initialization: Initialization;
+  /** The position embedding to start from scratch with; random by default. */
+  readonly sinusoidalPositions?: SinusoidalPositions | undefined;
   /** Images per optimizer step. */
   readonly batchSize: number;
   /** The most images that go through the graph at once; gradients of several such parts are averaged. */
@@ -27,8 +31,10 @@ export interface TrainingRecipe {
   readonly weightDecay: number;
   /** Rate of drop path in the last block, growing from 0 in the first. */
   readonly dropPath: number;
-  /** Share of patches that every image loses at random from the first block on; 0: off. Not together with a schedule. */
-  readonly patchDropout: number;
+  /** Share of patches that every image loses at random from the first block on, or such shares for parts of the run; 0: off. Not together with a schedule. */
+  readonly patchDropout: PatchDropoutCourse;
+  /** Epochs from one evaluation to the next; the last weights are always evaluated. Default 1. */
+  readonly evaluationEpochs?: number | undefined;
   /** Largest norm of the whole gradient; what is longer is scaled down to it. 0: off. */
   readonly clipNorm: number;
   /** Decay of the running average of weights, which is what is evaluated and saved. 0: off. */

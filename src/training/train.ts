@@ -117,7 +117,7 @@ class TrainingRun {
     const { microBatchSize, microBatches, layout, steps } = this.#plan;
     this.#firstStep = this.#step;
     this.#start = this.#saved = performance.now();
-    const runner = await TrainingRunner.load(nodeRuntime, this.#options, this.#plan, this.#session);
+    const runner = await TrainingRunner.load(nodeRuntime, this.#options, this.#plan, this.#session, this.#step);
     const graph = { configuration, layout, schedule, dropPath: 0 };
     const evaluator = evaluation && (await EpochEvaluation.load(nodeRuntime, graph, evaluation, start, this.#session));
     const loader = createImageLoader({
@@ -151,7 +151,7 @@ class TrainingRun {
     const { recipe } = this.#options;
     const { weights, learningRate, microBatches } = this.#plan;
     const step = this.#step;
-    const { loss, gradient } = await runner.run(batches);
+    const { loss, gradient } = await runner.run(batches, step);
     const norm = recipe.clipNorm > 0 ? normOf(gradient) / microBatches : 0;
     this.#loss = step === 0 ? loss : this.#loss + lossWeight * (loss - this.#loss);
     this.#watch.check(step, loss, norm, this.#loss, this.#advice);
@@ -164,16 +164,18 @@ class TrainingRun {
   /** What follows a step: evaluation, log, progress, checkpoint, and an end where one was asked for. */
   async #settle(evaluator: EpochEvaluation | undefined): Promise<void> {
     const { steps } = this.#plan;
-    const epochEnds = Math.floor(this.#epochAt(this.#step)) > Math.floor(this.#epochAt(this.#step - 1));
+    const epochs = Math.floor(this.#epochAt(this.#step));
+    const epochEnds = epochs > Math.floor(this.#epochAt(this.#step - 1));
+    const evaluates = epochEnds && epochs % (this.#options.recipe.evaluationEpochs ?? 1) === 0;
     const last = this.#step === steps;
     const stopped = this.#options.signal?.aborted === true;
     // An evaluation belongs to its epoch's end: where a run is stopped there, it comes before the checkpoint.
-    if ((epochEnds || last) && evaluator !== undefined) {
+    if ((evaluates || last) && evaluator !== undefined) {
       const before = performance.now();
       this.#evaluated = await evaluator.run(this.#result);
       this.#evaluating += performance.now() - before;
     }
-    const evaluated = epochEnds || last ? this.#evaluated : undefined;
+    const evaluated = evaluates || last ? this.#evaluated : undefined;
     const stepsPerEpoch = this.#options.folder.images.length / this.#plan.batchSize;
     const stepsPerRow = Math.max(fewestStepsPerRow, Math.round(stepsPerEpoch / rowsPerEpoch));
     if (epochEnds || last || this.#step % stepsPerRow === 0) await this.#log.add(this.#row(evaluated));

@@ -55,6 +55,7 @@ const augmentationSchema = v.strictObject({
 const recipeSchema = v.strictObject({
   preset: v.optional(v.picklist(['scratch', 'finetune', 'finetune-small-data']), 'scratch'),
   initialization: v.optional(v.picklist(initializations)),
+  sinusoidalPositions: v.optional(v.strictObject({ temperature: v.optional(positive, 10_000) })),
   batchSize: v.optional(positiveInteger),
   microBatchSize: v.optional(positiveInteger),
   epochs: v.optional(positive),
@@ -64,7 +65,10 @@ const recipeSchema = v.strictObject({
   warmUpEpochs: v.optional(notNegative),
   weightDecay: v.optional(notNegative),
   dropPath: v.optional(share),
-  patchDropout: v.optional(share),
+  patchDropout: v.optional(
+    v.union([share, v.array(v.strictObject({ rate: share, until: v.pipe(positive, v.maxValue(1, 'at most 1')) }))]),
+  ),
+  evaluationEpochs: v.optional(positiveInteger),
   clipNorm: v.optional(notNegative),
   averageDecay: v.optional(share),
   targets: v.optional(v.picklist(['labels', 'teacher'])),

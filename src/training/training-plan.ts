@@ -4,6 +4,7 @@ import { checkLabels } from '../data/image-folder.ts';
 import { DiffrateError } from '../errors.ts';
 import { initialWeights } from './initialization.ts';
 import type { LearningRateCourse } from './learning-rate.ts';
+import { checkPatchDropout, dropsPatches } from './patch-dropout-stages.ts';
 import { layoutOf, vectorOf } from './trained-parameters.ts';
 import type { ParameterLayout } from './trained-parameters.ts';
 import type { TrainingOptions } from './training-options.ts';
@@ -36,7 +37,8 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
   if (recipe.targets === 'teacher' && start === undefined) {
     throw new DiffrateError('There is no teacher for a network that is trained from scratch: train on labels.');
   }
-  if (recipe.patchDropout > 0 && options.schedule !== undefined) {
+  checkPatchDropout(recipe.patchDropout);
+  if (dropsPatches(recipe.patchDropout) && options.schedule !== undefined) {
     throw new DiffrateError(
       'A schedule counts all tokens of an image, and patch dropout takes some away: train with one of the two.',
     );
@@ -51,7 +53,9 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
   }
   const layout = layoutOf(configuration, start === undefined ? undefined : start.parameters.has);
   const weights =
-    start === undefined ? initialWeights(layout, seed, recipe.initialization) : vectorOf(layout, start.parameters);
+    start === undefined
+      ? initialWeights(layout, seed, recipe.initialization, recipe.sinusoidalPositions)
+      : vectorOf(layout, start.parameters);
   const microBatchSize = Math.min(recipe.batchSize, recipe.microBatchSize);
   const microBatches = Math.ceil(recipe.batchSize / microBatchSize);
   const batchSize = microBatches * microBatchSize;

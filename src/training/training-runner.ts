@@ -7,6 +7,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import { SoftTargets } from '../search/soft-targets.ts';
 import { tokenCount } from '../models/configuration.ts';
 import { drawPatches } from './patch-dropout.ts';
+import { patchDropoutAt } from './patch-dropout-stages.ts';
 import { drawDropPath } from './drop-path-draws.ts';
 import type { TrainingOptions } from './training-options.ts';
 import type { TrainingPlan } from './training-plan.ts';
@@ -22,47 +23,70 @@ export interface StepGradient {
 
 /** Computes the gradients of optimizer steps. */
 export class TrainingRunner {
-  readonly #step: TrainingStep;
+  /** The graph for the present rate of patch dropout. */
+  #step: TrainingStep;
+  #patchDropout: number;
+  readonly #load: (patchDropout: number) => Promise<TrainingStep>;
   readonly #targets: SoftTargets;
   readonly #plan: TrainingPlan;
   readonly #random: RandomGenerator;
   readonly #sum: Float32Array | undefined;
-  readonly #subtractsEntropy: boolean;
+  readonly #options: TrainingOptions;
   readonly #tokens: number;
 
-  private constructor(step: TrainingStep, targets: SoftTargets, plan: TrainingPlan, options: TrainingOptions) {
+  private constructor(
+    step: TrainingStep,
+    patchDropout: number,
+    load: (patchDropout: number) => Promise<TrainingStep>,
+    targets: SoftTargets,
+    plan: TrainingPlan,
+    options: TrainingOptions,
+  ) {
     this.#step = step;
+    this.#patchDropout = patchDropout;
+    this.#load = load;
+    this.#options = options;
     this.#targets = targets;
     this.#plan = plan;
     this.#random = new RandomGenerator(options.seed).fork('drop path');
     this.#sum = plan.microBatches > 1 ? new Float32Array(plan.layout.length) : undefined;
     this.#tokens = tokenCount(options.configuration);
-    this.#subtractsEntropy = options.recipe.targets === 'teacher';
   }
 
-  /** Loads the graphs; every step reads `plan.weights` anew. */
+  /**
+   * Loads the graphs; every step reads `plan.weights` anew.
+   * @param first the optimizer step that the run begins or goes on with.
+   */
   static async load(
     runtime: Runtime,
     options: TrainingOptions,
     plan: TrainingPlan,
     session: SessionOptions,
+    first: number,
   ): Promise<TrainingRunner> {
     const { configuration, schedule, recipe, name, seed, start } = options;
     // Without a teacher no parameters are read.
     const teacher = start ?? { name, configuration, parameters: noParameters };
     const targets = await SoftTargets.load(runtime, teacher, recipe.targets, recipe, seed, session);
-    const step = await TrainingStep.load(
-      runtime,
-      { configuration, layout: plan.layout, schedule, dropPath: recipe.dropPath, patchDropout: recipe.patchDropout },
-      plan.weights,
-      session,
-    );
-    return new TrainingRunner(step, targets, plan, options);
+    const load = (patchDropout: number): Promise<TrainingStep> =>
+      TrainingStep.load(
+        runtime,
+        { configuration, layout: plan.layout, schedule, dropPath: recipe.dropPath, patchDropout },
+        plan.weights,
+        session,
+      );
+    const rate = patchDropoutAt(recipe.patchDropout, first, plan.steps);
+    return new TrainingRunner(await load(rate), rate, load, targets, plan, options);
   }
 
-  /** Forward and backward passes of one optimizer step. */
-  async run(batches: AsyncIterator<ImageBatch>): Promise<StepGradient> {
-    const { microBatches } = this.#plan;
+  /**
+   * Forward and backward passes of one optimizer step.
+   * @param step from 0; it decides on the rate of patch dropout.
+   */
+  async run(batches: AsyncIterator<ImageBatch>, step: number): Promise<StepGradient> {
+    const { microBatches, steps } = this.#plan;
+    const { recipe } = this.#options;
+    await this.#enterStage(patchDropoutAt(recipe.patchDropout, step, steps));
     let loss = 0;
     for (let part = 0; part < microBatches; part++) {
       const next = await batches.next();
@@ -77,10 +101,18 @@ export class TrainingRunner {
           ? undefined
           : drawPatches(random.fork('patches'), next.value.shape[0], this.#tokens, patches.kept);
       const own = await this.#step.run(pixels, targets, masks, keptPatches);
-      loss += (this.#subtractsEntropy ? own - entropy : own) / microBatches;
+      loss += (recipe.targets === 'teacher' ? own - entropy : own) / microBatches;
       if (this.#sum !== undefined) accumulate(this.#sum, this.#step.gradient, part === 0);
     }
     return { loss, gradient: this.#sum ?? this.#step.gradient };
+  }
+
+  /** Loads the graph of another rate of patch dropout in place of the present one. */
+  async #enterStage(patchDropout: number): Promise<void> {
+    if (patchDropout === this.#patchDropout) return;
+    await this.#step.dispose();
+    this.#step = await this.#load(patchDropout);
+    this.#patchDropout = patchDropout;
   }
 
   /** Frees the graphs. */

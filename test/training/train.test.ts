@@ -96,6 +96,9 @@ describe('training', () => {
     expect(evaluation?.top1).toBeGreaterThan(100 / classes);
     expect(rows.filter(({ top1 }) => typeof top1 === 'number').map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
     expect(rows.at(-1)?.top1).toBe(evaluation?.top1);
+    const rare = { ...plainRecipe, epochs: 3, evaluationEpochs: 2 };
+    const { rows: fewer } = await train(options({ recipe: rare, evaluation: folder }));
+    expect(fewer.filter(({ top1 }) => typeof top1 === 'number').map(({ epoch }) => epoch)).toEqual([2, 3]);
   });
 
   it('towards the uncompressed network’s answers brings a compressed one nearer, without labels', async () => {
@@ -132,6 +135,28 @@ describe('a training run that was killed', () => {
     expect(resumed.rows.map(({ step, loss }) => [step, loss])).toEqual(
       whole.rows.map(({ step, loss }) => [step, loss]),
     );
+  });
+
+  it('resumes in the stage of patch dropout that it was in', async () => {
+    const patchDropout = [
+      { rate: 0.75, until: 0.4 },
+      { rate: 0.5, until: 0.8 },
+      { rate: 0, until: 1 },
+    ];
+    const staged = options({ recipe: { ...recipe, patchDropout } });
+    const whole = await train(staged);
+    for (const killedAt of [1, 2, 4]) {
+      const checkpoint = join(directory, `staged-${killedAt}.checkpoint.safetensors`);
+      const controller = new AbortController();
+      const run = train({ ...staged, checkpoint, signal: controller.signal }, ({ step }) => {
+        if (step === killedAt) controller.abort();
+      });
+      await expect(run).rejects.toThrow(/stopped after step/);
+      const resumed = await train({ ...staged, checkpoint, resume: true });
+      expect(Buffer.from(resumed.weights.buffer).equals(Buffer.from(whole.weights.buffer))).toBe(true);
+    }
+    const other = await train(options({ recipe: { ...recipe, patchDropout: 0.75 } }));
+    expect(Buffer.from(other.weights.buffer).equals(Buffer.from(whole.weights.buffer))).toBe(false);
   });
 
   it('stops when asked to, with a checkpoint, and says how to go on', async () => {
