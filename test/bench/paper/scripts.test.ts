@@ -147,6 +147,10 @@ describe('npm run paper', { timeout: 180_000 }, () => {
     expect(rows).toHaveLength(8);
     const baseline = baselineFlops(smallConfiguration).total / 1e9;
     for (const row of rows) expect(Number(row[2])).toBeLessThan(baseline);
+    const unsearched = await section('figure-6', ...words, '--no-search');
+    expect(unsearched.rows.slice(-4).map((row) => row.slice(1))).toEqual(
+      [rows[0], rows[1], rows[4], rows[5]].map((row) => row?.slice(1)),
+    );
   });
 
   it('appendix-e: shares that add up', async () => {
