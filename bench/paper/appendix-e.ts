@@ -8,10 +8,10 @@ import type { PaperExperiment } from './experiment.ts';
 import { unknownRows } from './paper-figures.ts';
 import { textOption } from './paper-options.ts';
 
-/** Rows by scope of the network; pruning has no operator of its own, it is what the gather leaves out. */
+/** Rows by scope of the network; pruning after attention has no operator of its own, it is what the sort leaves out. */
 const parts = {
   'sort (rank tokens by importance)': 'sort',
-  'prune (gather the kept tokens)': 'gather',
+  'prune before attention (gather the queries)': 'gather',
   'merge (match and average)': 'merge',
   'all of it': 'reduction',
 } as const;
@@ -48,7 +48,7 @@ export const appendixE: PaperExperiment = {
       })),
       notes: [
         `Ours: ${model.name} under ${scheduleName}, medians of ${timing.warmUp + timing.rounds} runs of every node, summed; shares of the time in nodes. A pass in which nothing else runs beside it is needed for the milliseconds, less so for the shares.`,
-        'Where tokens are pruned before they become queries, the class token’s attention is computed ahead of attention; that counts as part of the sort.',
+        'Where tokens are pruned before they become queries, the class token’s attention is computed ahead of attention; that counts as part of the sort. Pruning after attention costs nothing: the sort leaves these tokens out.',
         ...unknownRows('Appendix E'),
       ],
     };

@@ -1,5 +1,5 @@
 /** `npm run paper -- NAME [options]`: repeats a table or figure of the DiffRate paper (arXiv 2305.17997) and adds it to `docs/results.md`. */
-import { availableParallelism, cpus } from 'node:os';
+import { availableParallelism, cpus, loadavg } from 'node:os';
 import { stripVTControlCharacters } from 'node:util';
 import { renderUsage } from 'citty';
 import type { ArgsDef } from 'citty';
@@ -44,6 +44,7 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
   const given = readOptions(name, rest, experiment.options);
   const results = textOption(given, 'results') ?? commonOptions.results.default;
   await prepareOutputFile(results);
+  const [load = 0] = loadavg();
   const result = await withProgress(async (progress): Promise<PaperResult> => {
     const setting = await settingOf(given, progress);
     const table = await experiment.run(setting);
@@ -52,7 +53,7 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
       title: `${experiment.title}, ${setting.model.name}`,
       command: typedCommand(name, rest),
       date: new Date().toISOString().slice(0, 10),
-      machine: `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? 'an unknown processor'}, Node ${process.versions.node}`,
+      machine: `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? 'an unknown processor'}, Node ${process.versions.node}, load ${load.toFixed(1)} at the start`,
     };
   });
   console.log(resultText(result));
