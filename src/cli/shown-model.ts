@@ -1,4 +1,7 @@
-/** `MODEL`, `--weights` and `--schedule` of `diffrate show`: a folder that diffrate wrote brings its schedule, but not its weights. */
+/**
+ * `MODEL`, `--weights`, `--schedule` and `--method` of `diffrate show`: a folder that diffrate wrote brings its schedule, but not its
+ * weights.
+ */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CHECKPOINT_NAMES } from '../checkpoints/model-folder.ts';
@@ -8,34 +11,34 @@ import { readJsonIfThere } from '../exporting/staged-folder.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
 import { lookUpModel } from '../models/registry.ts';
 import { resolveModel } from './model-option.ts';
-import { resolveSchedule } from './schedule-option.ts';
-import type { NamedSchedule } from './schedule-option.ts';
+import { checkCompression, resolveCompression } from './method-option.ts';
+import type { Compression } from './method-option.ts';
 
-/** A network and the schedule to show it under. */
-export interface ShownModel extends NamedSchedule {
+/** A network, and the schedule or the method to show it under. */
+export interface ShownModel extends Compression {
   readonly model: LoadedModel;
 }
 
 /**
  * Finds both.
- * @throws UsageError without a schedule
+ * @throws UsageError without a schedule or a method, or with both
  * @throws DiffrateError where the weights are not there, or anything does not fit
  */
 export async function resolveShownModel(
   name: string,
-  given: { readonly weights?: string; readonly schedule?: string },
+  given: { readonly weights?: string; readonly schedule?: string; readonly method?: string },
 ): Promise<ShownModel> {
+  checkCompression(given);
+  const { method } = given;
   const own = join(name, 'schedule.json');
-  const schedule = given.schedule ?? ((await isFile(own)) ? own : undefined);
-  if (schedule === undefined) {
+  const schedule = given.schedule ?? (method === undefined && (await isFile(own)) ? own : undefined);
+  if (schedule === undefined && method === undefined) {
     throw new UsageError(
-      'Without a schedule every token is kept: give --schedule FILE, a published one’s name, or a folder that diffrate compress wrote.',
+      'Without a schedule every token is kept: give --schedule FILE, a published one’s name, a folder that diffrate compress wrote, or --method.',
     );
   }
   const model = await resolveModel(await modelBehind(name, given.weights), given.weights);
-  const named = await resolveSchedule(schedule, model);
-  if (named === undefined) throw new RangeError('a schedule was given');
-  return { model, ...named };
+  return { model, ...(await resolveCompression({ schedule, method }, model)) };
 }
 
 /** An exported folder stands for the model that it was made from; everything else for itself. */

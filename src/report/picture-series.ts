@@ -49,13 +49,13 @@ export interface PictureRequest extends SessionOptions {
 const blocksOfThePaper = [1, 4, 8, 12];
 
 /**
- * Blocks 1, 4, 8 and 12, as in the paper, as many as there are, the last one, and the last one that leaves any patches.
+ * Blocks 1, 4, 8 and 12, as in the paper, and the last one. Where only the class token is left there is nothing to see: of such a block no
+ * picture is drawn, and the last one that leaves any patches takes its place.
  * @param tokensOut tokens after each block, the class token counted
  */
 export function defaultBlocks(tokensOut: readonly number[]): number[] {
-  const depth = tokensOut.length;
-  const withPatches = tokensOut.findLastIndex((tokens) => tokens > 1) + 1;
-  const blocks = new Set([...blocksOfThePaper.filter((block) => block <= depth), Math.max(1, withPatches), depth]);
+  const last = Math.max(1, tokensOut.findLastIndex((tokens) => tokens > 1) + 1);
+  const blocks = new Set([...blocksOfThePaper.filter((block) => block <= last), last]);
   return [...blocks].sort((a, b) => a - b);
 }
 

@@ -2,6 +2,7 @@
 import type { Comparison } from '../comparison/comparison-options.ts';
 import type { Measurements } from '../evaluation/measurements.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import type { NamedMethod } from '../reduction/methods/registry.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import type { SearchHistoryEntry } from '../search/search-options.ts';
 import type { ReportPage, ReportSection } from './page.ts';
@@ -65,22 +66,26 @@ export async function compressionReport(facts: CompressionFacts): Promise<Report
 export interface PictureFacts {
   readonly model: string;
   readonly configuration: VisionTransformerConfiguration;
-  readonly schedule: Schedule;
+  /** The schedule, where tokens follow one. */
+  readonly schedule?: Schedule | undefined;
+  /** The method with its parameters, where it is not a schedule. */
+  readonly method?: NamedMethod | undefined;
   readonly pictures: readonly PictureSeries[];
   readonly provenance: Provenance;
 }
 
 /** The report that `diffrate show` writes beside its pictures. */
 export async function picturesReport(facts: PictureFacts): Promise<ReportPage> {
-  const { model, configuration, schedule, pictures, provenance } = facts;
+  const { model, configuration, schedule, method, pictures, provenance } = facts;
   const { length } = pictures;
+  const cause = method === undefined ? 'a schedule' : `${method.method.title}, ${method.name}`;
   return {
     title: `${model}: kept, merged and pruned`,
-    summary: `What becomes of the patches of ${length === 1 ? 'an image' : `${length} images`} under a schedule.`,
+    summary: `What becomes of the patches of ${length === 1 ? 'an image' : `${length} images`} under ${cause}.`,
     sections: [
-      await picturesSection(pictures),
+      await picturesSection(pictures, method?.method.pictureRemark),
       patchCountsSection(pictures),
-      tokensSection(configuration, schedule),
+      ...(schedule === undefined ? [] : [tokensSection(configuration, schedule)]),
       provenanceSection(provenance.facts, provenance.command),
     ],
   };

@@ -32,14 +32,16 @@ export const pruned = -1;
  * @param source `[N, N0]`, 0 or 1: which input tokens went into a token; input token 0 is the class token. A patch that joined several
  *   tokens (it was equally similar to them) counts for the first.
  * @param inputTokens N0
+ * @param mask `[N]`, 0 or 1, where token numbers differ per image: rows of tokens that are not there say nothing.
  */
-export function tokenGroups(source: Float32Array, inputTokens: number): TokenGroups {
-  const tokens = source.length / inputTokens;
+export function tokenGroups(source: Float32Array, inputTokens: number, mask?: Float32Array): TokenGroups {
+  const rows = Array.from({ length: source.length / inputTokens }, (_, row) => row);
+  const present = mask === undefined ? rows : rows.filter((row) => (mask[row] ?? 0) > 0.5);
   const owners = new Int32Array(inputTokens - 1).fill(pruned);
-  const sizes = new Int32Array(tokens);
-  for (let token = 0; token < tokens; token++) {
+  const sizes = new Int32Array(present.length);
+  for (const [token, row] of present.entries()) {
     for (let patch = 0; patch < owners.length; patch++) {
-      if ((source[token * inputTokens + patch + 1] ?? 0) < 0.5 || owners[patch] !== pruned) continue;
+      if ((source[row * inputTokens + patch + 1] ?? 0) < 0.5 || owners[patch] !== pruned) continue;
       owners[patch] = token;
       sizes[token] = (sizes[token] ?? 0) + 1;
     }

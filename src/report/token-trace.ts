@@ -11,7 +11,8 @@ import type { Session, SessionOptions } from '../runtime/runtime.ts';
 import { tokenGroups } from './token-groups.ts';
 import type { TokenGroups } from './token-groups.ts';
 
-const outputName = (block: number): string => `source_${block}`;
+const sourceName = (block: number): string => `source_${block}`;
+const maskName = (block: number): string => `mask_${block}`;
 
 /** A loaded network that tells what became of an image's patches. */
 export class TokenTracer {
@@ -24,7 +25,8 @@ export class TokenTracer {
   }
 
   /**
-   * Builds and loads the network, traced: tokens really removed, every block's source map an output.
+   * Builds and loads the network, traced: tokens really removed, every block's source map an output, and where token numbers differ
+   * per image (ATS) the mask that says which of its rows are tokens.
    * @throws DiffrateError if the device cannot run it
    */
   static async load(network: Network, reducer: TokenReducer, session: SessionOptions = {}): Promise<TokenTracer> {
@@ -32,8 +34,11 @@ export class TokenTracer {
     const { inputSize } = configuration;
     const pixels = input('pixel_values', 'float32', ['batch', 3, inputSize, inputSize]);
     const { states } = visionTransformer(pixels, configuration, parameters, { reducer, trace: true });
-    const sources = states.flatMap(({ source }, block) => (source === undefined ? [] : [[outputName(block), source]]));
-    const model = lower(Object.fromEntries(sources), [pixels]);
+    const traced = states.flatMap(({ source, mask }, block) => [
+      ...(source === undefined ? [] : [[sourceName(block), source] as const]),
+      ...(mask === undefined ? [] : [[maskName(block), mask] as const]),
+    ]);
+    const model = lower(Object.fromEntries(traced), [pixels]);
     return new TokenTracer(await nodeRuntime.load(model, session), network);
   }
 
@@ -47,9 +52,10 @@ export class TokenTracer {
     const { inputSize, depth } = configuration;
     const results = await this.#session.run({ pixel_values: floats(pixels, [1, 3, inputSize, inputSize]) });
     return Array.from({ length: depth }, (_, block) => {
-      const source = results[outputName(block)]?.data;
+      const source = results[sourceName(block)]?.data;
+      const mask = results[maskName(block)]?.data;
       if (!(source instanceof Float32Array)) throw new RangeError(`block ${block} has no source map`);
-      return tokenGroups(source, tokenCount(configuration));
+      return tokenGroups(source, tokenCount(configuration), mask instanceof Float32Array ? mask : undefined);
     });
   }
 

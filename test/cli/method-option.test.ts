@@ -57,7 +57,9 @@ describe('--method', () => {
     expect(evaluated['gflops']).toBeGreaterThan(Number(least['gflops']));
     const one = await jsonOf('eval', 'small', '--data', 'images', '--batch', '5', '--method', 'ats:tokens=12');
     expect(one['gflops']).toBeCloseTo(Number(evaluated['gflops']), 9);
-    expect((await run('flops', 'small', '--method', 'ats')).stdout).toMatch(/differ per image/);
+    const table = (await run('flops', 'small', '--method', 'ats')).stdout;
+    expect(table).toMatch(/differ per image/);
+    expect(table.match(/^ *\d+(?= )/gm)?.map(Number)).toEqual([1, 2, 3, 4]);
   });
 
   it('is timed beside the plain network', async () => {

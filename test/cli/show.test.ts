@@ -111,6 +111,65 @@ describe('diffrate show', () => {
     }
   });
 
+  it('shows what a method does, image by image, in place of the folder’s schedule', async () => {
+    cpSync(inDirectory('small'), inDirectory('scheduled'), { recursive: true });
+    writeFileSync(inDirectory('scheduled', 'schedule.json'), JSON.stringify(schedule));
+    const show = async (method: string, out: string): Promise<ShowReport> => {
+      const shown = await run('show', 'scheduled', 'images', '--method', method, '--out', out, '--json');
+      expect(shown.code).toBe(0);
+      return JSON.parse(shown.stdout) as ShowReport;
+    };
+    const tokensOf = ({ images: all }: ShowReport): number[][] =>
+      all.map(({ blocks }) => blocks.map(({ tokens }) => tokens));
+    const merging = await show('tome:r=3', 'merged');
+    expect(merging).toMatchObject({ schedule: null, method: 'tome:r=3', blocks: [1, 4] });
+    expect(tokensOf(merging)).toEqual(Array.from({ length: 4 }, () => [14, 11, 8, 5]));
+    for (const { blocks } of merging.images)
+      expect(blocks.map(({ prunedPatches, mergedPatches }) => [prunedPatches, mergedPatches > 0])).toEqual(
+        Array.from({ length: 4 }, () => [0, true]),
+      );
+    const page = readFileSync(inDirectory('merged/report.html'), 'utf8');
+    expect(page).toContain('ToMe (arXiv 2210.09461), tome:r=3');
+    expect(page).not.toContain('Kept numbers of the schedule');
+    const ragged = await show('ats:tokens=8', 'sampled');
+    expect(new Set(tokensOf(ragged).map((numbers) => numbers.join())).size).toBeGreaterThan(1);
+    for (const { blocks } of ragged.images)
+      for (const { tokens, untouched, mergedTokens, prunedPatches } of blocks)
+        expect([untouched, mergedTokens, untouched + prunedPatches]).toEqual([tokens - 1, 0, 16]);
+    const text = await run('show', 'scheduled', ...images, '--method', 'ats:tokens=8', '--out', 'text');
+    expect(text.stdout).toMatch(/^small, ats:tokens=8, mean of 2 images|^scheduled, ats:tokens=8, mean of 2 images/);
+  });
+
+  it('draws no block after which only the class token is left, unless it is named, and says so', async () => {
+    const last = { ...schedule, pruneKept: [17, 14, 10, 1], mergeKept: [17, 12, 8, 1] };
+    writeFileSync(inDirectory('last.json'), JSON.stringify(last));
+    const shown = await run('show', 'small', images[0] ?? '', '--schedule', 'last.json', '--out', 'last');
+    expect(shown.code).toBe(0);
+    expect(readdirSync(inDirectory('last')).sort()).toEqual([
+      '000-block-1.png',
+      '000-block-3.png',
+      '000-tokens.png',
+      'report.html',
+    ]);
+    const sentence = 'After block 4 only the class token is left, so there is nothing to show of it.';
+    expect(readFileSync(inDirectory('last/report.html'), 'utf8')).toContain(sentence);
+    const named = await run(
+      'show',
+      'small',
+      images[0] ?? '',
+      '--schedule',
+      'last.json',
+      '--out',
+      'all',
+      '--blocks',
+      '4',
+    );
+    expect(named.code).toBe(0);
+    const page = readFileSync(inDirectory('all/report.html'), 'utf8');
+    expect(page).toContain('after block 4: only the class token is left');
+    expect(page).not.toContain(sentence);
+  });
+
   it('takes an IDX file, and leaves out what cannot be decoded in a folder but not what was named', async () => {
     const data = Uint8Array.from({ length: 2 * 28 * 28 }, (_, index) => (index * 31) % 256);
     writeFileSync(inDirectory('grey-images-idx3-ubyte'), encodeIdx({ dimensions: [2, 28, 28], data }));
@@ -130,6 +189,11 @@ describe('diffrate show', () => {
 
   it.each([
     [['show', 'small', ...images, '--out', 'x'], /Without a schedule every token is kept: give --schedule/],
+    [['show', 'small', ...images, '--method', 'toem', '--out', 'x'], /no method "toem".*tome/],
+    [
+      ['show', 'small', ...images, '--method', 'tome', '--schedule', 'schedule.json', '--out', 'x'],
+      /exclude each other/,
+    ],
     [['show', 'small', '--schedule', 'schedule.json', '--out', 'x'], /needs IMAGE\.\.\./],
     [['show', 'small', ...images, '--schedule', 'schedule.json'], /needs --out/],
     [

@@ -1,9 +1,10 @@
-/** A Vision Transformer with DiffRate on one image in plain float64 loops: what the compressed graphs must compute. */
+/** A Vision Transformer with DiffRate, or any other method, on one image in plain float64 loops: what the compressed graphs must compute. */
 import { float32Values } from '../../src/checkpoints/weights.ts';
 import type { Weights } from '../../src/checkpoints/weights.ts';
 import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import type { ImportanceMetric } from '../../src/reduction/importance.ts';
+import type { PlainAttention } from './methods/plain-methods.ts';
 import { reducePlainly } from './plain-diffrate.ts';
 import type { PlainReduction, PlainToken } from './plain-diffrate.ts';
 
@@ -13,12 +14,30 @@ type Vector = readonly number[];
 export interface PlainOutcome {
   readonly logits: Vector;
   readonly tokens: readonly PlainToken[];
+  /** Tokens after each block, in order. */
+  readonly perBlock: readonly (readonly PlainToken[])[];
 }
+
+/** What a method does in a block. */
+export interface PlainMethod {
+  /** Between attention and MLP. */
+  readonly reduce: (tokens: readonly PlainToken[], attention: PlainAttention, block: number) => readonly PlainToken[];
+  /** Weights of the keys from one query's logits, which hold no sizes; the softmax with sizes by default. */
+  readonly weigh?: (logits: Vector, tokens: readonly PlainToken[]) => readonly number[];
+  /** Sees the embedded tokens before the first block. */
+  readonly begin?: (tokens: readonly PlainToken[]) => void;
+}
+
+const softmaxWithSizes = (logits: Vector, tokens: readonly PlainToken[]): number[] => {
+  const weights = logits.map((logit, key) => (tokens[key]?.size ?? 1) * Math.exp(logit));
+  const total = weights.reduce((a, b) => a + b);
+  return weights.map((weight) => weight / total);
+};
 
 /** Scores per block of the `random` metric, which nothing in the network tells. */
 export type RandomScores = (block: number, tokens: number) => Vector;
 
-/** The network on one image's pixels `[3, S, S]`. */
+/** The network with DiffRate on one image's pixels `[3, S, S]`. */
 export function runPlainly(
   configuration: VisionTransformerConfiguration,
   weights: Weights,
@@ -27,6 +46,37 @@ export function runPlainly(
   metric: ImportanceMetric,
   reduction: Pick<PlainReduction, 'order' | 'classToken' | 'scaleSizes'>,
   randomScores: RandomScores,
+): PlainOutcome {
+  const reduce: PlainMethod['reduce'] = (tokens, { map, values }, block) => {
+    const scores = tokens.map((_, key) => {
+      const heading = (row: (rows: readonly Vector[], head: number) => number): number =>
+        map.reduce((sum, rows, head) => sum + row(rows, head), 0) / map.length;
+      switch (metric) {
+        case 'class-attention':
+          return heading((rows) => rows[0]?.[key] as number);
+        case 'class-attention-value':
+          return heading((rows, head) => (rows[0]?.[key] as number) * Math.hypot(...(values[head]?.[key] as Vector)));
+        case 'image-attention':
+          return heading((rows) => rows.reduce((sum, row) => sum + (row[key] as number), 0) / rows.length);
+        case 'random':
+          return randomScores(block, tokens.length)[key] as number;
+      }
+    });
+    return reducePlainly(tokens, scores, {
+      ...reduction,
+      pruneKept: kept.pruneKept[block] as number,
+      mergeKept: kept.mergeKept[block] as number,
+    });
+  };
+  return runMethodPlainly(configuration, weights, pixels, { reduce });
+}
+
+/** The network with any method on one image's pixels `[3, S, S]`. */
+export function runMethodPlainly(
+  configuration: VisionTransformerConfiguration,
+  weights: Weights,
+  pixels: Float32Array,
+  { reduce, weigh = softmaxWithSizes, begin }: PlainMethod,
 ): PlainOutcome {
   const { inputSize, patchSize, width, heads, depth, layerNormEpsilon, pool } = configuration;
   const known = new Map<string, Float32Array>();
@@ -73,6 +123,8 @@ export function runPlainly(
     size: 1,
     source: new Set([index]),
   }));
+  begin?.(tokens);
+  const perBlock: (readonly PlainToken[])[] = [];
   for (let block = 0; block < depth; block++) {
     const name = `blocks.${block}`;
     const projected = tokens.map(({ features }) => linear(normalized(features, `${name}.norm1`), `${name}.attn.qkv`));
@@ -84,11 +136,8 @@ export function runPlainly(
     // Proportional attention: a token counts as often as it is large.
     const attention = Array.from({ length: heads }, (_, head) =>
       tokens.map((__, query) => {
-        const row = tokens.map(
-          ({ size }, key) => size * Math.exp(dot(part(query, 0, head), part(key, 1, head)) / Math.sqrt(perHead)),
-        );
-        const total = row.reduce((a, b) => a + b);
-        return row.map((weight) => weight / total);
+        const logits = tokens.map((___, key) => dot(part(query, 0, head), part(key, 1, head)) / Math.sqrt(perHead));
+        return weigh(logits, tokens);
       }),
     );
     const attended = tokens.map((token, query) => {
@@ -101,29 +150,18 @@ export function runPlainly(
       });
       return { ...token, features: plus(token.features, linear(output, `${name}.attn.proj`)) };
     });
-    const scores = tokens.map((_, key) => {
-      const heading = (row: (rows: readonly Vector[], head: number) => number): number =>
-        attention.reduce((sum, rows, head) => sum + row(rows, head), 0) / heads;
-      switch (metric) {
-        case 'class-attention':
-          return heading((rows) => rows[0]?.[key] as number);
-        case 'class-attention-value':
-          return heading((rows, head) => (rows[0]?.[key] as number) * Math.hypot(...part(key, 2, head)));
-        case 'image-attention':
-          return heading((rows) => rows.reduce((sum, row) => sum + (row[key] as number), 0) / rows.length);
-        case 'random':
-          return randomScores(block, tokens.length)[key] as number;
-      }
-    });
-    const left = reducePlainly(attended, scores, {
-      ...reduction,
-      pruneKept: kept.pruneKept[block] as number,
-      mergeKept: kept.mergeKept[block] as number,
-    });
+    const perToken = (which: number): Vector[][] =>
+      attention.map((_, head) => tokens.map((__, token) => part(token, which, head)));
+    const left = reduce(
+      attended,
+      { classRow: attention.map((rows) => rows[0] as Vector), map: attention, keys: perToken(1), values: perToken(2) },
+      block,
+    );
     tokens = left.map((token) => {
       const hidden = linear(normalized(token.features, `${name}.norm2`), `${name}.mlp.fc1`).map(gelu);
       return { ...token, features: plus(token.features, linear(hidden, `${name}.mlp.fc2`)) };
     });
+    perBlock.push(tokens);
   }
   const patches = tokens.slice(1);
   const weight = patches.reduce((sum, { size }) => sum + size, 0);
@@ -136,7 +174,7 @@ export function runPlainly(
           ).map((sum) => sum / weight),
           'fc_norm',
         );
-  return { logits: linear(read, 'head'), tokens };
+  return { logits: linear(read, 'head'), tokens, perBlock };
 }
 
 const gelu = (x: number): number => (x * (1 + errorFunction(x / Math.SQRT2))) / 2;

@@ -122,9 +122,10 @@ describe('pictures of images', () => {
 });
 
 describe('chosen blocks and images', () => {
-  it('are those of the paper, the last, and the last with patches', () => {
+  it('are those of the paper and the last one with patches', () => {
     expect(defaultBlocks(Array<number>(12).fill(50))).toEqual([1, 4, 8, 12]);
-    expect(defaultBlocks([...Array<number>(11).fill(50), 1])).toEqual([1, 4, 8, 11, 12]);
+    expect(defaultBlocks([...Array<number>(11).fill(50), 1])).toEqual([1, 4, 8, 11]);
+    expect(defaultBlocks([...Array<number>(5).fill(50), ...Array<number>(7).fill(1)])).toEqual([1, 4, 5]);
     expect(defaultBlocks(Array<number>(24).fill(50))).toEqual([1, 4, 8, 12, 24]);
     expect(defaultBlocks([9, 9])).toEqual([1, 2]);
   });

@@ -39,6 +39,19 @@ describe('token groups', () => {
     });
   });
 
+  it('leave out rows that are no tokens, whatever they say', () => {
+    const source = sourceMap([[0], [1], [1, 2], [2]], 3);
+    const groups = tokenGroups(source, 4, Float32Array.of(1, 1, 0, 0, 1));
+    expect([...groups.owners]).toEqual([1, pruned, 2]);
+    expect(countTokens(groups)).toEqual({
+      tokens: 3,
+      untouched: 2,
+      mergedTokens: 0,
+      mergedPatches: 0,
+      prunedPatches: 1,
+    });
+  });
+
   it('count a patch once that joined two tokens', () => {
     const groups = tokenGroups(
       sourceMap(

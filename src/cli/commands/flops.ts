@@ -105,7 +105,7 @@ function formatReport(report: FlopsReport): string {
   // Only a schedule tells pruning from merging.
   const steps = (block: EffectiveBlock): number[] => (method === null ? [block.pruneKept, block.mergeKept] : []);
   const rows = blocks.map((block, index) => [
-    String(index),
+    String(index + 1),
     ...[block.tokensIn, ...steps(block), block.tokensOut].map(String),
     formatNumber(block.gflops, 4),
   ]);

@@ -1,10 +1,11 @@
-/** `diffrate show`: what a schedule keeps, merges and prunes on images, as pictures (Figure 5 of the paper). */
+/** `diffrate show`: what a schedule, or any other method, keeps, merges and prunes on images, as pictures (Figure 5 of the paper). */
 import { join } from 'node:path';
 import { defineCommand } from 'citty';
 import { checkTarget, writeFolder } from '../../exporting/staged-folder.ts';
 import type { FolderKind } from '../../exporting/staged-folder.ts';
 import { tokenCount } from '../../models/configuration.ts';
 import { diffRate } from '../../reduction/methods/diffrate.ts';
+import type { BuiltMethod } from '../../reduction/methods/method.ts';
 import { effectiveTokens } from '../../reduction/schedule.ts';
 import { reportPage } from '../../report/page.ts';
 import { pictureFiles } from '../../report/picture-files.ts';
@@ -13,11 +14,13 @@ import { picturesReport } from '../../report/report.ts';
 import { reportFileName } from '../../report/report-file.ts';
 import { formatMean, meanCounts } from '../../report/sections/pictures.ts';
 import type { TokenCounts } from '../../report/token-groups.ts';
+import { methodOption } from '../method-option.ts';
 import { integerOption, integersOption, options } from '../options.ts';
 import { formatTable, printResult } from '../output.ts';
 import { prepareOutputFile } from '../output-file.ts';
 import { withProgress } from '../progress.ts';
 import { typedCommand, versionFacts } from '../provenance.ts';
+import type { NamedSchedule } from '../schedule-option.ts';
 import { sessionOptions } from '../session-options.ts';
 import { resolveImages } from '../shown-images.ts';
 import { resolveShownModel } from '../shown-model.ts';
@@ -25,7 +28,9 @@ import { resolveShownModel } from '../shown-model.ts';
 /** What the command prints. */
 export interface ShowReport {
   readonly model: string;
-  readonly schedule: string;
+  /** `null` where there is a method. */
+  readonly schedule: string | null;
+  readonly method: string | null;
   readonly out: string;
   /** Blocks that were drawn, numbered from 1. */
   readonly blocks: readonly number[];
@@ -61,6 +66,7 @@ export const showCommand = defineCommand({
       ...options.schedule,
       description: `${options.schedule.description}; by default schedule.json of the model folder`,
     },
+    method: methodOption,
     weights: options.weights,
     blocks: { type: 'string', valueHint: '1,4,8,12', description: 'blocks to draw; by default these and the last' },
     out: { type: 'string', valueHint: 'DIR', description: 'folder for the pictures and report.html', required: true },
@@ -76,18 +82,17 @@ export const showCommand = defineCommand({
     const { out } = args;
     if (!(await checkTarget(out, pictureFolder))) await prepareOutputFile(out);
     const { folder, named } = await resolveImages(args._.slice(1), limit);
-    const { model, schedule, scheduleName } = await resolveShownModel(args.model, args);
+    const { model, named: found, method } = await resolveShownModel(args.model, args);
     const { configuration } = model;
     const tokens = tokenCount(configuration);
+    const compression = method ?? scheduled(found, tokens);
     const blocks =
-      wanted === undefined
-        ? defaultBlocks(effectiveTokens(schedule, tokens).map(({ tokensOut }) => tokensOut))
-        : [...new Set(wanted)].sort((a, b) => a - b);
+      wanted === undefined ? defaultBlocks(compression.tokensPerBlock) : [...new Set(wanted)].sort((a, b) => a - b);
     const series = await withProgress((progress) =>
       drawPictures({
         ...session,
         network: model,
-        reducer: diffRate(schedule, tokens),
+        reducer: compression.reducer,
         folder,
         images: folder.images,
         blocks,
@@ -99,13 +104,14 @@ export const showCommand = defineCommand({
     const page = await picturesReport({
       model: model.name,
       configuration,
-      schedule,
+      schedule: found?.schedule,
+      method,
       pictures: series,
       provenance: {
         command: typedCommand(),
         facts: [
           ['model', `${model.name} (weights from ${model.source})`],
-          ['schedule', scheduleName],
+          [method === undefined ? 'schedule' : 'method', compression.name],
           ...(await versionFacts()),
         ],
       },
@@ -114,7 +120,8 @@ export const showCommand = defineCommand({
     await writeFolder(out, [...files, { path: reportFileName, content: reportPage(page) }], pictureFolder);
     const report: ShowReport = {
       model: model.name,
-      schedule: scheduleName,
+      schedule: found?.scheduleName ?? null,
+      method: method?.name ?? null,
       out,
       blocks,
       images: series.map(({ file, counts }, index) => ({
@@ -126,7 +133,7 @@ export const showCommand = defineCommand({
     };
     printResult(args.json, report, () =>
       [
-        `${model.name}, schedule ${scheduleName}, ${series.length === 1 ? 'one image' : `mean of ${series.length} images`}`,
+        `${model.name}, ${method === undefined ? 'schedule ' : ''}${compression.name}, ${series.length === 1 ? 'one image' : `mean of ${series.length} images`}`,
         formatTable(
           ['block', 'tokens', 'patches kept', 'patches merged', 'into tokens', 'patches pruned'],
           Array.from({ length: configuration.depth }, (_, block) => {
@@ -140,3 +147,14 @@ export const showCommand = defineCommand({
     );
   },
 });
+
+/** DiffRate at a schedule, as a method. */
+function scheduled(found: NamedSchedule | undefined, tokens: number): BuiltMethod & { readonly name: string } {
+  if (found === undefined) throw new RangeError('there is a schedule where there is no method');
+  const { schedule, scheduleName } = found;
+  return {
+    name: scheduleName,
+    reducer: diffRate(schedule, tokens),
+    tokensPerBlock: effectiveTokens(schedule, tokens).map(({ tokensOut }) => tokensOut),
+  };
+}

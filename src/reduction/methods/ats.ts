@@ -183,6 +183,7 @@ export const atsMethod: ReductionMethod = {
   ],
   needsClassToken: true,
   ragged: true,
+  pictureRemark: 'How many patches are kept differs per image.',
   knob: { key: 'tokens', min: 3, max: ({ tokens }) => tokens, rising: true, whole: true },
   build(parameters, network) {
     const most = parameters.number('tokens');

@@ -90,6 +90,7 @@ export const evitMethod: ReductionMethod = {
     blocksKey,
   ],
   needsClassToken: true,
+  pictureRemark: 'With fusion, all that is not kept is one token.',
   knob: { key: 'rate', min: 0.01, max: () => 1, rising: true },
   build(parameters, network) {
     const options: EvitOptions = {

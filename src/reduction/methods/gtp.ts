@@ -163,6 +163,8 @@ export const gtpMethod: ReductionMethod = {
     { name: 'scale', kind: 'flag', meaning: 'token scales join the logits', fallback: true },
   ],
   needsClassToken: true,
+  pictureRemark:
+    'Propagated patches are black: they are gone as tokens, though their neighbours get a small share of each.',
   knob: { key: 'p', min: 0, max: ({ tokens }) => mostPropagated(tokens), rising: false },
   build(parameters, network) {
     const propagated = countPerBlock('gtp', 'p', parameters.numbers('p'), network);

@@ -67,6 +67,8 @@ export interface ReductionMethod {
   readonly needsClassToken: boolean;
   /** How many tokens are left differs per image. */
   readonly ragged?: boolean;
+  /** What is special in pictures of its tokens, in a sentence. */
+  readonly pictureRemark?: string;
   /** Absent where no single parameter sets the cost. */
   readonly knob?: Knob;
   /** @throws {DiffrateError} where the network cannot do what the parameters ask. */

@@ -77,6 +77,7 @@ export const pptMethod: ReductionMethod = {
     blocksKey,
   ],
   needsClassToken: true,
+  pictureRemark: 'Whether a block prunes or merges differs per image.',
   knob: { key: 'r', min: 0, max: ({ tokens }) => mostPairs(tokens), rising: false, whole: true },
   build(parameters, network) {
     const removed = parameters.number('r');

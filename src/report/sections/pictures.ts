@@ -8,8 +8,11 @@ import type { RgbImage } from '../../data/pillow-resize.ts';
 import type { TokenCounts } from '../token-groups.ts';
 import { dataTable } from '../plot.ts';
 
-/** The pictures of some images, within the page. */
-export async function picturesSection(series: readonly PictureSeries[]): Promise<ReportSection> {
+/**
+ * The pictures of some images, within the page.
+ * @param remark what is special in pictures of the method's tokens, in a sentence.
+ */
+export async function picturesSection(series: readonly PictureSeries[], remark = ''): Promise<ReportSection> {
   const figures: Html[] = [];
   for (const one of series) figures.push(await seriesFigure(one));
   return {
@@ -18,11 +21,27 @@ export async function picturesSection(series: readonly PictureSeries[]): Promise
     content: html`<p>
         Patches that are still tokens of their own are shown as they came. The patches of a merged token have their
         average colour and a border in that token’s own colour, also where they lie apart. Pruned patches are black.
-        Look at whether the object keeps its patches while even background is merged.
+        Look at whether the object keeps its patches while even background is merged. ${remark}
+        ${emptyBlocksInWords(series)}
       </p>
       ${figures}`,
   };
 }
+
+/** Which blocks are not drawn because only the class token is left after them, in a sentence; empty where there are none. */
+function emptyBlocksInWords(series: readonly PictureSeries[]): string {
+  const [one] = series;
+  if (one === undefined) return '';
+  const hasPatches = (block: number): boolean =>
+    series.some(({ counts }) => counts[block] !== undefined && counts[block].prunedPatches < patchesOf(counts[block]));
+  const last = one.counts.findLastIndex((_, block) => hasPatches(block)) + 1;
+  const drawn = one.blocks.some(({ block }) => block > last);
+  if (last === one.counts.length || last === 0 || drawn) return '';
+  return `After block ${last + 1} only the class token is left, so there is nothing to show of it.`;
+}
+
+const patchesOf = ({ untouched, mergedPatches, prunedPatches }: TokenCounts): number =>
+  untouched + mergedPatches + prunedPatches;
 
 /** Pictures beside each other where the page is wide. */
 const mostColumns = 6;
