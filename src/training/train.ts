@@ -16,6 +16,8 @@ import { learningRateAt } from './learning-rate.ts';
 import { readTrainingCheckpoint, writeTrainingCheckpoint } from './training-checkpoint.ts';
 import { TrainingLog } from './training-log.ts';
 import type { EvaluatedEpoch, TrainingOptions, TrainingOutcome, TrainingProgress } from './training-options.ts';
+import { bringBack, layoutOf, partOf, vectorOf } from './trained-parameters.ts';
+import type { ParameterLayout } from './trained-parameters.ts';
 import { planTraining } from './training-plan.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { TrainingRunner } from './training-runner.ts';
@@ -113,12 +115,13 @@ class TrainingRun {
 
   /** Runs what is left. */
   async finish(): Promise<TrainingOutcome> {
-    const { folder, configuration, recipe, seed, strict, onWarning, schedule, evaluation, start } = this.#options;
+    const { folder, configuration, recipe, seed, strict, onWarning, schedule, method, evaluation, start } =
+      this.#options;
     const { microBatchSize, microBatches, layout, steps } = this.#plan;
     this.#firstStep = this.#step;
     this.#start = this.#saved = performance.now();
     const runner = await TrainingRunner.load(nodeRuntime, this.#options, this.#plan, this.#session);
-    const graph = { configuration, layout, schedule, dropPath: 0 };
+    const graph = { configuration, layout, schedule, method, dropPath: 0 };
     const evaluator = evaluation && (await EpochEvaluation.load(nodeRuntime, graph, evaluation, start, this.#session));
     const loader = createImageLoader({
       folder,
@@ -149,7 +152,7 @@ class TrainingRun {
   /** One optimizer step. */
   async #advance(runner: TrainingRunner, batches: ReturnType<ImageLoader['batches']>): Promise<void> {
     const { recipe } = this.#options;
-    const { weights, learningRate, microBatches } = this.#plan;
+    const { weights, layout, learningRate, microBatches } = this.#plan;
     const step = this.#step;
     const { loss, gradient } = await runner.run(batches);
     const norm = recipe.clipNorm > 0 ? normOf(gradient) / microBatches : 0;
@@ -157,6 +160,7 @@ class TrainingRun {
     this.#watch.check(step, loss, norm, this.#loss, this.#advice);
     const scale = clippingScale(norm, recipe.clipNorm) / microBatches;
     this.#optimizer.update(weights, gradient, learningRateAt(step, learningRate), scale);
+    bringBack(layout, weights);
     if (this.#average !== undefined) updateAverage(this.#average, weights, averageDecayAt(step, recipe.averageDecay));
     this.#step = step + 1;
   }
@@ -251,9 +255,10 @@ class TrainingRun {
   }
 
   #outcome(loader: ImageLoader): TrainingOutcome {
+    const { configuration, start, method } = this.#options;
+    const { layout } = this.#plan;
     return {
-      weights: this.#result,
-      layout: this.#plan.layout,
+      ...complete(layout, this.#result, configuration, method?.learned?.trainsNetwork === false ? start : undefined),
       rows: this.#log.rows,
       steps: this.#plan.steps,
       seconds: this.#seconds,
@@ -263,4 +268,21 @@ class TrainingRun {
       skipped: loader.skipped,
     };
   }
+}
+
+/** The weights of a whole network: those that were trained, and the others as they were. */
+function complete(
+  layout: ParameterLayout,
+  weights: Float32Array,
+  configuration: TrainingOptions['configuration'],
+  untrained: TrainingOptions['start'],
+): Pick<TrainingOutcome, 'layout' | 'weights'> {
+  if (untrained === undefined) return { layout, weights };
+  const whole = layoutOf(configuration, untrained.parameters.has, layout.parameters);
+  const vector = vectorOf(whole, untrained.parameters, new Float32Array(whole.length));
+  for (const parameter of layout.parameters) {
+    const place = whole.parameters.find(({ name }) => name === parameter.name);
+    if (place !== undefined) partOf(vector, place).set(partOf(weights, parameter));
+  }
+  return { layout: whole, weights: vector };
 }

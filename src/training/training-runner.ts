@@ -8,13 +8,14 @@ import { SoftTargets } from '../search/soft-targets.ts';
 import { tokenCount } from '../models/configuration.ts';
 import { drawPatches } from './patch-dropout.ts';
 import { drawDropPath } from './drop-path-draws.ts';
+import { drawNoise } from './noise-draws.ts';
 import type { TrainingOptions } from './training-options.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { TrainingStep } from './training-step.ts';
 
 /** What a step's passes give. */
 export interface StepGradient {
-  /** Mean cross-entropy in nats; with a teacher less its entropy, which leaves the KL divergence. */
+  /** Mean cross-entropy in nats; with a teacher less its entropy, which leaves the KL divergence. A method's terms are added. */
   readonly loss: number;
   /** Sum over micro-batches of their mean gradients; valid until the next step. */
   readonly gradient: Float32Array;
@@ -47,13 +48,21 @@ export class TrainingRunner {
     plan: TrainingPlan,
     session: SessionOptions,
   ): Promise<TrainingRunner> {
-    const { configuration, schedule, recipe, name, seed, start } = options;
+    const { configuration, schedule, method, recipe, name, seed, start } = options;
     // Without a teacher no parameters are read.
     const teacher = start ?? { name, configuration, parameters: noParameters };
     const targets = await SoftTargets.load(runtime, teacher, recipe.targets, recipe, seed, session);
     const step = await TrainingStep.load(
       runtime,
-      { configuration, layout: plan.layout, schedule, dropPath: recipe.dropPath, patchDropout: recipe.patchDropout },
+      {
+        configuration,
+        layout: plan.layout,
+        schedule,
+        method,
+        start: start?.parameters,
+        dropPath: recipe.dropPath,
+        patchDropout: recipe.patchDropout,
+      },
       plan.weights,
       session,
     );
@@ -76,7 +85,8 @@ export class TrainingRunner {
         patches === undefined
           ? undefined
           : drawPatches(random.fork('patches'), next.value.shape[0], this.#tokens, patches.kept);
-      const own = await this.#step.run(pixels, targets, masks, keptPatches);
+      const noise = drawNoise(random.fork('noise'), this.#step.noise, next.value.shape[0]);
+      const own = await this.#step.run(pixels, targets, masks, keptPatches, noise);
       loss += (this.#subtractsEntropy ? own - entropy : own) / microBatches;
       if (this.#sum !== undefined) accumulate(this.#sum, this.#step.gradient, part === 0);
     }

@@ -2,6 +2,7 @@
 import { DiffrateError } from '../../errors.ts';
 import type { ScheduleTarget } from '../validate-schedule.ts';
 import { atsMethod } from './ats.ts';
+import { dynamicVitMethod } from './dynamicvit.ts';
 import { evitMethod } from './evit.ts';
 import { gtpMethod } from './gtp.ts';
 import type { BuiltMethod, MethodResources, Parameters, ParameterKey, ReductionMethod } from './method.ts';
@@ -23,6 +24,7 @@ export const reductionMethods: readonly ReductionMethod[] = [
   pitomeMethod,
   gtpMethod,
   atsMethod,
+  dynamicVitMethod,
 ];
 
 /** A method with its parameters for one network, and what to call it. */
