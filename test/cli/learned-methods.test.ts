@@ -54,6 +54,17 @@ describe('a method that learns', () => {
     expect(existsSync(join(directory, 'exported/onnx/model_fp16.onnx'))).toBe(true);
   });
 
+  it('that keeps another number of tokens for each image is evaluated, and not exported', async () => {
+    await jsonOf(...finetune, '--method', 'ltmp:target=0.6', '--out', 'thresholds');
+    const evaluated = await jsonOf('eval', 'thresholds', '--data', 'images');
+    const most = await jsonOf('flops', 'thresholds');
+    expect(most).toMatchObject({ method: 'ltmp:target=0.6', atMost: true });
+    expect(evaluated['gflops']).toBeLessThanOrEqual(Number(most['gflops']));
+    const refused = await run('export', 'thresholds', '--out', 'x');
+    expect(refused).toMatchObject({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(/ltmp:target=0.6 keeps another number of tokens for each image/);
+  });
+
   it.each([
     [
       ['eval', 'small', '--data', 'images', '--method', 'dynamicvit'],

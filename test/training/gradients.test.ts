@@ -53,7 +53,12 @@ const build = (text: string): NamedMethod => buildMethod(parseMethod(text), targ
 const untrained = weightsOf(layoutOf(tinyConfiguration), tinyWeights(tinyConfiguration, 2));
 
 /** Methods that are trained, beside another network as teacher. */
-const methods: readonly [string, Omit<TrainingGraphOptions, 'layout'>][] = ['dynamicvit:keep=0.6'].map((text) => [
+const methods: readonly [string, Omit<TrainingGraphOptions, 'layout'>][] = [
+  'dynamicvit:keep=0.6',
+  'spvit:keep=0.6/0.3',
+  'evovit:keep=0.5',
+  'ltmp:target=0.5',
+].map((text) => [
   text,
   {
     configuration: tinyConfiguration,

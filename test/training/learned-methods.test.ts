@@ -19,7 +19,7 @@ import type { TrainingOptions, TrainingOutcome } from '../../src/training/traini
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { smallConfiguration, smallNetwork } from '../evaluation/small-network.ts';
 
-const methods = ['dynamicvit:keep=0.5'];
+const methods = ['dynamicvit:keep=0.5', 'spvit:keep=0.7/0.4/0.2', 'evovit:keep=0.5', 'ltmp:target=0.6'];
 
 let directory = '';
 let folder: ImageFolder;

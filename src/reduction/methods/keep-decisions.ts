@@ -30,6 +30,11 @@ import type { NetworkView } from './learned.ts';
 const ratioWeight = 2;
 const distillationWeight = 0.5;
 
+/** Patch tokens that are left after each stage, at least one. */
+export function keptPatches(patches: number, shares: readonly number[]): number[] {
+  return shares.map((share) => Math.max(1, Math.floor(patches * share)));
+}
+
 /** Temperature 1: 0 or 1 per token, with the gradient of `sigmoid(score + noise)`; all `[B, N, 1]`. */
 export function decide(score: Tensor, noise: Tensor): Tensor {
   return straightThrough(sigmoid(add(score, noise)));

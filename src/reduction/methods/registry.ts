@@ -4,13 +4,16 @@ import type { ScheduleTarget } from '../validate-schedule.ts';
 import { atsMethod } from './ats.ts';
 import { dynamicVitMethod } from './dynamicvit.ts';
 import { evitMethod } from './evit.ts';
+import { evoVitMethod } from './evovit.ts';
 import { gtpMethod } from './gtp.ts';
+import { ltmpMethod } from './ltmp.ts';
 import type { BuiltMethod, MethodResources, Parameters, ParameterKey, ReductionMethod } from './method.ts';
 import { formatMethod, parseMethodText } from './method-text.ts';
 import type { MethodText } from './method-text.ts';
 import { pitomeMethod } from './pitome.ts';
 import { pptMethod } from './ppt.ts';
 import { diffrateMethod, randomMethod, uniformMethod } from './scheduled.ts';
+import { spvitMethod } from './spvit.ts';
 import { tomeMethod } from './tome.ts';
 
 /** The methods, DiffRate and its schedules first. */
@@ -25,6 +28,9 @@ export const reductionMethods: readonly ReductionMethod[] = [
   gtpMethod,
   atsMethod,
   dynamicVitMethod,
+  evoVitMethod,
+  spvitMethod,
+  ltmpMethod,
 ];
 
 /** A method with its parameters for one network, and what to call it. */

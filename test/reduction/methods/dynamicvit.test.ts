@@ -1,48 +1,25 @@
 /** DynamicViT's stage as it runs after training, and the masked one of training, against plain loops, in float64. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { float32Values } from '../../../src/checkpoints/weights.ts';
 import type { Weights } from '../../../src/checkpoints/weights.ts';
 import { RandomGenerator } from '../../../src/data/random.ts';
 import { DiffrateError } from '../../../src/errors.ts';
 import { input } from '../../../src/graph/tensor.ts';
 import type { Tensor } from '../../../src/graph/tensor.ts';
 import { parametersFromWeights } from '../../../src/models/parameters.ts';
-import { dynamicVit, dynamicVitTraining, keptPatches } from '../../../src/reduction/methods/dynamicvit.ts';
+import { dynamicVit, dynamicVitTraining } from '../../../src/reduction/methods/dynamicvit.ts';
+import { keptPatches } from '../../../src/reduction/methods/keep-decisions.ts';
 import type { TokenReducer } from '../../../src/reduction/token-reducer.ts';
 import type { TokenState } from '../../../src/reduction/token-state.ts';
 import { elementAt, fromPositions } from '../../graph/float64-array.ts';
 import type { Float64Tensor } from '../../graph/float64-array.ts';
 import { interpret } from '../../graph/float64-interpreter.ts';
 import { withLearned } from './learned-weights.ts';
-import { affinePlainly, geluPlainly, normalizedPlainly } from './plain-layers.ts';
+import { predictPlainly } from './plain-layers.ts';
 
 const batch = 2;
 const width = 6;
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
-
-/** The predictor on one image's patches, in plain loops: score for staying less score for going. */
-function predictPlainly(patches: readonly number[][], there: readonly number[], weights: Weights): number[] {
-  const values = (name: string): Float32Array => {
-    const weight = weights.get(`reduction.dynamicvit.1.${name}`);
-    if (weight === undefined) throw new Error(name);
-    return float32Values(weight);
-  };
-  const layer = (x: readonly number[], name: string): number[] =>
-    affinePlainly(x, values(`${name}.weight`), values(`${name}.bias`));
-  const embedded = patches.map((patch) =>
-    layer(normalizedPlainly(patch, values('norm.weight'), values('norm.bias'), 1e-5), 'input').map(geluPlainly),
-  );
-  const live = there.reduce((sum, value) => sum + value, 0);
-  const mean = range(3).map(
-    (channel) => embedded.reduce((sum, own, token) => sum + (own[3 + channel] ?? 0) * (there[token] ?? 0), 0) / live,
-  );
-  return embedded.map((own) => {
-    const first = layer([...own.slice(0, 3), ...mean], 'first').map(geluPlainly);
-    const [staying = 0, going = 0] = layer(layer(first, 'second').map(geluPlainly), 'output');
-    return staying - going;
-  });
-}
 
 const drawn = fc.record({
   seed: fc.nat(1e6),
@@ -82,7 +59,7 @@ describe('DynamicViT', () => {
         const before = feeds.get(state.features) as Float64Tensor;
         for (const image of range(batch)) {
           const own = patchesOf(before, image, patches);
-          const scores = predictPlainly(own, Array<number>(patches).fill(1), weights);
+          const scores = predictPlainly(own, Array<number>(patches).fill(1), weights, 'reduction.dynamicvit.1');
           const order = range(patches).sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0));
           const wanted = order.slice(0, kept).map((patch) => own[patch]);
           const rows = range(kept + 1).map((token) =>
@@ -125,7 +102,7 @@ describe('DynamicViT', () => {
           masks.forEach((mask, stage) => {
             const noise = feeds.get(form.noise[stage] as Tensor) as Float64Tensor;
             if (there.every((value) => value === 0)) return;
-            const scores = predictPlainly(tokens, there, weights);
+            const scores = predictPlainly(tokens, there, weights, 'reduction.dynamicvit.1');
             there = there.map((value, patch) =>
               (scores[patch] ?? 0) + elementAt(noise, [image, patch, 0]) > 0 ? value : 0,
             );

@@ -53,6 +53,11 @@ const uses = [
   'ats:tokens=9,blocks=1/3,drop=true',
   'dynamicvit:keep=0.01,blocks=0/1/2/3',
   'dynamicvit:keep=0.7',
+  'spvit:keep=0.617/0.369/0.137',
+  'spvit:keep=0.8/0.8/0.5/0.01,blocks=0/1/2/3',
+  'evovit:keep=0.5',
+  'evovit:keep=0.01,blocks=1/2/3',
+  'ltmp',
 ];
 
 const nothingRemoved = [
@@ -64,6 +69,8 @@ const nothingRemoved = [
   'uniform:rate=1',
   'random:keep=1',
   'dynamicvit:keep=1',
+  'spvit:keep=1/1/1',
+  'evovit:keep=1',
 ];
 
 describe('every method', () => {
@@ -134,6 +141,7 @@ describe('buildMethod', () => {
     ['gtp:p=16', /lower p to at most 15/],
     ['evit:blocks=4', /names block 4 but small-vit has the blocks 0 to 3/],
     ['ats:tokens=18', /lower it to at most 17/],
+    ['spvit:keep=0.5/0.4', /has 2 shares for the 3 blocks 1\/2\/3/],
     ['dynamicvit:blocks=4', /names block 4 but small-vit has the blocks 0 to 3/],
   ])('refuses %s', (text, sentence) => {
     expect(() => build(text)).toThrow(DiffrateError);
