@@ -32,7 +32,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 describe('a method that learns', () => {
   it('is trained, and then used by every command without being named', async () => {
     const text = 'dynamicvit:keep=0.5,blocks=1/2';
-    const trained = await jsonOf(...finetune, '--method', text, '--out', 'trained');
+    const trained = await jsonOf(...finetune, '--eval-data', 'images', '--method', text, '--out', 'trained');
     expect(trained).toMatchObject({ model: 'small', method: text, schedule: null, steps: 2 });
     const config = JSON.parse(readFileSync(join(directory, 'trained/config.json'), 'utf8')) as Record<string, unknown>;
     expect(config['diffrate']).toMatchObject({ trainedMethod: text });
@@ -43,6 +43,9 @@ describe('a method that learns', () => {
     const named = await jsonOf('eval', 'trained', '--data', 'images', '--method', 'dynamicvit');
     expect(evaluated).toMatchObject({ method: text, schedule: null });
     expect(named['kl']).toBe(evaluated['kl']);
+    // Against the network that training started from, as the training said.
+    const compared = await jsonOf('eval', 'trained', '--data', 'images', '--reference', 'small');
+    expect(compared['kl']).toBeCloseTo(Number(trained['kl']), 5);
     const flops = await jsonOf('flops', 'trained');
     expect(flops).toMatchObject({ method: text, gflops: evaluated['gflops'] });
     expect((flops['blocks'] as { tokensOut: number }[]).map(({ tokensOut }) => tokensOut)).toEqual([17, 9, 5, 5]);
@@ -74,6 +77,7 @@ describe('a method that learns', () => {
     [['export', 'small', '--method', 'dynamicvit', '--out', 'x'], 1, /dynamicvit needs predictors/],
     [[...finetune, '--method', 'tome:r=2', '--out', 'x'], 1, /tome:r=2 has nothing to train/],
     [[...finetune, '--method', 'dynamicvit:keep=2', '--out', 'x'], 2, /keep must be a number from 0.01 to 1/],
+    [['eval', 'small', '--data', 'images', '--reference', 'vit_demo_patch2_28'], 1, /reads other images than small/],
     [[...finetune, '--out', 'x'], 2, /needs --schedule .* or --method/],
     [
       ['compare', 'small', '--data', 'images', '--methods', 'dynamicvit', '--budgets', '0.6', '--out', 'x'],
