@@ -10,6 +10,7 @@ import { loadModel } from '../../src/loading/load-model.ts';
 import { scheduleTarget } from '../../src/models/schedule-target.ts';
 import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
 import type { NamedMethod } from '../../src/reduction/methods/registry.ts';
+import { AdamW } from '../../src/training/adamw.ts';
 import { recipes } from '../../src/training/recipe.ts';
 import type { TrainingRecipe } from '../../src/training/recipe.ts';
 import { train } from '../../src/training/train.ts';
@@ -124,6 +125,22 @@ describe('training of a method', () => {
     const schedule = { pruneKept: [17, 17, 17, 17], mergeKept: [17, 17, 17, 17] };
     await expect(train(options(text, { schedule }))).rejects.toThrow(/without a schedule/);
     await expect(train(options(text, { recipe: { ...recipe, patchDropout: 0.5 } }))).rejects.toThrow(/patch dropout/);
+  });
+
+  it('moves parameters by their own multiples of the learning rate, weight decay included', () => {
+    const parameter = { name: 'a', shape: [1], length: 1, decays: true };
+    const layout = {
+      parameters: [
+        { ...parameter, offset: 0, learningRateFactor: 1 },
+        { ...parameter, offset: 1, learningRateFactor: 50 },
+      ],
+      length: 2,
+    };
+    const weights = Float32Array.of(1, 1);
+    new AdamW(layout, { weightDecay: 0.1 }).update(weights, Float32Array.of(0.3, 0.3), 1e-3);
+    // The first step of Adam is the learning rate itself.
+    expect(weights[0]).toBeCloseTo(1 - 1e-3 - 1e-4, 6);
+    expect(weights[1]).toBeCloseTo(1 - 50 * (1e-3 + 1e-4), 6);
   });
 
   it('brings back what leaves its range', () => {
