@@ -16,8 +16,7 @@ import { learningRateAt } from './learning-rate.ts';
 import { readTrainingCheckpoint, writeTrainingCheckpoint } from './training-checkpoint.ts';
 import { TrainingLog } from './training-log.ts';
 import type { EvaluatedEpoch, TrainingOptions, TrainingOutcome, TrainingProgress } from './training-options.ts';
-import { bringBack, layoutOf, partOf, vectorOf } from './trained-parameters.ts';
-import type { ParameterLayout } from './trained-parameters.ts';
+import { bringBack, wholeNetwork } from './trained-parameters.ts';
 import { planTraining } from './training-plan.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { TrainingRunner } from './training-runner.ts';
@@ -256,9 +255,10 @@ class TrainingRun {
 
   #outcome(loader: ImageLoader): TrainingOutcome {
     const { configuration, start, method } = this.#options;
-    const { layout } = this.#plan;
+    const untrained = method?.learned?.trainsNetwork === false ? start?.parameters : undefined;
+    const trained = { layout: this.#plan.layout, weights: this.#result };
     return {
-      ...complete(layout, this.#result, configuration, method?.learned?.trainsNetwork === false ? start : undefined),
+      ...(untrained === undefined ? trained : wholeNetwork(configuration, trained, untrained)),
       rows: this.#log.rows,
       steps: this.#plan.steps,
       seconds: this.#seconds,
@@ -268,21 +268,4 @@ class TrainingRun {
       skipped: loader.skipped,
     };
   }
-}
-
-/** The weights of a whole network: those that were trained, and the others as they were. */
-function complete(
-  layout: ParameterLayout,
-  weights: Float32Array,
-  configuration: TrainingOptions['configuration'],
-  untrained: TrainingOptions['start'],
-): Pick<TrainingOutcome, 'layout' | 'weights'> {
-  if (untrained === undefined) return { layout, weights };
-  const whole = layoutOf(configuration, untrained.parameters.has, layout.parameters);
-  const vector = vectorOf(whole, untrained.parameters, new Float32Array(whole.length));
-  for (const parameter of layout.parameters) {
-    const place = whole.parameters.find(({ name }) => name === parameter.name);
-    if (place !== undefined) partOf(vector, place).set(partOf(weights, parameter));
-  }
-  return { layout: whole, weights: vector };
 }

@@ -96,6 +96,21 @@ export function vectorOf(layout: ParameterLayout, parameters: Parameters, fresh?
   return vector;
 }
 
+/** The weights of a whole network: those that were trained, and all others as they were. */
+export function wholeNetwork(
+  configuration: VisionTransformerConfiguration,
+  { layout, weights }: { readonly layout: ParameterLayout; readonly weights: Float32Array },
+  untrained: Parameters,
+): { readonly layout: ParameterLayout; readonly weights: Float32Array } {
+  const whole = layoutOf(configuration, untrained.has, layout.parameters);
+  const vector = vectorOf(whole, untrained, new Float32Array(whole.length));
+  for (const parameter of layout.parameters) {
+    const place = whole.parameters.find(({ name }) => name === parameter.name);
+    if (place !== undefined) partOf(vector, place).set(partOf(weights, parameter));
+  }
+  return { layout: whole, weights: vector };
+}
+
 /** Brings back to their ranges what a step has moved out of them, in place. */
 export function bringBack(layout: ParameterLayout, vector: Float32Array): void {
   for (const parameter of layout.parameters) {
