@@ -35,7 +35,7 @@ export {
 } from './reduction/schedule.ts';
 export type { EffectiveBlock, KeptNumbers, Schedule } from './reduction/schedule.ts';
 export { validateSchedule } from './reduction/validate-schedule.ts';
-export type { ScheduleTarget, ScheduleValidationOptions } from './reduction/validate-schedule.ts';
+export type { FeatureSizes, ScheduleTarget, ScheduleValidationOptions } from './reduction/validate-schedule.ts';
 
 // Methods of token reduction
 export { importanceMetrics } from './reduction/importance.ts';
@@ -51,6 +51,7 @@ export type {
   ParameterValue,
   ReductionMethod,
 } from './reduction/methods/method.ts';
+export type { LearnedMethod, LearnedParameter, NetworkView, TrainingForm } from './reduction/methods/learned.ts';
 export { formatMethod } from './reduction/methods/method-text.ts';
 export type { MethodText } from './reduction/methods/method-text.ts';
 export { diffRate, reductionOrders } from './reduction/methods/diffrate.ts';

@@ -95,6 +95,7 @@ async function isFile(path: string): Promise<boolean> {
   return information?.isFile() ?? false;
 }
 
-function isJsonObject(value: unknown): value is JsonObject {
+/** Whether a parsed value is an object. */
+export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

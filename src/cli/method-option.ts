@@ -12,7 +12,7 @@ import type { NamedSchedule } from './schedule-option.ts';
 export const methodOption = {
   type: 'string',
   valueHint: 'NAME:KEY=VALUE,…',
-  description: `token-reduction method in place of a schedule, such as tome:r=13; of ${reductionMethods.map(({ name }) => name).join(', ')}`,
+  description: `token-reduction method in place of a schedule, such as tome:r=13 (by default the one that MODEL was trained for, if any); of ${reductionMethods.map(({ name }) => name).join(', ')}`,
 } as const;
 
 /** How the network is compressed: by a schedule, by a method, or (neither) not at all. */
@@ -33,29 +33,43 @@ export function checkCompression({ schedule, method }: CompressionArguments): vo
   if (method !== undefined) parseMethod(method);
 }
 
+/** A network to compress. */
+export interface CompressedNetwork {
+  readonly name: string;
+  readonly configuration: ModelConfiguration;
+  /** The method that it was trained for. */
+  readonly trainedMethod?: string | undefined;
+}
+
 /**
- * The schedule or the method that the options ask for.
+ * The schedule or the method that the options ask for; where they ask for nothing, the method that the network was trained for.
  * @throws {DiffrateError} where the network cannot do it; {@link UsageError} where both are given, or a name is not known
  */
-export async function resolveCompression(
-  args: CompressionArguments,
-  network: { readonly name: string; readonly configuration: ModelConfiguration },
-): Promise<Compression> {
+export async function resolveCompression(args: CompressionArguments, network: CompressedNetwork): Promise<Compression> {
   checkCompression(args);
-  if (args.method === undefined) return { named: await resolveSchedule(args.schedule, network), method: undefined };
-  const parsed = parseMethod(args.method);
+  const text = args.schedule === undefined ? methodText(args.method, network) : undefined;
+  if (text === undefined) return { named: await resolveSchedule(args.schedule, network), method: undefined };
+  const parsed = parseMethod(text);
   const file = parsed.given.get('schedule');
   const found = typeof file === 'string' ? await resolveSchedule(file, network) : undefined;
   const target = scheduleTarget(network.configuration, network.name);
   return { named: undefined, method: buildMethod(parsed, target, { schedule: found?.schedule }) };
 }
 
+/** A method's bare name stands for the settings that the network was trained for, if it was trained for that method. */
+function methodText(asked: string | undefined, { trainedMethod }: CompressedNetwork): string | undefined {
+  if (trainedMethod === undefined) return asked;
+  const isBare = asked === undefined || asked === trainedMethod.split(':')[0];
+  return isBare ? trainedMethod : asked;
+}
+
 /** FLOPs of a method by the paper's count, in 10⁹; `undefined` where they differ per image, to be measured. */
 export function methodGflops(
   configuration: ModelConfiguration,
-  { method, tokensPerBlock }: NamedMethod,
+  { method, tokensPerBlock, reducesBeforeBlock }: NamedMethod,
 ): number | undefined {
-  return method.ragged === true ? undefined : countMethodFlops(configuration, tokensPerBlock).total / 1e9;
+  if (method.ragged === true) return undefined;
+  return countMethodFlops(configuration, tokensPerBlock, reducesBeforeBlock).total / 1e9;
 }
 
 /**

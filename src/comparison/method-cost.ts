@@ -30,12 +30,14 @@ export class MethodCost {
   }
 
   /** GFLOPs of a method as it is built. */
-  async gflops(method: ReductionMethod, { reducer, tokensPerBlock }: BuiltMethod): Promise<number> {
+  async gflops(method: ReductionMethod, built: BuiltMethod): Promise<number> {
     const { configuration } = this.#network;
-    if (method.ragged !== true) return countMethodFlops(configuration, tokensPerBlock).total / 1e9;
+    if (method.ragged !== true) {
+      return countMethodFlops(configuration, built.tokensPerBlock, built.reducesBeforeBlock).total / 1e9;
+    }
     this.#sample ??= this.#load();
     const batches = await this.#sample;
-    const session = await NetworkSession.load(this.#network, { ...this.#options, reducer });
+    const session = await NetworkSession.load(this.#network, { ...this.#options, reducer: built.reducer });
     let [sum, images] = [0, 0];
     try {
       for (const pixels of batches) {

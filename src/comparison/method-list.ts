@@ -6,7 +6,7 @@ import { parseMethod, reductionMethods } from '../reduction/methods/registry.ts'
 
 /**
  * Reads a list. Commas stand between methods and between parameters: what has an `=` and no method before it belongs to the method before.
- * @throws {UsageError} where a method or a parameter is not known, is there twice, or is what the comparison sets itself
+ * @throws {UsageError} where a method or a parameter is not known, is there twice, is trained, or is what the comparison sets itself
  */
 export function parseMethodList(text: string): MethodText[] {
   const texts: string[] = [];
@@ -23,13 +23,18 @@ export function parseMethodList(text: string): MethodText[] {
   return methods;
 }
 
-/** Every method with its defaults, DiffRate first. */
+/** Every method that needs no training, with its defaults, DiffRate first. */
 export function allMethods(): MethodText[] {
-  return reductionMethods.map((method) => ({ method, given: new Map() }));
+  return reductionMethods.filter(({ trained }) => trained !== true).map((method) => ({ method, given: new Map() }));
 }
 
 function comparable(text: MethodText): MethodText {
   const { method, given } = text;
+  if (method.trained === true) {
+    throw new UsageError(
+      `--methods must not name ${method.name}, which is trained for one budget: evaluate a network that was trained for it with diffrate eval.`,
+    );
+  }
   const key = method.knob?.key ?? 'schedule';
   if (!given.has(key)) return text;
   const instead =

@@ -1,6 +1,6 @@
 /**
  * Accuracy of networks on an image folder, and their agreement with the uncompressed network. Every image is decoded once;
- * the plain network and all compressed ones see the same batches.
+ * the plain network (or another one to compare with) and all compressed ones see the same batches.
  */
 import { DiffrateError } from '../errors.ts';
 import { countFlops } from '../cost/flops.ts';
@@ -36,6 +36,8 @@ export interface Variant {
 /** How to evaluate. */
 export interface EvaluationOptions extends SessionOptions {
   readonly folder: ImageFolder;
+  /** Network whose answers agreement and KL compare with, all its tokens kept; by default the evaluated one itself. */
+  readonly reference?: Network | undefined;
   /** Images per batch, default 16. */
   readonly batchSize?: number;
   /** Fail at the first image that cannot be decoded instead of leaving it out. */
@@ -114,7 +116,9 @@ export async function evaluateVariants(
 ): Promise<EvaluationResult[]> {
   const { folder, batchSize = defaultBatchSize, strict, onWarning, onProgress, onLogits } = options;
   const { configuration } = model;
+  const { reference: compared = model } = options;
   checkLabels(folder, configuration.classes);
+  checkReference(model, compared);
   const loader = createImageLoader({
     folder,
     preprocessing: configuration.preprocessing,
@@ -123,8 +127,8 @@ export async function evaluateVariants(
     onWarning,
   });
   const sessions: NetworkSession[] = [];
-  const load = async (reducer: TokenReducer): Promise<NetworkSession> => {
-    const session = await NetworkSession.load(model, {
+  const load = async (reducer: TokenReducer, network = model): Promise<NetworkSession> => {
+    const session = await NetworkSession.load(network, {
       ...options,
       reducer: reducer === keepAllTokens ? undefined : reducer,
     });
@@ -132,11 +136,11 @@ export async function evaluateVariants(
     return session;
   };
   try {
-    const plain = await load(keepAllTokens);
+    const plain = await load(keepAllTokens, compared);
     const running: RunningVariant[] = [];
     for (const variant of variants) {
       const reducer = reducerOf(model, variant);
-      const session = reducer === keepAllTokens ? plain : await load(reducer);
+      const session = reducer === keepAllTokens && compared === model ? plain : await load(reducer);
       running.push({
         variant,
         reducer,
@@ -169,6 +173,17 @@ export async function evaluateVariants(
     await loader.close();
     await Promise.all(sessions.map((session) => session.dispose()));
   }
+}
+
+/** Both must answer the same question of the same pixels. */
+function checkReference(model: Network, reference: Network): void {
+  const [own, other] = [model.configuration, reference.configuration];
+  const reads = ({ inputSize, classes, preprocessing }: typeof own): string =>
+    JSON.stringify([inputSize, classes, preprocessing.mean, preprocessing.std]);
+  if (reads(own) === reads(other)) return;
+  throw new DiffrateError(
+    `${reference.name} reads other images than ${model.name}, or names other classes: compare with the network that this one was made from.`,
+  );
 }
 
 function reducerOf({ configuration }: Network, { schedule, reducer }: Variant): TokenReducer {

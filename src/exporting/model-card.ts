@@ -75,9 +75,13 @@ function introduction({ model, schedule, method }: ModelCard): string {
   const title = schedule === undefined ? `# ${name} (ONNX)` : `# ${name}, compressed with DiffRate`;
   const input = `Input \`pixel_values\` [batch, 3, ${inputSize}, ${inputSize}], output \`logits\` [batch, ${configuration.classes || configuration.width}]${configuration.classes > 0 ? '' : ' (pooled features)'}.`;
   if (method !== undefined) {
+    const how =
+      method.learned === undefined
+        ? `The weights are those of the original network, unchanged. Tokens are removed by ${method.method.title}, without training:`
+        : `The network was trained for ${method.method.title}, by which tokens are removed:`;
     return `# ${name}, compressed by ${method.method.name}
 
-The weights are those of the original network, unchanged. Tokens are removed by ${method.method.title}, without training:
+${how}
 \`${method.name}\`; the ${tokens} tokens become ${method.tokensPerBlock.join(', ')} after the ${depth} blocks. ${input}`;
   }
   if (schedule === undefined)
@@ -94,7 +98,7 @@ after the ${depth} blocks. See \`schedule.json\`. ${input}`;
 function compressedFlops({ model, schedule, method }: ModelCard): readonly [number, number] | undefined {
   const { configuration } = model;
   if (method !== undefined) {
-    const counted = countMethodFlops(configuration, method.tokensPerBlock).total;
+    const counted = countMethodFlops(configuration, method.tokensPerBlock, method.reducesBeforeBlock).total;
     return [counted, countGraphFlops(configuration, method.reducer)];
   }
   if (schedule === undefined) return undefined;

@@ -28,7 +28,7 @@ function labelsOf({ configuration, labels }: LoadedModel): string[] {
 
 /** `config.json` as an object. An encoder without a head is a `ViTModel`. */
 export function modelConfiguration(model: LoadedModel, facts: ExportFacts): Record<string, unknown> {
-  const { configuration, name, source } = model;
+  const { configuration, name, source, trainedMethod } = model;
   const labels = labelsOf(model);
   const external = Object.fromEntries(facts.externalDataFiles.map((file) => [file, 1]));
   return {
@@ -54,7 +54,15 @@ export function modelConfiguration(model: LoadedModel, facts: ExportFacts): Reco
       dtype: facts.defaultDtype,
       ...(facts.externalDataFiles.length === 0 ? {} : { use_external_data_format: external }),
     },
-    [diffrateMember]: { model: name, source, pool: configuration.pool, ...facts.kept, ...facts.method },
+    [diffrateMember]: {
+      model: name,
+      source,
+      pool: configuration.pool,
+      // `loadModel` reads it back.
+      ...(trainedMethod === undefined ? {} : { trainedMethod }),
+      ...facts.kept,
+      ...facts.method,
+    },
   };
 }
 

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { hubModelFiles } from '../checkpoints/hub.ts';
 import type { HubOptions } from '../checkpoints/hub.ts';
 import { readCheckpoint } from '../checkpoints/load.ts';
-import { CHECKPOINT_NAMES, readModelFolder } from '../checkpoints/model-folder.ts';
+import { CHECKPOINT_NAMES, isJsonObject, readModelFolder } from '../checkpoints/model-folder.ts';
+import type { JsonObject } from '../checkpoints/model-folder.ts';
 import type { Weights } from '../checkpoints/weights.ts';
 import { DiffrateError, UsageError } from '../errors.ts';
 import type { Preprocessing, VisionTransformerConfiguration } from '../models/configuration.ts';
@@ -37,6 +38,8 @@ export interface LoadedModel {
   readonly parameterCount: number;
   /** Where the weights come from: a file, a folder or a hub id. */
   readonly source: string;
+  /** The method that the network was trained for, with its settings: `dynamicvit:keep=0.7`. */
+  readonly trainedMethod?: string | undefined;
   /** Sentences for the user about what was left out or guessed. */
   readonly warnings: readonly string[];
 }
@@ -133,7 +136,7 @@ async function fromFolder(
   const { configuration: json, preprocessor, checkpoint } = await readModelFolder(folder);
   const weights = await readCheckpoint(checkpoint);
   const file = join(folder, 'config.json');
-  const parts = { name, source, weights, declaredBy: file, checkpoint };
+  const parts = { name, source, weights, declaredBy: file, checkpoint, trainedMethod: trainedMethodOf(json) };
   if (typeof json['architecture'] === 'string') {
     const declared = timmNetwork(json, weights, file, checkpoint);
     const configuration = { ...declared.configuration, ...(preprocessing && { preprocessing }) };
@@ -156,6 +159,12 @@ async function fromFolder(
   return assemble({ ...parts, declared, warnings: [warning] });
 }
 
+/** What training wrote into `config.json` (`exporting/model-configuration.ts`); what is wrong with it is said where it is used. */
+function trainedMethodOf({ diffrate }: JsonObject): string | undefined {
+  const method = isJsonObject(diffrate) ? diffrate['trainedMethod'] : undefined;
+  return typeof method === 'string' ? method : undefined;
+}
+
 /** An exported folder holds weights in its ONNX files only, from where no other network can be made. */
 async function rejectExported(folder: string): Promise<void> {
   const exists = async (name: string): Promise<boolean> =>
@@ -176,6 +185,7 @@ interface Parts {
   readonly declaredBy: string;
   /** The checkpoint's path where `source` is not it. */
   readonly checkpoint?: string;
+  readonly trainedMethod?: string | undefined;
   readonly warnings?: readonly string[];
 }
 
@@ -186,6 +196,7 @@ function assemble({
   declared,
   declaredBy,
   checkpoint = source,
+  trainedMethod,
   warnings = [],
 }: Parts): LoadedModel {
   const fitted = fitConfiguration(declared.configuration, declaredBy, weights, checkpoint);
@@ -199,6 +210,7 @@ function assemble({
     labels: labels.labels,
     parameterCount: checked.count,
     source,
+    trainedMethod,
     warnings: [...warnings, ...fitted.warnings, ...checked.warnings, ...labels.warnings],
   };
 }

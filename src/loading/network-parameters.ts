@@ -8,6 +8,7 @@ import type { Weights } from '../checkpoints/weights.ts';
 import { tokenCount } from '../models/configuration.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import type { Parameters } from '../nn/parameters.ts';
+import { learnedPrefix } from '../reduction/methods/learned.ts';
 
 /** Biases that some ViTs were trained without; the network then has none. */
 const optionalBias = /\.(?:qkv|proj|fc1|fc2)\.bias$|^head\.bias$/;
@@ -54,7 +55,7 @@ export interface CheckedParameters {
 }
 
 /**
- * Reads every parameter once, so that a missing or misshapen one is found here.
+ * Reads every parameter once, so that a missing or misshapen one is found here. Those of methods are theirs to check.
  * @param source the checkpoint, for error sentences.
  * @throws {DiffrateError} where a parameter is missing or has another shape, or the checkpoint holds parameters of an
  * architecture that is not a plain ViT.
@@ -66,7 +67,9 @@ export function checkParameters(
   source: string,
 ): CheckedParameters {
   const shapes = networkParameters(configuration);
-  const unknown = [...weights.keys()].filter((name) => !shapes.has(name) && !ignorable.test(name));
+  const unknown = [...weights.keys()].filter(
+    (name) => !shapes.has(name) && !ignorable.test(name) && !name.startsWith(learnedPrefix),
+  );
   const foreign = unknown.find((name) => structural.test(name));
   if (foreign !== undefined) {
     throw new DiffrateError(

@@ -25,8 +25,10 @@ export function scheduleTarget(configuration: ModelConfiguration, model?: string
       pool: 'mean',
     };
   }
+  const { width, heads, hiddenWidth } = configuration;
   return {
     ...names,
+    features: { width, heads, hiddenWidth },
     depth: configuration.depth,
     tokens: tokenCount(configuration),
     hasClassToken: true,

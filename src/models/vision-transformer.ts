@@ -80,12 +80,13 @@ export function visionTransformer(
   options: ForwardOptions = {},
 ): ForwardOutputs {
   const {
-    reducer = keepAllTokens,
+    reducer: asked = keepAllTokens,
     trace = false,
     classTokenOnlyLastBlock = false,
     branch = (output) => output,
   } = options;
   const { depth, pool } = configuration;
+  const reducer = asked.withParameters?.(parameters) ?? asked;
   const embedded = inScope('embedding', () => embed(pixels, configuration, parameters));
   let state: TokenState = trace ? { features: embedded, source: identitySource(embedded) } : { features: embedded };
   const states: TokenState[] = [];

@@ -1,8 +1,9 @@
 /**
  * The one interface behind which every token-reduction method lives. A block asks its reducer at the places where the
- * known methods act, and knows nothing else of it; a reducer knows nothing of weights or of which model it is in.
+ * known methods act, and knows nothing else of it; a reducer knows nothing of the network's weights or of which model it is in.
  */
 import type { Tensor } from '../graph/tensor.ts';
+import type { Parameters } from '../nn/parameters.ts';
 import type { TokenState } from './token-state.ts';
 
 /** What a reducer may look at in a block's attention. Everything is built only when asked for. */
@@ -35,6 +36,12 @@ export interface TokenReducer {
   readonly ragged?: boolean;
   /** Attention of one query depends on the other queries: the last block cannot compute the class token's alone. */
   readonly needsEveryQuery?: boolean;
+  /**
+   * The reducer to use in a network with these parameters, among which are those of the method itself (DynamicViT's predictors). A network
+   * asks once, before its first block.
+   * @throws {DiffrateError} where the network has none of them.
+   */
+  withParameters?(parameters: Parameters): TokenReducer;
   /** Before block `block` (DynamicViT acts here). */
   beforeBlock?(block: number, state: TokenState): TokenState;
   /** Weights of the keys `[B, N, 1]` in attention (proportional attention); `undefined`: all the same. */

@@ -15,9 +15,11 @@ export interface TokenState {
   readonly mask?: Tensor | undefined;
   /** `[B, N, …]` each: what a method remembers of every token, by names of its own (GTP's graph). */
   readonly attached?: Readonly<Record<string, Tensor>> | undefined;
+  /** Tokens that pass blocks by and come back later (Evo-ViT's placeholders). */
+  readonly aside?: TokenState | undefined;
 }
 
-/** Applies the same to everything that is known of the tokens. */
+/** Applies the same to everything that is known of the tokens; those that stand aside stay as they are. */
 export function mapState(state: TokenState, change: (tensor: Tensor) => Tensor): TokenState {
   const maybe = (tensor: Tensor | undefined): Tensor | undefined => (tensor === undefined ? undefined : change(tensor));
   return {
@@ -25,6 +27,7 @@ export function mapState(state: TokenState, change: (tensor: Tensor) => Tensor):
     size: maybe(state.size),
     source: maybe(state.source),
     mask: maybe(state.mask),
+    ...(state.aside === undefined ? {} : { aside: state.aside }),
     ...(state.attached === undefined
       ? {}
       : {

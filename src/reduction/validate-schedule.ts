@@ -22,6 +22,17 @@ export interface ScheduleTarget {
   readonly hasClassToken: boolean;
   /** What the head reads: the class token, or the mean of the patch tokens. */
   readonly pool: 'class-token' | 'mean';
+  /** Sizes of a Vision Transformer's features; methods with trained parts have parameters of these sizes. */
+  readonly features?: FeatureSizes;
+}
+
+/** Sizes of what flows through the blocks. */
+export interface FeatureSizes {
+  /** Embedding width C. */
+  readonly width: number;
+  readonly heads: number;
+  /** Hidden width of the MLP. */
+  readonly hiddenWidth: number;
 }
 
 /** How strict to be, and what to call the schedule in a sentence. */

@@ -42,11 +42,13 @@ export class AdamW {
     const { beta1, beta2, epsilon, weightDecay } = this.#options;
     const { first, second } = this;
     this.step += 1;
-    const stepSize = learningRate / (1 - beta1 ** this.step);
+    const debias = 1 - beta1 ** this.step;
     const correction = 1 / Math.sqrt(1 - beta2 ** this.step);
     const [rest1, rest2] = [(1 - beta1) * scale, (1 - beta2) * scale * scale];
-    for (const { offset, length, decays } of this.#layout.parameters) {
-      const kept = decays ? 1 - learningRate * weightDecay : 1;
+    for (const { offset, length, decays, learningRateFactor } of this.#layout.parameters) {
+      const rate = learningRate * learningRateFactor;
+      const stepSize = rate / debias;
+      const kept = decays ? 1 - rate * weightDecay : 1;
       for (let index = offset, end = offset + length; index < end; index++) {
         const slope = gradient[index]!;
         const mean = beta1 * first[index]! + rest1 * slope;

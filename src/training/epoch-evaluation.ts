@@ -52,13 +52,17 @@ export class EpochEvaluation {
     start: Network | undefined,
     sessionOptions: SessionOptions,
   ): Promise<EpochEvaluation> {
-    const { configuration, layout, schedule } = options;
+    const { configuration, layout, schedule, method } = options;
     const { inputSize } = configuration;
     const pixels = input('pixel_values', 'float32', ['batch', 3, inputSize, inputSize]);
-    const { inputs, parameters } = parameterInputs(layout);
+    const { inputs, parameters } = parameterInputs(
+      layout,
+      method?.learned?.trainsNetwork === false ? start?.parameters : undefined,
+    );
     const { logits } = visionTransformer(pixels, configuration, parameters, {
       classTokenOnlyLastBlock: true,
       ...(schedule === undefined ? {} : { reducer: diffRate(schedule, tokenCount(configuration)) }),
+      ...(method === undefined ? {} : { reducer: method.reducer }),
     });
     const session = await runtime.load(lower({ logits }, [pixels, ...inputs]), sessionOptions);
     const evaluation = new EpochEvaluation(session, options, folder, []);

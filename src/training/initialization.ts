@@ -28,7 +28,7 @@ function truncatedNormal(random: RandomGenerator, deviation: number): number {
 
 /**
  * A vector of fresh weights: norms are ones and zeros, biases zeros, the patch embedding as PyTorch initialises a convolution
- * (`U(−1/√inputs, 1/√inputs)`), everything else truncated normal or, if a matrix and
+ * (`U(−1/√inputs, 1/√inputs)`), a method's as it says, everything else truncated normal or, if a matrix and
  * asked for, Xavier uniform. Each parameter is drawn from its own fork of the seed.
  * @param positions a sine-cosine position embedding in place of a random one.
  * @throws {DiffrateError} where such positions do not fit the network.
@@ -44,7 +44,9 @@ export function initialWeights(
     const { name, shape } = parameter;
     const values = partOf(vector, parameter);
     const random = new RandomGenerator(seed).fork('initialization', name);
-    if (/norm\d?\.weight$/.test(name)) {
+    if (parameter.initial !== undefined) {
+      values.fill(parameter.initial);
+    } else if (/norm\d?\.weight$/.test(name)) {
       values.fill(1);
     } else if (name === 'cls_token') {
       for (let index = 0; index < values.length; index++) values[index] = random.normal() * classTokenDeviation;

@@ -79,7 +79,8 @@ export const recipes: Readonly<Record<RecipeName, TrainingRecipe>> = {
   // Some hundred images without labels: the uncompressed network answers for them. A step of 16 images is so noisy that the last weights
   // may be worse than the first ones; their average is better than both.
   'finetune-small-data': {
-    initialization: 'truncated-normal',
+    // Only a method's own parameters are drawn.
+    initialization: 'xavier-uniform',
     batchSize: 16,
     microBatchSize: 16,
     epochs: 2,

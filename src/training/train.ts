@@ -16,6 +16,7 @@ import { learningRateAt } from './learning-rate.ts';
 import { readTrainingCheckpoint, writeTrainingCheckpoint } from './training-checkpoint.ts';
 import { TrainingLog } from './training-log.ts';
 import type { EvaluatedEpoch, TrainingOptions, TrainingOutcome, TrainingProgress } from './training-options.ts';
+import { bringBack, wholeNetwork } from './trained-parameters.ts';
 import { planTraining } from './training-plan.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { TrainingRunner } from './training-runner.ts';
@@ -113,12 +114,13 @@ class TrainingRun {
 
   /** Runs what is left. */
   async finish(): Promise<TrainingOutcome> {
-    const { folder, configuration, recipe, seed, strict, onWarning, schedule, evaluation, start } = this.#options;
+    const { folder, configuration, recipe, seed, strict, onWarning, schedule, method, evaluation, start } =
+      this.#options;
     const { microBatchSize, microBatches, layout, steps } = this.#plan;
     this.#firstStep = this.#step;
     this.#start = this.#saved = performance.now();
     const runner = await TrainingRunner.load(nodeRuntime, this.#options, this.#plan, this.#session, this.#step);
-    const graph = { configuration, layout, schedule, dropPath: 0 };
+    const graph = { configuration, layout, schedule, method, dropPath: 0 };
     const evaluator = evaluation && (await EpochEvaluation.load(nodeRuntime, graph, evaluation, start, this.#session));
     const loader = createImageLoader({
       folder,
@@ -149,7 +151,7 @@ class TrainingRun {
   /** One optimizer step. */
   async #advance(runner: TrainingRunner, batches: ReturnType<ImageLoader['batches']>): Promise<void> {
     const { recipe } = this.#options;
-    const { weights, learningRate, microBatches } = this.#plan;
+    const { weights, layout, learningRate, microBatches } = this.#plan;
     const step = this.#step;
     const { loss, gradient } = await runner.run(batches, step);
     const norm = recipe.clipNorm > 0 ? normOf(gradient) / microBatches : 0;
@@ -157,6 +159,7 @@ class TrainingRun {
     this.#watch.check(step, loss, norm, this.#loss, this.#advice);
     const scale = clippingScale(norm, recipe.clipNorm) / microBatches;
     this.#optimizer.update(weights, gradient, learningRateAt(step, learningRate), scale);
+    bringBack(layout, weights);
     if (this.#average !== undefined) updateAverage(this.#average, weights, averageDecayAt(step, recipe.averageDecay));
     this.#step = step + 1;
   }
@@ -253,9 +256,11 @@ class TrainingRun {
   }
 
   #outcome(loader: ImageLoader): TrainingOutcome {
+    const { configuration, start, method } = this.#options;
+    const untrained = method?.learned?.trainsNetwork === false ? start?.parameters : undefined;
+    const trained = { layout: this.#plan.layout, weights: this.#result };
     return {
-      weights: this.#result,
-      layout: this.#plan.layout,
+      ...(untrained === undefined ? trained : wholeNetwork(configuration, trained, untrained)),
       rows: this.#log.rows,
       steps: this.#plan.steps,
       seconds: this.#seconds,

@@ -1,6 +1,6 @@
 /**
  * Writes a trained network as a model folder that `loadModel` loads: `model.safetensors` with timm's names, `config.json`,
- * `preprocessor_config.json`, the training's log, and the schedule that it was trained with.
+ * `preprocessor_config.json`, the training's log, and the schedule or method that it was trained with.
  */
 import { basename, join, resolve } from 'node:path';
 import { safetensorsLayout } from '../checkpoints/safetensors.ts';
@@ -39,6 +39,8 @@ export interface TrainedModel {
   readonly rows: readonly TrainingLogRow[];
   /** Kept numbers that the network was trained with. */
   readonly schedule?: Schedule | undefined;
+  /** Name of the method that the network was trained for, with its settings. */
+  readonly method?: string | undefined;
 }
 
 const folderKind: FolderKind = {
@@ -61,7 +63,7 @@ export async function checkTrainedModelDirectory(directory: string): Promise<voi
  * @throws {DiffrateError} where it cannot be written.
  */
 export async function writeTrainedModel(model: TrainedModel): Promise<{ path: string; bytes: number }[]> {
-  const { directory, name, configuration, labels, layout, weights, dtype, rows, schedule } = model;
+  const { directory, name, configuration, labels, layout, weights, dtype, rows, schedule, method } = model;
   const named = weightsOf(layout, weights);
   const { header, tensors } = safetensorsLayout(dtype === 'fp16' ? inHalfPrecision(named) : named, { format: 'pt' });
   const loaded = {
@@ -71,6 +73,7 @@ export async function writeTrainedModel(model: TrainedModel): Promise<{ path: st
     labels,
     parameterCount: layout.length,
     source: name,
+    trainedMethod: method,
     warnings: [],
   };
   const config = modelConfiguration(loaded, { defaultDtype: 'fp32', externalDataFiles: [], kept: undefined });

@@ -8,6 +8,7 @@ import { constantFloats, elementCount } from '../graph/tensor.ts';
 import { networkParameters } from '../loading/network-parameters.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import type { Parameters } from '../nn/parameters.ts';
+import type { LearnedParameter } from '../reduction/methods/learned.ts';
 import { DiffrateError } from '../errors.ts';
 
 /** One tensor of the network in the vector. */
@@ -20,6 +21,12 @@ export interface TrainedParameter {
   readonly length: number;
   /** Whether weight decay shrinks it. */
   readonly decays: boolean;
+  /** Learning rate as a multiple of the recipe's; 1 for the network's own. */
+  readonly learningRateFactor: number;
+  /** Where every element of a method's parameter starts, if not drawn. */
+  readonly initial?: number | undefined;
+  /** Least and greatest value, to which it is brought back after each step. */
+  readonly range?: readonly [number, number] | undefined;
 }
 
 /** What lies where in a vector of all parameters. */
@@ -33,20 +40,37 @@ export interface ParameterLayout {
 const decays = (name: string, shape: readonly number[]): boolean =>
   shape.length > 1 && name !== 'pos_embed' && name !== 'cls_token';
 
-/** The layout of a network's parameters; biases that `has` denies are left out. */
+/** The layout of a network's parameters, those of a method behind them; biases that `has` denies are left out. */
 export function layoutOf(
   configuration: VisionTransformerConfiguration,
   has: (name: string) => boolean = () => true,
+  learned: readonly LearnedParameter[] = [],
 ): ParameterLayout {
-  const parameters: TrainedParameter[] = [];
-  let offset = 0;
-  for (const [name, shape] of networkParameters(configuration)) {
-    if (!has(name)) continue;
-    const length = elementCount(shape);
-    parameters.push({ name, shape, offset, length, decays: decays(name, shape) });
-    offset += length;
-  }
-  return { parameters, length: offset };
+  const own = [...networkParameters(configuration)]
+    .filter(([name]) => has(name))
+    .map(([name, shape]) => ({ name, shape, decays: decays(name, shape), learningRateFactor: 1 }));
+  return packed([...own, ...methodParameters(learned)]);
+}
+
+/** The layout of a method's parameters alone, where the network's stay as they are. */
+export function learnedLayout(learned: readonly LearnedParameter[]): ParameterLayout {
+  return packed(methodParameters(learned));
+}
+
+type Unplaced = Omit<TrainedParameter, 'offset' | 'length'>;
+
+function methodParameters(learned: readonly LearnedParameter[]): Unplaced[] {
+  return learned.map((parameter) => ({ ...parameter, decays: decays(parameter.name, parameter.shape) }));
+}
+
+function packed(parameters: readonly Unplaced[]): ParameterLayout {
+  let end = 0;
+  const placed = parameters.map((parameter) => {
+    const [offset, length] = [end, elementCount(parameter.shape)];
+    end += length;
+    return { ...parameter, offset, length };
+  });
+  return { parameters: placed, length: end };
 }
 
 /** The part of a vector that is one parameter, in place. */
@@ -54,15 +78,47 @@ export function partOf(vector: Float32Array, { offset, length }: TrainedParamete
   return vector.subarray(offset, offset + length);
 }
 
-/** A copy of a network's weights as one vector. */
-export function vectorOf(layout: ParameterLayout, parameters: Parameters): Float32Array {
+/**
+ * A copy of a network's weights as one vector.
+ * @param fresh what parameters start with that the network has not (a method's before it was trained); without it they are an error.
+ */
+export function vectorOf(layout: ParameterLayout, parameters: Parameters, fresh?: Float32Array): Float32Array {
   const vector = new Float32Array(layout.length);
   for (const parameter of layout.parameters) {
+    if (fresh !== undefined && !parameters.has(parameter.name)) {
+      partOf(vector, parameter).set(partOf(fresh, parameter));
+      continue;
+    }
     const values = constantFloats(parameters.tensor(parameter.name, parameter.shape));
     if (values === undefined) throw new DiffrateError(`The parameter ${parameter.name} has no values to train from.`);
     vector.set(values, parameter.offset);
   }
   return vector;
+}
+
+/** The weights of a whole network: those that were trained, and all others as they were. */
+export function wholeNetwork(
+  configuration: VisionTransformerConfiguration,
+  { layout, weights }: { readonly layout: ParameterLayout; readonly weights: Float32Array },
+  untrained: Parameters,
+): { readonly layout: ParameterLayout; readonly weights: Float32Array } {
+  const whole = layoutOf(configuration, untrained.has, layout.parameters);
+  const vector = vectorOf(whole, untrained, new Float32Array(whole.length));
+  for (const parameter of layout.parameters) {
+    const place = whole.parameters.find(({ name }) => name === parameter.name);
+    if (place !== undefined) partOf(vector, place).set(partOf(weights, parameter));
+  }
+  return { layout: whole, weights: vector };
+}
+
+/** Brings back to their ranges what a step has moved out of them, in place. */
+export function bringBack(layout: ParameterLayout, vector: Float32Array): void {
+  for (const parameter of layout.parameters) {
+    if (parameter.range === undefined) continue;
+    const [least, greatest] = parameter.range;
+    const part = partOf(vector, parameter);
+    part.forEach((value, index) => (part[index] = Math.min(greatest, Math.max(least, value))));
+  }
 }
 
 /** A vector as named tensors over its memory. */

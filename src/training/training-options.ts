@@ -3,6 +3,7 @@ import type { SkippedImage } from '../data/batches.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
 import type { Network } from '../loading/network-session.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import type { NamedMethod } from '../reduction/methods/registry.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { Device } from '../runtime/runtime.ts';
 import type { TrainingRecipe } from './recipe.ts';
@@ -19,6 +20,8 @@ export interface TrainingOptions {
   readonly recipe: TrainingRecipe;
   /** Kept numbers per block: tokens are then really dropped while training. */
   readonly schedule?: KeptNumbers | undefined;
+  /** A method that is trained, in place of a schedule. */
+  readonly method?: NamedMethod | undefined;
   readonly folder: ImageFolder;
   /** Images to evaluate on after each epoch. */
   readonly evaluation?: ImageFolder | undefined;
@@ -69,7 +72,7 @@ export interface EvaluatedEpoch {
 
 /** What a run gives. */
 export interface TrainingOutcome {
-  /** The averaged weights where the recipe averages, else the last ones. */
+  /** The averaged weights where the recipe averages, else the last ones; what a method has not trained is among them. */
   readonly weights: Float32Array;
   readonly layout: ParameterLayout;
   readonly rows: readonly TrainingLogRow[];

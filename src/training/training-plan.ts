@@ -2,10 +2,11 @@
 import { createHash } from 'node:crypto';
 import { checkLabels } from '../data/image-folder.ts';
 import { DiffrateError } from '../errors.ts';
+import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { initialWeights } from './initialization.ts';
 import type { LearningRateCourse } from './learning-rate.ts';
 import { checkPatchDropout, dropsPatches } from './patch-dropout-stages.ts';
-import { layoutOf, vectorOf } from './trained-parameters.ts';
+import { layoutOf, learnedLayout, vectorOf } from './trained-parameters.ts';
 import type { ParameterLayout } from './trained-parameters.ts';
 import type { TrainingOptions } from './training-options.ts';
 
@@ -43,6 +44,7 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
       'A schedule counts all tokens of an image, and patch dropout takes some away: train with one of the two.',
     );
   }
+  if (options.method !== undefined) checkMethod(options, options.method);
   if (recipe.targets === 'labels') {
     if (!folder.labelled) {
       throw new DiffrateError(
@@ -51,11 +53,15 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
     }
     checkLabels(folder, configuration.classes);
   }
-  const layout = layoutOf(configuration, start === undefined ? undefined : start.parameters.has);
-  const weights =
-    start === undefined
-      ? initialWeights(layout, seed, recipe.initialization, recipe.sinusoidalPositions)
-      : vectorOf(layout, start.parameters);
+  const learned = options.method?.learned;
+  const layout =
+    learned?.trainsNetwork === false
+      ? learnedLayout(learned.parameters)
+      : layoutOf(configuration, start === undefined ? undefined : start.parameters.has, learned?.parameters);
+  // Sine-cosine positions are for networks that start from scratch, and may not fit another.
+  const positions = start === undefined ? recipe.sinusoidalPositions : undefined;
+  const fresh = initialWeights(layout, seed, recipe.initialization, positions);
+  const weights = start === undefined ? fresh : vectorOf(layout, start.parameters, fresh);
   const microBatchSize = Math.min(recipe.batchSize, recipe.microBatchSize);
   const microBatches = Math.ceil(recipe.batchSize / microBatchSize);
   const batchSize = microBatches * microBatchSize;
@@ -74,11 +80,24 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
   };
 }
 
+/** What a method can be trained together with. */
+function checkMethod({ schedule, recipe, start }: TrainingOptions, { name, learned }: NamedMethod): void {
+  if (learned === undefined) {
+    throw new DiffrateError(`${name} has nothing to train: train with a schedule, or with a method that learns.`);
+  }
+  if (schedule !== undefined || dropsPatches(recipe.patchDropout)) {
+    throw new DiffrateError(`${name} removes tokens by itself: train it without a schedule and without patch dropout.`);
+  }
+  if (!learned.trainsNetwork && start === undefined) {
+    throw new DiffrateError(`${name} leaves the network's weights as they are: give a network to start from.`);
+  }
+}
+
 function identityOf(options: TrainingOptions, weights: Float32Array, steps: number): string {
-  const { name, configuration, recipe, schedule, folder, seed } = options;
+  const { name, configuration, recipe, schedule, method, folder, seed } = options;
   const hash = (value: string | Uint8Array): string => createHash('sha256').update(value).digest('hex').slice(0, 12);
   const kept = schedule === undefined ? null : [schedule.pruneKept, schedule.mergeKept];
-  const settings = hash(JSON.stringify([configuration, recipe, kept]));
+  const settings = hash(JSON.stringify([configuration, recipe, kept, ...(method === undefined ? [] : [method.name])]));
   const bytes = new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength);
   return `${name}, ${steps} steps, seed ${seed}, settings ${settings}, start ${hash(bytes)}, images ${hash(JSON.stringify(folder.images))}`;
 }

@@ -9,13 +9,14 @@ import { tokenCount } from '../models/configuration.ts';
 import { drawPatches } from './patch-dropout.ts';
 import { patchDropoutAt } from './patch-dropout-stages.ts';
 import { drawDropPath } from './drop-path-draws.ts';
+import { drawNoise } from './noise-draws.ts';
 import type { TrainingOptions } from './training-options.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { TrainingStep } from './training-step.ts';
 
 /** What a step's passes give. */
 export interface StepGradient {
-  /** Mean cross-entropy in nats; with a teacher less its entropy, which leaves the KL divergence. */
+  /** Mean cross-entropy in nats; with a teacher less its entropy, which leaves the KL divergence. A method's terms are added. */
   readonly loss: number;
   /** Sum over micro-batches of their mean gradients; valid until the next step. */
   readonly gradient: Float32Array;
@@ -64,14 +65,22 @@ export class TrainingRunner {
     session: SessionOptions,
     first: number,
   ): Promise<TrainingRunner> {
-    const { configuration, schedule, recipe, name, seed, start } = options;
+    const { configuration, schedule, method, recipe, name, seed, start } = options;
     // Without a teacher no parameters are read.
     const teacher = start ?? { name, configuration, parameters: noParameters };
     const targets = await SoftTargets.load(runtime, teacher, recipe.targets, recipe, seed, session);
     const load = (patchDropout: number): Promise<TrainingStep> =>
       TrainingStep.load(
         runtime,
-        { configuration, layout: plan.layout, schedule, dropPath: recipe.dropPath, patchDropout },
+        {
+          configuration,
+          layout: plan.layout,
+          schedule,
+          method,
+          start: start?.parameters,
+          dropPath: recipe.dropPath,
+          patchDropout,
+        },
         plan.weights,
         session,
       );
@@ -100,7 +109,8 @@ export class TrainingRunner {
         patches === undefined
           ? undefined
           : drawPatches(random.fork('patches'), next.value.shape[0], this.#tokens, patches.kept);
-      const own = await this.#step.run(pixels, targets, masks, keptPatches);
+      const noise = drawNoise(random.fork('noise'), this.#step.noise, next.value.shape[0]);
+      const own = await this.#step.run(pixels, targets, masks, keptPatches, noise);
       loss += (recipe.targets === 'teacher' ? own - entropy : own) / microBatches;
       if (this.#sum !== undefined) accumulate(this.#sum, this.#step.gradient, part === 0);
     }

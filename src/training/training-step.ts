@@ -1,10 +1,11 @@
 /** Runs the training graph over weights in memory: ONNX Runtime reads the weights' vector and writes into the gradients', without copies. */
+import type { Tensor } from '../graph/tensor.ts';
 import type { DroppedBranch } from '../nn/drop-path.ts';
 import { floats } from '../runtime/runtime.ts';
 import type { Runtime, RuntimeTensor, Session, SessionOptions } from '../runtime/runtime.ts';
 import type { PatchDropout } from './patch-dropout.ts';
 import { gradientName, trainingGraph, trainingModel } from './training-graph.ts';
-import type { TrainingGraphOptions } from './training-graph.ts';
+import type { TrainingGraph, TrainingGraphOptions } from './training-graph.ts';
 import { partOf } from './trained-parameters.ts';
 import type { ParameterLayout } from './trained-parameters.ts';
 
@@ -14,6 +15,8 @@ export class TrainingStep {
   readonly branches: readonly DroppedBranch[];
   /** Patch dropout, where there is any. */
   readonly patches: PatchDropout | undefined;
+  /** Inputs that logistic noise is drawn for, `['batch', …]`. */
+  readonly noise: readonly Tensor[];
   /** Gradients of the last run, in the parameters' layout. */
   readonly gradient: Float32Array;
   readonly #session: Session;
@@ -23,14 +26,14 @@ export class TrainingStep {
 
   private constructor(
     session: Session,
-    branches: readonly DroppedBranch[],
-    patches: PatchDropout | undefined,
+    { branches, patches, noise }: Pick<TrainingGraph, 'branches' | 'patches' | 'noise'>,
     layout: ParameterLayout,
     weights: Float32Array,
   ) {
     this.#session = session;
     this.branches = branches;
     this.patches = patches;
+    this.noise = noise;
     this.gradient = new Float32Array(layout.length);
     this.#loss = new Float32Array(1);
     this.#weights = Object.fromEntries(
@@ -55,7 +58,7 @@ export class TrainingStep {
   ): Promise<TrainingStep> {
     const graph = trainingGraph(options);
     const loaded = await runtime.load(trainingModel(graph, options.layout), session);
-    return new TrainingStep(loaded, graph.branches, graph.patches, options.layout, weights);
+    return new TrainingStep(loaded, graph, options.layout, weights);
   }
 
   /**
@@ -64,13 +67,15 @@ export class TrainingStep {
    * @param targets `[B, classes]`
    * @param masks of drop path, one `[B]` per branch.
    * @param keptPatches of patch dropout, `[B, K, 1]`.
-   * @returns the mean cross-entropy in nats.
+   * @param noise one array per input of `noise`.
+   * @returns the mean cross-entropy in nats, plus the terms of a method.
    */
   async run(
     pixels: RuntimeTensor,
     targets: RuntimeTensor,
     masks: readonly Float32Array[],
     keptPatches?: BigInt64Array,
+    noise: readonly Float32Array[] = [],
   ): Promise<number> {
     const feeds: Record<string, RuntimeTensor> = { ...this.#weights, pixel_values: pixels, targets };
     for (const [index, { mask }] of this.branches.entries()) {
@@ -80,6 +85,11 @@ export class TrainingStep {
     if (this.patches !== undefined && keptPatches !== undefined) {
       const shape = [pixels.shape[0] ?? 0, this.patches.kept, 1];
       feeds['kept_patches'] = { type: 'int64', shape, data: keptPatches };
+    }
+    for (const [index, { source, shape }] of this.noise.entries()) {
+      const values = noise[index];
+      if (source.kind !== 'input' || values === undefined) continue;
+      feeds[source.name] = floats(values, [pixels.shape[0] ?? 0, ...shape.slice(1).map(Number)]);
     }
     await this.#session.run(feeds, this.#outputs);
     return this.#loss[0] ?? Number.NaN;

@@ -17,8 +17,8 @@ const configurationOf = (name: string): VisionTransformerConfiguration =>
 
 const gflops = (model: string, method: string): number => {
   const configuration = configurationOf(model);
-  const { tokensPerBlock } = buildMethod(parseMethod(method), scheduleTarget(configuration, model));
-  return countMethodFlops(configuration, tokensPerBlock).total / 1e9;
+  const { tokensPerBlock, reducesBeforeBlock } = buildMethod(parseMethod(method), scheduleTarget(configuration, model));
+  return countMethodFlops(configuration, tokensPerBlock, reducesBeforeBlock).total / 1e9;
 };
 
 describe('countMethodFlops', () => {
@@ -41,6 +41,17 @@ describe('countMethodFlops', () => {
   ])('%s with %s has %d GFLOPs', (model, method, published) => {
     expect(gflops(model, method)).toBeCloseTo(published, 1);
     expect(Math.abs(gflops(model, method) - published) / published).toBeLessThan(0.005);
+  });
+
+  it('counts attention on what is left where tokens go before it: DynamicViT’s 2.9 GFLOPs of DeiT-S', () => {
+    expect(gflops('deit_small_patch16_224', 'dynamicvit:keep=0.7')).toBeCloseTo(2.9, 1);
+    const { total, blocks } = countMethodFlops(smallConfiguration, [17, 9, 9, 5], true);
+    const behind = countMethodFlops(smallConfiguration, [17, 9, 9, 5]);
+    const { width } = smallConfiguration;
+    expect(blocks[0]).toBe(behind.blocks[0]);
+    expect(blocks[2]).toBe(behind.blocks[2]);
+    const attention = (tokens: number): number => 4 * tokens * width ** 2 + 2 * tokens ** 2 * width;
+    expect(behind.total - total).toBe(attention(17) - attention(9) + attention(9) - attention(5));
   });
 
   it('adds up images that keep different numbers', () => {

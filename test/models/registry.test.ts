@@ -81,6 +81,7 @@ describe('scheduleTarget', () => {
     const target = scheduleTarget(findModel('mae_vit_huge_patch14').configuration, 'ViT-H-MAE');
     expect(target).toEqual({
       model: 'ViT-H-MAE',
+      features: { width: 1280, heads: 16, hiddenWidth: 5120 },
       aliases: ['mae_vit_huge_patch14', 'ViT-H-MAE'],
       inputSize: 224,
       depth: 32,

@@ -3,10 +3,12 @@ import { existsSync } from 'node:fs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { NetworkSession, networkModel } from '../../src/loading/network-session.ts';
+import { parametersFromWeights } from '../../src/models/parameters.ts';
 import { scheduleTarget } from '../../src/models/schedule-target.ts';
 import { encodeModel, joinChunks } from '../../src/onnx/write.ts';
 import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
-import { randomModel, randomValues, smallConfiguration } from '../random-network.ts';
+import { randomModel, randomValues, randomWeights, smallConfiguration } from '../random-network.ts';
+import { withLearned } from '../reduction/methods/learned-weights.ts';
 
 const driver = process.env['VK_DRIVER_FILES'] ?? '/usr/lib/chromium/vk_swiftshader_icd.json';
 const loader = ['/usr/lib/x86_64-linux-gnu/libvulkan.so.1', '/usr/lib/aarch64-linux-gnu/libvulkan.so.1'];
@@ -22,6 +24,9 @@ const methods = [
   'ppt:r=3,threshold=0.002,blocks=0/1',
   'pitome:ratio=0.8',
   'gtp:p=2',
+  'dynamicvit:keep=0.6',
+  'spvit:keep=0.7/0.4',
+  'evovit:keep=0.5',
 ];
 
 // Compiling shaders for a CPU takes seconds.
@@ -31,8 +36,10 @@ describe.skipIf(!available)('WebGPU', { timeout: 120_000 }, () => {
   });
 
   it.each(methods)('runs %s entirely on the device', async (text) => {
-    const network = randomModel(configuration);
-    const { reducer } = buildMethod(parseMethod(text), scheduleTarget(configuration));
+    const method = buildMethod(parseMethod(text), scheduleTarget(configuration));
+    const { reducer } = method;
+    const weights = withLearned(randomWeights(configuration), method);
+    const network = { ...randomModel(configuration), parameters: parametersFromWeights(weights, 'random weights') };
     const values = randomValues(2 * 3 * 32 * 32, 7);
     const onCpu = await NetworkSession.load(network, { reducer });
     const expected = await onCpu.run(values);

@@ -2,18 +2,25 @@
 import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../../src/graph/tensor.ts';
 import { tokenCount } from '../../src/models/configuration.ts';
+import { parametersFromWeights } from '../../src/models/parameters.ts';
+import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
+import type { NamedMethod } from '../../src/reduction/methods/registry.ts';
+import { keepAllTokens } from '../../src/reduction/token-reducer.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { floats } from '../../src/runtime/runtime.ts';
 import { drawDropPath } from '../../src/training/drop-path-draws.ts';
+import { drawNoise } from '../../src/training/noise-draws.ts';
 import { drawPatches } from '../../src/training/patch-dropout.ts';
 import { trainingGraph } from '../../src/training/training-graph.ts';
 import type { TrainingGraphOptions } from '../../src/training/training-graph.ts';
 import { TrainingStep } from '../../src/training/training-step.ts';
-import { layoutOf, partOf } from '../../src/training/trained-parameters.ts';
+import { layoutOf, learnedLayout, partOf, vectorOf, weightsOf } from '../../src/training/trained-parameters.ts';
 import { RandomGenerator } from '../../src/data/random.ts';
 import type { Float64Tensor } from '../graph/float64-array.ts';
 import { interpret } from '../graph/float64-interpreter.ts';
 import { randomValues } from '../random-network.ts';
+import { withLearned } from '../reduction/methods/learned-weights.ts';
 import { tinyConfiguration, tinySchedule, tinyWeights } from './tiny-network.ts';
 
 const images = 2;
@@ -40,6 +47,26 @@ const cases: readonly [string, Omit<TrainingGraphOptions, 'layout'>][] = Object.
     ],
   ],
 );
+
+const target = scheduleTarget(tinyConfiguration, 'tiny');
+const build = (text: string): NamedMethod => buildMethod(parseMethod(text), target);
+const untrained = weightsOf(layoutOf(tinyConfiguration), tinyWeights(tinyConfiguration, 2));
+
+/** Methods that are trained, beside another network as teacher. */
+const methods: readonly [string, Omit<TrainingGraphOptions, 'layout'>][] = [
+  'dynamicvit:keep=0.6',
+  'spvit:keep=0.6/0.3',
+  'evovit:keep=0.5',
+  'ltmp:target=0.5',
+].map((text) => [
+  text,
+  {
+    configuration: tinyConfiguration,
+    dropPath: 0.2,
+    method: build(text),
+    start: parametersFromWeights(withLearned(untrained, build(text), 3), 'the start'),
+  },
+]);
 
 const asDoubles = (shape: readonly number[], values: ArrayLike<number>): Float64Tensor => ({
   shape,
@@ -79,11 +106,20 @@ function stoppedTensors(loss: Tensor): Set<Tensor> {
 }
 
 describe('gradients of all weights', () => {
-  it.each(cases)('%s', async (_, given) => {
-    const { configuration } = given;
-    const layout = layoutOf(configuration);
+  it.each([...cases, ...methods])('%s', async (_, given) => {
+    const { configuration, method } = given;
+    const learned = method?.learned;
+    const layout =
+      learned?.trainsNetwork === false
+        ? learnedLayout(learned.parameters)
+        : layoutOf(configuration, undefined, learned?.parameters);
     const options = { ...given, layout };
-    const weights = tinyWeights(configuration);
+    const all = withLearned(weightsOf(layoutOf(configuration), tinyWeights(configuration)), {
+      reducer: keepAllTokens,
+      tokensPerBlock: [],
+      ...method,
+    });
+    const weights = vectorOf(layout, parametersFromWeights(all, 'random weights'));
     const graph = trainingGraph(options);
     const pixels = randomValues(images * 3 * configuration.inputSize ** 2, 5);
     const targets = targetValues(configuration.classes);
@@ -93,7 +129,12 @@ describe('gradients of all weights', () => {
     const keptPatches = patches && drawPatches(new RandomGenerator(4), images, tokenCount(configuration), patches.kept);
     const [pixelInput, targetInput] = graph.inputs as readonly [Tensor, Tensor];
     const parameterInputs = graph.inputs.slice(-layout.parameters.length);
+    const noise = drawNoise(new RandomGenerator(6), graph.noise, images);
     const values = new Map<Tensor, Float64Tensor>([
+      ...graph.noise.map(
+        (symbol, index) =>
+          [symbol, asDoubles([images, ...symbol.shape.slice(1).map(Number)], noise[index] ?? [])] as const,
+      ),
       [pixelInput, asDoubles([images, 3, configuration.inputSize, configuration.inputSize], pixels)],
       [targetInput, asDoubles([images, configuration.classes], targets)],
       ...(patches === undefined
@@ -107,7 +148,7 @@ describe('gradients of all weights', () => {
     ]);
     const exact = interpret(graph.gradients, values);
     const stopped = [...stoppedTensors(graph.loss)];
-    expect(stopped.length > 0).toBe(given.schedule !== undefined);
+    expect(stopped.length > 0).toBe(given.schedule !== undefined || method !== undefined);
     interpret(stopped, values).forEach((value, index) => values.set(stopped[index] as Tensor, value));
     const lossAt = (tensor: Tensor, direction: Float64Array, by: number): number => {
       const before = values.get(tensor) as Float64Tensor;
@@ -132,7 +173,7 @@ describe('gradients of all weights', () => {
       }
     }
     expect(checked).toBe(2 * layout.parameters.length);
-    await expectSameInOnnxRuntime(options, weights, { pixels, targets, masks, keptPatches, exact });
+    await expectSameInOnnxRuntime(options, weights, { pixels, targets, masks, keptPatches, noise, exact });
   });
 });
 
@@ -141,13 +182,14 @@ interface Expected {
   readonly targets: Float32Array;
   readonly masks: readonly Float32Array[];
   readonly keptPatches: BigInt64Array | undefined;
+  readonly noise: readonly Float32Array[];
   readonly exact: readonly Float64Tensor[];
 }
 
 async function expectSameInOnnxRuntime(
   options: TrainingGraphOptions,
   weights: Float32Array,
-  { pixels, targets, masks, keptPatches, exact }: Expected,
+  { pixels, targets, masks, keptPatches, noise, exact }: Expected,
 ): Promise<void> {
   const { layout, configuration } = options;
   const { inputSize, classes } = configuration;
@@ -158,6 +200,7 @@ async function expectSameInOnnxRuntime(
       floats(targets, [images, classes]),
       masks,
       keptPatches,
+      noise,
     );
     for (const [index, parameter] of layout.parameters.entries()) {
       const expected = (exact[index] as Float64Tensor).data;

@@ -22,6 +22,11 @@ export const evalCommand = defineCommand({
     schedule: options.schedule,
     method: methodOption,
     weights: options.weights,
+    reference: {
+      type: 'string',
+      valueHint: 'MODEL',
+      description: 'network to compare with instead of MODEL itself: the one that it was fine-tuned from',
+    },
     limit: options.limit,
     batch: { ...options.batch, default: '16' },
     device: options.device,
@@ -36,6 +41,7 @@ export const evalCommand = defineCommand({
     const folder = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
     const { named, method } = await resolveCompression(args, model);
+    const reference = args.reference === undefined ? undefined : await resolveModel(args.reference, undefined);
     const gflops = method && methodGflops(model.configuration, method);
     const result = await withProgress((progress) =>
       evaluateModel(model, {
@@ -44,6 +50,7 @@ export const evalCommand = defineCommand({
         ...(method && { reducer: method.reducer }),
         ...(gflops !== undefined && { gflops }),
         folder,
+        reference,
         batchSize,
         strict: args.strict,
         onWarning: (message) => progress.note(`warning: ${message}`),

@@ -30,10 +30,10 @@ export const exportCommand = defineCommand({
   run: async ({ args }) => {
     const dtypes = wordsOption('dtype', args.dtype, exportDtypes);
     checkCompression(args);
-    if (args.schedule === undefined && args.method === undefined)
-      throw new UsageError('diffrate export needs --schedule FILE|NAME or --method NAME:KEY=VALUE,….');
     const model = await resolveModel(args.model, args.weights);
     const { named, method } = await resolveCompression(args, model);
+    if (named === undefined && method === undefined)
+      throw new UsageError('diffrate export needs --schedule FILE|NAME or --method NAME:KEY=VALUE,….');
     if (method !== undefined) requireStatic(method);
     // What the exporter would warn of, the schedule's own check has said.
     const { directory, files, schedule } = await exportModel({

@@ -1,17 +1,19 @@
 /**
- * `diffrate finetune`: trains a network on with a fixed schedule and tokens really dropped (arXiv 2305.17997, Table 6). By default the
- * uncompressed network's own answers are the targets, so that no labels are needed.
+ * `diffrate finetune`: trains a network on with a fixed schedule and tokens really dropped (arXiv 2305.17997, Table 6), or trains a method that
+ * learns (DynamicViT and others). By default the uncompressed network's own answers are the targets, so that no labels are needed.
  */
 import { defineCommand } from 'citty';
 import { checkLabels } from '../../data/image-folder.ts';
+import { UsageError } from '../../errors.ts';
+import { reductionMethods } from '../../reduction/methods/registry.ts';
 import { recipes } from '../../training/recipe.ts';
 import type { RecipeName } from '../../training/recipe.ts';
 import { writeTrainedModel } from '../../training/trained-model.ts';
 import { resolveFolder } from '../folder-option.ts';
+import { checkCompression, methodOption, resolveCompression } from '../method-option.ts';
 import { resolveModel } from '../model-option.ts';
 import { integerOption, options, positiveOption } from '../options.ts';
 import { formatSeconds, printResult } from '../output.ts';
-import { resolveSchedule } from '../schedule-option.ts';
 import { sessionOptions } from '../session-options.ts';
 import { prepareTrainingOutput, removeTrainingFiles, runTraining, trainingOptions } from '../training-options.ts';
 
@@ -19,11 +21,20 @@ import { prepareTrainingOutput, removeTrainingFiles, runTraining, trainingOption
 const presetNames = ['small-data', 'paper'];
 const presetRecipes: Readonly<Record<string, RecipeName>> = { 'small-data': 'finetune-small-data', paper: 'finetune' };
 
+const trainedMethods = reductionMethods.filter(({ trained }) => trained === true).map(({ name }) => name);
+
 export const finetuneCommand = defineCommand({
-  meta: { name: 'diffrate finetune', description: 'Trains a network on with a schedule, tokens really dropped' },
+  meta: {
+    name: 'diffrate finetune',
+    description: 'Trains a network on with a schedule, tokens really dropped, or trains a method that learns',
+  },
   args: {
     model: options.model,
-    schedule: { ...options.schedule, required: true },
+    schedule: options.schedule,
+    method: {
+      ...methodOption,
+      description: `method to train in place of a schedule, such as dynamicvit:keep=0.7; of ${trainedMethods.join(', ')}`,
+    },
     weights: options.weights,
     preset: {
       type: 'enum',
@@ -39,13 +50,19 @@ export const finetuneCommand = defineCommand({
     const [epochs, batchSize] = [positiveOption('epochs', args.epochs), integerOption('batch', args.batch)];
     const learningRate = positiveOption('learning-rate', args['learning-rate']);
     const seed = integerOption('seed', args.seed, 0) ?? 0;
+    checkCompression(args);
     const recipe = recipes[presetRecipes[args.preset] ?? 'finetune-small-data'];
     await prepareTrainingOutput(args.out);
     const folder = await resolveFolder(args.data, args);
     const evaluation = args['eval-data'] === undefined ? undefined : await resolveFolder(args['eval-data'], {});
     const model = await resolveModel(args.model, args.weights);
     if (evaluation !== undefined) checkLabels(evaluation, model.configuration.classes);
-    const named = await resolveSchedule(args.schedule, model);
+    const { named, method } = await resolveCompression(args, model);
+    if (named === undefined && method === undefined) {
+      throw new UsageError(
+        'diffrate finetune needs --schedule FILE|NAME, or --method NAME:KEY=VALUE,… to train a method.',
+      );
+    }
     const { name, configuration, labels } = model;
     const outcome = await runTraining(
       {
@@ -61,6 +78,7 @@ export const finetuneCommand = defineCommand({
           ...(learningRate === undefined ? {} : { learningRate }),
         },
         schedule: named?.schedule,
+        method,
         folder,
         evaluation,
         seed,
@@ -80,11 +98,13 @@ export const finetuneCommand = defineCommand({
       dtype: args.dtype,
       rows,
       schedule: named?.schedule,
+      method: method?.name,
     });
     await removeTrainingFiles(args.out);
     const report = {
       model: name,
       schedule: named?.scheduleName ?? null,
+      method: method?.name ?? null,
       out: args.out,
       steps,
       seconds,

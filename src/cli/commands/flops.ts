@@ -2,6 +2,7 @@
 import { defineCommand } from 'citty';
 import { flopsCost, countModelFlops } from '../../cost/flops-cost.ts';
 import { countGraphFlops } from '../../cost/graph-flops.ts';
+import { countMethodFlops } from '../../cost/method-flops.ts';
 import { baselineRealFlops, countRealFlops } from '../../cost/real-flops.ts';
 import { lookUpModel } from '../../models/registry.ts';
 import type { ModelConfiguration } from '../../models/registry.ts';
@@ -10,7 +11,7 @@ import { effectiveTokens, uncompressed } from '../../reduction/schedule.ts';
 import type { EffectiveBlock, KeptNumbers } from '../../reduction/schedule.ts';
 import type { NamedMethod } from '../../reduction/methods/registry.ts';
 import { checkCompression, methodOption, resolveCompression } from '../method-option.ts';
-import type { Compression } from '../method-option.ts';
+import type { CompressedNetwork, Compression } from '../method-option.ts';
 import { options } from '../options.ts';
 import { formatNumber, formatTable, printResult } from '../output.ts';
 
@@ -28,11 +29,6 @@ export interface FlopsReport {
   /** The uncompressed network by the paper's count. */
   readonly baselineGflops: number;
   readonly blocks: readonly (EffectiveBlock & { readonly gflops: number })[];
-}
-
-interface NamedNetwork {
-  readonly name: string;
-  readonly configuration: ModelConfiguration;
 }
 
 export const flopsCommand = defineCommand({
@@ -56,18 +52,21 @@ export const flopsCommand = defineCommand({
 });
 
 /** A registry name needs no weights; anything else is loaded for its sizes. */
-async function findNetwork(model: string, weights: string | undefined): Promise<NamedNetwork> {
+async function findNetwork(model: string, weights: string | undefined): Promise<CompressedNetwork> {
   const entry = weights === undefined ? lookUpModel(model) : undefined;
   if (entry !== undefined) return entry;
   const { resolveModel } = await import('../model-option.ts');
   return resolveModel(model, weights);
 }
 
-function reportFlops({ name, configuration }: NamedNetwork, { named, method }: Compression): FlopsReport {
+function reportFlops({ name, configuration }: CompressedNetwork, { named, method }: Compression): FlopsReport {
   const schedule = named?.schedule;
   const { depth, tokens } = scheduleTarget(configuration);
   const kept = schedule ?? (method === undefined ? uncompressed(depth, tokens) : keptOf(method));
-  const count = countModelFlops(configuration, kept);
+  const count =
+    method === undefined
+      ? countModelFlops(configuration, kept)
+      : countMethodFlops(configuration, method.tokensPerBlock, method.reducesBeforeBlock);
   return {
     model: name,
     schedule: named?.scheduleName ?? null,

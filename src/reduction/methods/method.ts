@@ -2,6 +2,7 @@
 import type { ScheduleTarget } from '../validate-schedule.ts';
 import type { Schedule } from '../schedule.ts';
 import type { TokenReducer } from '../token-reducer.ts';
+import type { LearnedMethod } from './learned.ts';
 
 /** The value of a parameter. */
 export type ParameterValue = number | boolean | string | readonly number[];
@@ -50,6 +51,10 @@ export interface BuiltMethod {
   readonly reducer: TokenReducer;
   /** Tokens after each block; for a ragged method the most that there can be. */
   readonly tokensPerBlock: readonly number[];
+  /** Tokens go before a block's attention instead of behind it: its attention then costs what the block's own number costs. */
+  readonly reducesBeforeBlock?: boolean;
+  /** What is trained of it. */
+  readonly learned?: LearnedMethod;
 }
 
 /** What a method may need beside the network's sizes. */
@@ -69,6 +74,8 @@ export interface ReductionMethod {
   readonly ragged?: boolean;
   /** What is special in pictures of its tokens, in a sentence. */
   readonly pictureRemark?: string;
+  /** It has to be trained for a network, and for one setting of its parameters. */
+  readonly trained?: boolean;
   /** Absent where no single parameter sets the cost. */
   readonly knob?: Knob;
   /** @throws {DiffrateError} where the network cannot do what the parameters ask. */

@@ -1,7 +1,7 @@
 /** Parameters of methods that say something for each block, or name the blocks in which a method acts. */
 import { DiffrateError } from '../../errors.ts';
 import { mostPairs } from '../bipartite-matching.ts';
-import type { ScheduleTarget } from '../validate-schedule.ts';
+import type { FeatureSizes, ScheduleTarget } from '../validate-schedule.ts';
 import type { ParameterKey } from './method.ts';
 
 /** What stands for `count` of the 196 patch tokens of the networks of the literature. */
@@ -103,4 +103,24 @@ export function requireMergeable(
         `${most} merge into the others in one block; lower ${key} to ${most}.`,
     );
   }
+}
+
+/**
+ * The blocks in which a method acts, in their order, each once.
+ * @throws {DiffrateError} where one does not exist.
+ */
+export function ascendingBlocks(method: string, values: readonly number[], network: ScheduleTarget): number[] {
+  return [...new Set(stageBlocks(method, values, network))].sort((a, b) => a - b);
+}
+
+/**
+ * Sizes of the features that a method with trained parts works on.
+ * @throws {DiffrateError} where the network does not read its class token: these methods leave nothing else whole.
+ */
+export function featuresOf(method: string, network: ScheduleTarget): FeatureSizes {
+  const { features, pool } = network;
+  if (features !== undefined && pool === 'class-token') return features;
+  throw new DiffrateError(
+    `${method} is trained with networks that read their class token, and ${nameOf(network)} does not: use a network that does.`,
+  );
 }

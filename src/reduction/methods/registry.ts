@@ -2,14 +2,18 @@
 import { DiffrateError } from '../../errors.ts';
 import type { ScheduleTarget } from '../validate-schedule.ts';
 import { atsMethod } from './ats.ts';
+import { dynamicVitMethod } from './dynamicvit.ts';
 import { evitMethod } from './evit.ts';
+import { evoVitMethod } from './evovit.ts';
 import { gtpMethod } from './gtp.ts';
+import { ltmpMethod } from './ltmp.ts';
 import type { BuiltMethod, MethodResources, Parameters, ParameterKey, ReductionMethod } from './method.ts';
 import { formatMethod, parseMethodText } from './method-text.ts';
 import type { MethodText } from './method-text.ts';
 import { pitomeMethod } from './pitome.ts';
 import { pptMethod } from './ppt.ts';
 import { diffrateMethod, randomMethod, uniformMethod } from './scheduled.ts';
+import { spvitMethod } from './spvit.ts';
 import { tomeMethod } from './tome.ts';
 
 /** The methods, DiffRate and its schedules first. */
@@ -23,6 +27,10 @@ export const reductionMethods: readonly ReductionMethod[] = [
   pitomeMethod,
   gtpMethod,
   atsMethod,
+  dynamicVitMethod,
+  evoVitMethod,
+  spvitMethod,
+  ltmpMethod,
 ];
 
 /** A method with its parameters for one network, and what to call it. */

@@ -12,17 +12,22 @@ import type { ForwardOutputs } from '../../../src/models/vision-transformer.ts';
 import { buildMethod, parseMethod, reductionMethods } from '../../../src/reduction/methods/registry.ts';
 import type { NamedMethod } from '../../../src/reduction/methods/registry.ts';
 import { nodesOf, relativeError, runGraph } from '../../graph/run-graph.ts';
+import { withLearned } from './learned-weights.ts';
 import { randomValues, randomWeights, smallConfiguration, smallSchedule } from '../../random-network.ts';
 
 const network = scheduleTarget(smallConfiguration, 'small-vit');
-const parameters = parametersFromWeights(randomWeights(), 'random weights');
 const pixels = input('pixel_values', 'float32', ['batch', 3, 32, 32]);
 const feeds = { pixel_values: { type: 'float32' as const, shape: [3, 3, 32, 32], data: randomValues(9216, 5) } };
 
 const build = (text: string): NamedMethod => buildMethod(parseMethod(text), network, { schedule: smallSchedule });
 
-const forward = ({ reducer }: NamedMethod, trace: boolean): ForwardOutputs =>
-  visionTransformer(pixels, smallConfiguration, parameters, { reducer, trace, classTokenOnlyLastBlock: !trace });
+const forward = (method: NamedMethod, trace: boolean): ForwardOutputs =>
+  visionTransformer(
+    pixels,
+    smallConfiguration,
+    parametersFromWeights(withLearned(randomWeights(), method), 'random weights'),
+    { reducer: method.reducer, trace, classTokenOnlyLastBlock: !trace },
+  );
 
 /** Every method, from removing nothing to removing all that may go. */
 const uses = [
@@ -46,6 +51,13 @@ const uses = [
   'gtp:p=1.5,graph=spatial',
   'ats:tokens=3',
   'ats:tokens=9,blocks=1/3,drop=true',
+  'dynamicvit:keep=0.01,blocks=0/1/2/3',
+  'dynamicvit:keep=0.7',
+  'spvit:keep=0.617/0.369/0.137',
+  'spvit:keep=0.8/0.8/0.5/0.01,blocks=0/1/2/3',
+  'evovit:keep=0.5',
+  'evovit:keep=0.01,blocks=1/2/3',
+  'ltmp',
 ];
 
 const nothingRemoved = [
@@ -56,6 +68,9 @@ const nothingRemoved = [
   'gtp:p=0',
   'uniform:rate=1',
   'random:keep=1',
+  'dynamicvit:keep=1',
+  'spvit:keep=1/1/1',
+  'evovit:keep=1',
 ];
 
 describe('every method', () => {
@@ -126,6 +141,8 @@ describe('buildMethod', () => {
     ['gtp:p=16', /lower p to at most 15/],
     ['evit:blocks=4', /names block 4 but small-vit has the blocks 0 to 3/],
     ['ats:tokens=18', /lower it to at most 17/],
+    ['spvit:keep=0.5/0.4', /has 2 shares for the 3 blocks 1\/2\/3/],
+    ['dynamicvit:blocks=4', /names block 4 but small-vit has the blocks 0 to 3/],
   ])('refuses %s', (text, sentence) => {
     expect(() => build(text)).toThrow(DiffrateError);
     expect(() => build(text)).toThrow(sentence);
@@ -139,6 +156,13 @@ describe('buildMethod', () => {
       else expect(attempt).not.toThrow();
     }
     expect(() => buildMethod(parseMethod('diffrate'), network)).toThrow(/needs a schedule/);
+  });
+
+  it('refuses what is trained where the head reads a mean', () => {
+    for (const { name } of reductionMethods.filter(({ trained }) => trained === true)) {
+      const attempt = (): unknown => buildMethod(parseMethod(name), { ...network, pool: 'mean' });
+      expect(attempt).toThrow(/read their class token, and small-vit does not/);
+    }
   });
 
   it('leaves proportional attention off by default where the head reads a mean', () => {

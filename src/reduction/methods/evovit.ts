@@ -1,0 +1,130 @@
+/**
+ * Evo-ViT (arXiv 2108.01390; YifanXu74/Evo-ViT), as its authors' DeiT code runs it. Two stages, which begin at the third and two thirds of the
+ * depth (blocks 4 and 8 of 12, counted from 0). Where one begins, patches are sorted by how much the class token has attended to them, summed
+ * over heads; the best `⌊keep·patches⌋` go through the stage's blocks, the others stand aside as they are and come back behind them when the
+ * stage is over, so that none is lost for good. What a stage sorts by is a running mean over blocks: half of the new attention in a stage; before
+ * the first one, the last block's alone. A patch that stands aside keeps its value. (The paper also updates those by one token that
+ * represents them; the authors' code for DeiT leaves that out, as here.)
+ * Nothing new is learned: the network itself is trained with tokens standing aside. Its head reads the class token, as before; the authors
+ * train a second head on the mean of patches. After the last stage nobody reads the others, so they need not come back.
+ */
+import { add, concat, mul, reduceSum, reshape } from '../../graph/operators/index.ts';
+import { dimensionAt, inScope, sizeAt, stopGradient } from '../../graph/tensor.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import { perPosition } from '../positions.ts';
+import type { AttentionView, TokenReducer } from '../token-reducer.ts';
+import { splitTokens } from '../token-state.ts';
+import type { TokenState } from '../token-state.ts';
+import { sortTokens } from '../sort.ts';
+import type { ReductionMethod } from './method.ts';
+import { ascendingBlocks, featuresOf } from './per-block.ts';
+
+/** Choices of Evo-ViT. */
+export interface EvoVitOptions {
+  /** Share of patches that goes through the blocks of a stage. */
+  readonly keep: number;
+  /** First blocks of the stages, ascending. */
+  readonly blocks: readonly number[];
+}
+
+/** Share of a block's own attention in the running mean, within a stage. */
+const newShare = 0.5;
+
+/** Above any attention summed over heads: the class token comes first. */
+const alwaysFirst = 1e4;
+
+/** Name under which a token's attention is remembered. */
+const attention = 'attention';
+
+const keptTokens = (tokens: number, keep: number): number => 1 + Math.max(1, Math.floor((tokens - 1) * keep));
+
+/** Evo-ViT's reducer. */
+export function evoVit({ keep, blocks }: EvoVitOptions): TokenReducer {
+  const [start = 0] = blocks;
+  const last = blocks.at(-1) ?? 0;
+  return {
+    name: 'evovit',
+    beforeBlock(block, state) {
+      if (!blocks.includes(block)) return state;
+      const whole = inScope('return', () => comeBack(state));
+      const tokens = sizeAt(whole.features, 1);
+      const kept = keptTokens(tokens, keep);
+      const score = whole.attached?.[attention];
+      if (kept >= tokens || score === undefined) return whole;
+      return inScope('sort', () => {
+        const first = perPosition(tokens, (position) => (position === 0 ? alwaysFirst : 0));
+        const parts = splitTokens(sortTokens(whole, add(score, first)), kept);
+        return { ...parts.first, aside: parts.rest };
+      });
+    },
+    afterAttention(block, state, view) {
+      // Only what a later stage sorts by is worth knowing, and before the first one only the block's before it.
+      if (keep === 1 || block >= last || block < start - 1) return state;
+      const own = inScope('attention', () => stopGradient(classAttention(view)));
+      const before = block < start ? undefined : state.attached?.[attention];
+      const mean = before === undefined ? own : add(mul(own, newShare), mul(before, 1 - newShare));
+      return { ...state, attached: { ...state.attached, [attention]: mean } };
+    },
+  };
+}
+
+/** The class token's attention summed over heads, `[B, N, 1]`. */
+function classAttention(view: AttentionView): Tensor {
+  return reshape(reduceSum(view.classAttention(), [1, 2]), [dimensionAt(view.keys, 0), sizeAt(view.keys, 2), 1]);
+}
+
+/** The tokens of a state, then those that stood aside. */
+function comeBack({ aside, ...state }: TokenState): TokenState {
+  if (aside === undefined) return state;
+  const joined = (x: Tensor, y: Tensor | undefined): Tensor => (y === undefined ? x : concat([x, y], 1));
+  return {
+    features: joined(state.features, aside.features),
+    source: state.source && joined(state.source, aside.source),
+    attached: Object.fromEntries(
+      Object.entries(state.attached ?? {}).map(([name, values]) => [name, joined(values, aside.attached?.[name])]),
+    ),
+  };
+}
+
+/** `evovit:keep=0.5`. */
+export const evoVitMethod: ReductionMethod = {
+  name: 'evovit',
+  title: 'Evo-ViT (arXiv 2108.01390)',
+  keys: [
+    {
+      name: 'keep',
+      kind: 'number',
+      meaning: 'share of patch tokens that goes through the blocks of a stage',
+      fallback: 0.5,
+      min: 0.01,
+      max: 1,
+    },
+    {
+      name: 'blocks',
+      kind: 'list',
+      meaning: 'first blocks of the stages, counted from 0',
+      fallback: ({ depth }) => [Math.max(1, Math.floor(depth / 3)), Math.max(1, Math.floor((2 * depth) / 3))],
+      min: 1,
+    },
+  ],
+  needsClassToken: true,
+  trained: true,
+  build(parameters, network) {
+    featuresOf('evovit', network);
+    const blocks = ascendingBlocks('evovit', parameters.numbers('blocks'), network);
+    const options: EvoVitOptions = { keep: parameters.number('keep'), blocks };
+    const reducer = evoVit(options);
+    const kept = Math.min(network.tokens, keptTokens(network.tokens, options.keep));
+    const [start = network.depth] = blocks;
+    return {
+      reducer,
+      tokensPerBlock: Array.from({ length: network.depth }, (_, block) => (block < start ? network.tokens : kept)),
+      reducesBeforeBlock: true,
+      learned: {
+        parameters: [],
+        trainsNetwork: true,
+        training: () => ({ reducer, noise: [], terms: () => [] }),
+      },
+    };
+  },
+};

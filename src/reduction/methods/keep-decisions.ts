@@ -1,0 +1,115 @@
+/**
+ * Keep decisions of predictors while they are trained, as DynamicViT (arXiv 2106.02034, section 3.2 to 3.4) and SPViT after it take them.
+ * A token has a score for staying and one for going; Gumbel noise on both, and the larger wins. Only their difference counts, and the
+ * difference of two Gumbel numbers is logistic, so that one number per token is drawn. Forward the decision is hard, backward it is the
+ * softmax (straight-through). Tokens that go stay in the tensors, masked, and only they themselves still attend to them.
+ */
+import {
+  add,
+  cast,
+  div,
+  exp,
+  greater,
+  logSoftmax,
+  max,
+  mul,
+  reduceMean,
+  reduceSum,
+  sigmoid,
+  slice,
+  sub,
+} from '../../graph/operators/index.ts';
+import { constant, sizeAt, stopGradient } from '../../graph/tensor.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import { maskedAttention } from '../../nn/masked-attention.ts';
+import type { MaskedAttention } from '../token-reducer.ts';
+import type { TokenState } from '../token-state.ts';
+import type { NetworkView } from './learned.ts';
+
+/** Weights of the terms beside the cross-entropy, the authors' (`ratio_weight`, `distill_weight`). */
+const ratioWeight = 2;
+const distillationWeight = 0.5;
+
+/** Patch tokens that are left after each stage, at least one. */
+export function keptPatches(patches: number, shares: readonly number[]): number[] {
+  return shares.map((share) => Math.max(1, Math.floor(patches * share)));
+}
+
+/** Temperature 1: 0 or 1 per token, with the gradient of `sigmoid(score + noise)`; all `[B, N, 1]`. */
+export function decide(score: Tensor, noise: Tensor): Tensor {
+  return straightThrough(sigmoid(add(score, noise)));
+}
+
+/** 1 where a probability is above one half, else 0, with the gradient of the probability: `hard − sg(soft) + soft`. */
+export function straightThrough(soft: Tensor): Tensor {
+  const hard = cast(greater(soft, 0.5), 'float32');
+  return add(soft, stopGradient(sub(hard, soft)));
+}
+
+/** A constant for every image, `[B, count, 1]`. */
+export function columnLike(features: Tensor, count: number, value: number): Tensor {
+  const one = stopGradient(slice(slice(features, 1, 0, 1), 2, 0, 1));
+  const column = constant(new Float32Array(count).fill(value), [1, count, 1], 'float32');
+  return add(column, mul(one, 0));
+}
+
+/** Attention of a state with a mask; without one, the plain attention. */
+export function attendMasked(
+  { mask }: TokenState,
+  queries: Tensor,
+  keys: Tensor,
+  values: Tensor,
+): MaskedAttention | undefined {
+  if (mask === undefined) return undefined;
+  return maskedAttention({ queries, keys, values, mask, size: undefined, toThemselves: true });
+}
+
+/** Mean of `x [B, N, C]` over the tokens that are there, `[B, 1, C]`; mask `[B, N, 1]`. */
+export function meanOfLive(x: Tensor, mask: Tensor | undefined): Tensor {
+  if (mask === undefined) return reduceMean(x, [1], true);
+  return div(reduceSum(mul(x, mask), [1], true), max(reduceSum(mask, [1], true), 1e-6));
+}
+
+/**
+ * The terms of the loss: `2·mean over stages of (share of kept patches − wanted share)²`, and with a teacher half the KL divergence to its
+ * answers plus half the mean square distance to its tokens, over the patches that stay to the end.
+ * @param decisions 0 or 1 per patch and stage, `[B, patches, 1]`.
+ * @param perImage the share is that of each image (DynamicViT), or of the batch (SPViT).
+ */
+export function decisionTerms(
+  decisions: readonly Tensor[],
+  shares: readonly number[],
+  perImage: boolean,
+  student: NetworkView,
+  teacher: NetworkView | undefined,
+): readonly Tensor[] {
+  const stages = decisions.map((decision, stage) => {
+    const share = reduceMean(decision, perImage ? [1, 2] : [0, 1, 2]);
+    const difference = sub(share, shares[stage] ?? 1);
+    const square = mul(difference, difference);
+    return perImage ? reduceMean(square, [0]) : square;
+  });
+  const terms = stages.map((square) => mul(square, ratioWeight / stages.length));
+  const last = decisions.at(-1);
+  if (teacher === undefined) return terms;
+  return [
+    ...terms,
+    mul(divergence(teacher.logits, student.logits), distillationWeight),
+    ...(last === undefined ? [] : [mul(tokenDistance(student, teacher, stopGradient(last)), distillationWeight)]),
+  ];
+}
+
+/** Mean over images of KL(teacher ‖ student), a scalar; logits `[B, classes]`. */
+function divergence(teacher: Tensor, student: Tensor): Tensor {
+  const [wanted, found] = [logSoftmax(teacher), logSoftmax(student)];
+  return reduceMean(reduceSum(mul(exp(wanted), sub(wanted, found)), [1]), [0]);
+}
+
+/** Mean square distance of the first tokens behind the class token, those of a mask `[B, patches, 1]`. */
+function tokenDistance(student: NetworkView, teacher: NetworkView, mask: Tensor): Tensor {
+  const patches = sizeAt(mask, 1);
+  const [own, wanted] = [student, teacher].map((network) => slice(network.normalizedTokens(), 1, 1, patches + 1));
+  const difference = mul(sub(own as Tensor, wanted as Tensor), mask);
+  const total = reduceSum(mul(difference, difference), [0, 1, 2]);
+  return div(total, mul(max(reduceSum(mask, [0, 1, 2]), 1e-6), sizeAt(difference, 2)));
+}
