@@ -36,6 +36,16 @@ export interface LocalSearchProgress {
   readonly loss: number;
 }
 
+/** What the search gives. */
+export interface LocalSearchResult {
+  /** The best schedule. */
+  readonly kept: KeptNumbers;
+  /** Its mean loss on the calibration images, in nats. */
+  readonly loss: number;
+  /** Where the search ended. */
+  readonly state: LocalSearchState;
+}
+
 /** What surrounds the search. */
 export interface LocalSearchContext extends Projection {
   readonly recipe: RefinementRecipe;
@@ -52,7 +62,8 @@ interface Move {
 
 /** The state to start from. */
 export function startLocalSearch(context: LocalSearchContext, kept: KeptNumbers, passes = 0): LocalSearchState {
-  const { merged, pruned } = numbersOf(context, kept);
+  const start = project(context, numbersOf(context, kept));
+  const { merged, pruned } = numbersOf(context, start);
   return { merged, pruned, step: context.recipe.firstStep, passes, sweep: 0, moves: 0, accepted: 0, tried: [] };
 }
 
@@ -60,17 +71,16 @@ export function startLocalSearch(context: LocalSearchContext, kept: KeptNumbers,
  * Runs until the image passes are used up, or no move of a single token helps any more.
  * @param start where to begin, or where a stopped search continues.
  * @param onMove may stop the search by throwing.
- * @returns the best schedule.
  */
 export async function localSearch(
   context: LocalSearchContext,
   images: ComparedImages,
   start: LocalSearchState,
   onMove: (progress: LocalSearchProgress) => Promise<void>,
-): Promise<KeptNumbers> {
+): Promise<LocalSearchResult> {
   const { recipe } = context;
   const lookEvery = Math.ceil(images.size / recipe.looks);
-  let best = start.sweep === 0 && start.moves === 0 ? project(context, start) : keptOf(context, start);
+  let best = keptOf(context, start);
   // Moves start from the best schedule, which is also what a stopped search has to find again.
   let state: LocalSearchState = { ...start, ...numbersOf(context, best) };
   let losses = await lossesOf(images, best, lookEvery);
@@ -106,7 +116,7 @@ export async function localSearch(
     state = { ...state, tried: [...tried] };
     await onMove({ state, kept: best, loss: meanOf(losses) });
   }
-  return best;
+  return { kept: best, loss: meanOf(losses), state };
 }
 
 /** Each number up and down, in an order of its own for every sweep. */

@@ -32,7 +32,7 @@ interface Course {
 async function searched(context: LocalSearchContext, start?: LocalSearchState, stopAfter = Infinity): Promise<Course> {
   const images = new KnownImages();
   const progress: LocalSearchProgress[] = [];
-  const kept = await localSearch(context, images, start ?? startLocalSearch(context, learnt), (now) => {
+  const { kept } = await localSearch(context, images, start ?? startLocalSearch(context, learnt), (now) => {
     progress.push(now);
     return progress.length === stopAfter ? Promise.reject(new RangeError('stopped')) : Promise.resolve();
   });
