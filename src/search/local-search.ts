@@ -68,6 +68,22 @@ export function startLocalSearch(context: LocalSearchContext, kept: KeptNumbers,
 }
 
 /**
+ * The state to start from where a search under another budget came before: moves go on in the order and in the size that it had come to,
+ * so that searches too short for a whole sweep try all of them in the end.
+ */
+export function continueLocalSearch(
+  context: LocalSearchContext,
+  kept: KeptNumbers,
+  passes: number,
+  { step, sweep, moves, accepted }: LocalSearchState,
+): LocalSearchState {
+  const start = startLocalSearch(context, kept, passes);
+  // One that had no moves left begins anew, with large ones.
+  if (moves >= movesOf(context, sweep).length) return { ...start, sweep: sweep + 1 };
+  return { ...start, step, sweep, moves, accepted };
+}
+
+/**
  * Runs until the image passes are used up, or no move of a single token helps any more.
  * @param start where to begin, or where a stopped search continues.
  * @param onMove may stop the search by throwing.

@@ -4,9 +4,7 @@
  * local search on the compressed network itself follows.
  */
 import { DiffrateError } from '../errors.ts';
-import { tokenCount } from '../models/configuration.ts';
-import { effectiveSchedule } from '../reduction/schedule.ts';
-import type { KeptNumbers, Schedule } from '../reduction/schedule.ts';
+import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { CalibrationSet } from './calibration-set.ts';
 import { removeCheckpoint, writeCheckpoint } from './checkpoint-file.ts';
@@ -15,12 +13,13 @@ import type { ImageSupply } from './gradient-phase.ts';
 import type { Learner } from './learners/learner.ts';
 import { localSearch, startLocalSearch } from './local-search.ts';
 import type { LocalSearchContext, LocalSearchState } from './local-search.ts';
-import { identityOf, learnerOf, planOf } from './plan.ts';
+import { identityOf, learnerOf, passesOf, planOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { readSearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
+import { scheduleOf } from './searched-schedule.ts';
 import { startingSchedule } from './starting-schedule.ts';
 
 /** A checkpoint is written at most this often, in ms: a step is cheap to repeat. */
@@ -50,7 +49,7 @@ export async function searchSchedule(
 ): Promise<SearchOutcome> {
   const plan = planOf(options);
   const learner = learnerOf(plan, options.targetGflops);
-  const identity = identityOf(options, plan);
+  const identity = identityOf(options, plan, `${options.targetGflops} GFLOPs`);
   const { checkpoint, device, threads } = options;
   const resumed =
     options.resume && checkpoint !== undefined ? await readSearchCheckpoint(checkpoint, identity) : undefined;
@@ -75,7 +74,7 @@ export async function searchSchedule(
   const seconds = (performance.now() - start) / 1000;
   if (checkpoint !== undefined) await removeCheckpoint(checkpoint);
   return {
-    schedule: scheduleOf(options, plan, kept),
+    schedule: scheduleOf(options, plan, options.targetGflops, kept, `${plan.steps} steps`),
     history,
     steps: plan.steps,
     seconds,
@@ -111,8 +110,7 @@ async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRec
   const { options, plan, session, history, resumed, onProgress, settle } = course;
   const images = await CalibrationSet.load(options, plan.targets, plan.seed, session);
   const { network, fixed, cost, seed } = plan;
-  // A search that was asked to be shorter is so in both phases.
-  const passes = Math.ceil(Math.max(images.size * recipe.passesPerImage, recipe.leastPasses) * lengthRatio(plan));
+  const passes = passesOf(plan, recipe, images.size);
   const context = { network, fixed, cost, target: options.targetGflops, recipe, seed, passes };
   const begin = resumed?.localSearch ?? (await startOf(context, images, learnt, learnerOf(plan, options.targetGflops)));
   const start = performance.now();
@@ -145,23 +143,4 @@ async function startOf(
   const lookEvery = Math.ceil(images.size / context.recipe.looks);
   const { kept, passes } = await startingSchedule(context, images, learnt, fresh.finish(), lookEvery);
   return startLocalSearch(context, kept, passes);
-}
-
-/** Steps asked for over the preset's. */
-function lengthRatio({ preset, steps }: Plan): number {
-  return 'steps' in preset.length ? steps / preset.length.steps : 1;
-}
-
-function scheduleOf(options: SearchOptions, plan: Plan, kept: KeptNumbers): Schedule {
-  const { model, targetGflops } = options;
-  const schedule: Schedule = {
-    model: model.name,
-    inputSize: model.configuration.inputSize,
-    pruneKept: kept.pruneKept,
-    mergeKept: kept.mergeKept,
-    gflops: Number(plan.cost.value(kept).toPrecision(6)),
-    target: targetGflops,
-    createdBy: `diffrate search, preset ${options.preset}, ${plan.steps} steps of ${plan.batchSize} images, seed ${plan.seed}`,
-  };
-  return effectiveSchedule(schedule, tokenCount(model.configuration));
 }
