@@ -103,10 +103,12 @@ function divide(
   { firstWeight, warmProgress }: FrontRecipe,
 ): FrontBudget[] {
   const total = firstWeight + ratios.length - 1;
-  const end = (index: number): number => Math.round((steps * (firstWeight + index)) / total);
+  // However few there are, every budget has one.
+  const rest = Math.max(0, steps - ratios.length);
+  const end = (index: number): number => index + 1 + Math.round((rest * (firstWeight + index)) / total);
   let firstStep = 0;
   return ratios.map((ratio, index) => {
-    const own = Math.max(1, end(index) - firstStep);
+    const own = end(index) - firstStep;
     const budget: FrontBudget = {
       ratio,
       target: targets[index] ?? 0,

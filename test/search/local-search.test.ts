@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
-import { localSearch, startLocalSearch } from '../../src/search/local-search.ts';
+import { continueLocalSearch, localSearch, startLocalSearch } from '../../src/search/local-search.ts';
 import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from '../../src/search/local-search.ts';
 import { deepCost, deepFixed, deepNetwork, deepTokens } from './deep-network.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
@@ -145,5 +145,33 @@ describe('localSearch', () => {
   it('ends at once where no block is searched', async () => {
     const { kept } = await searched(contextWith({ network: { ...network, searched: [] } }));
     expect(kept).toEqual(deepFixed());
+  });
+});
+
+describe('continueLocalSearch', () => {
+  it('goes on with the size and the order of moves that another budget’s search had come to', async () => {
+    const context = contextWith({ passes: 600 });
+    const { progress } = await searched(context);
+    const former = progress.at(-1)?.state as LocalSearchState;
+    const next = contextWith({ target: 0.5 * deepCost.baseline });
+    const { step, sweep, moves, accepted, ...start } = continueLocalSearch(next, learnt, 7, former);
+    expect({ step, sweep, moves, accepted }).toEqual({
+      step: former.step,
+      sweep: former.sweep,
+      moves: former.moves,
+      accepted: former.accepted,
+    });
+    const { merged, pruned, passes, tried } = startLocalSearch(next, learnt, 7);
+    expect(start).toEqual({ merged, pruned, passes, tried });
+  });
+
+  it('begins anew where no move was left', () => {
+    const former = {
+      ...startLocalSearch(contextWith(), learnt),
+      step: 1,
+      sweep: 9,
+      moves: 4 * network.searched.length,
+    };
+    expect(continueLocalSearch(contextWith(), learnt, 0, former)).toMatchObject({ step: 8, sweep: 10, moves: 0 });
   });
 });

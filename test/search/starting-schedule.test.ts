@@ -1,9 +1,9 @@
 /** The line search between the uniform rate and the learnt schedule, on losses that are known. */
 import { describe, expect, it } from 'vitest';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
-import { numbersOf, project } from '../../src/search/projection.ts';
+import { numbersOf, project, stretch } from '../../src/search/projection.ts';
 import type { Projection } from '../../src/search/projection.ts';
-import { startingSchedule } from '../../src/search/starting-schedule.ts';
+import { continuedSchedule, startingSchedule } from '../../src/search/starting-schedule.ts';
 import { deepCost, deepFixed, deepNetwork } from './deep-network.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
 
@@ -49,5 +49,46 @@ describe('startingSchedule', () => {
     const [early, late] = [fit([50, 50, 10, 9, 9, 1]), fit([50, 30, 28, 28, 6, 1])];
     const { kept } = await start(late, early);
     expect(meanLoss(kept)).toBeLessThan(Math.min(meanLoss(early), meanLoss(late)));
+  });
+});
+
+describe('stretch', () => {
+  it('brings a schedule to another budget in proportion to what each block removes', () => {
+    const former = stretch({ ...projection, target: 0.8 * deepCost.baseline }, numbersOf(projection, good));
+    const back = stretch(projection, numbersOf(projection, former));
+    const removed = (kept: KeptNumbers): number[] => numbersOf(projection, kept).merged.map((value) => 50 - value);
+    for (const [wanted, schedule] of [[0.8, former] as const, [0.6, back] as const]) {
+      const cost = deepCost.value(schedule);
+      expect(cost).toBeLessThanOrEqual(wanted * deepCost.baseline);
+      expect(cost).toBeGreaterThan(0.99 * wanted * deepCost.baseline);
+    }
+    const [all, half] = [removed(good), removed(former)];
+    const factor = half.reduce((a, b) => a + b) / all.reduce((a, b) => a + b);
+    half.forEach((value, index) => expect(Math.abs(value - factor * (all[index] ?? 0))).toBeLessThanOrEqual(2));
+    removed(back).forEach((value, index) => expect(Math.abs(value - (all[index] ?? 0))).toBeLessThanOrEqual(3));
+  });
+});
+
+describe('continuedSchedule', () => {
+  const former = stretch({ ...projection, target: 0.7 * deepCost.baseline }, numbersOf(projection, good));
+  const continued = async (learnt: KeptNumbers): Promise<{ kept: KeptNumbers; images: KnownImages }> => {
+    const images = new KnownImages();
+    const { kept, passes } = await continuedSchedule(projection, images, learnt, former, lookEvery);
+    expect(passes).toBeGreaterThanOrEqual(images.size + 5 * lookEvery);
+    expect(images.open).toBe(0);
+    return { kept, images };
+  };
+
+  it('is the best of the schedule before, brought down in two ways, and what lies between it and what was learnt', async () => {
+    for (const learnt of [good, bad]) {
+      const { kept, images } = await continued(learnt);
+      expect(images.compared).toHaveLength(6);
+      for (const compared of images.compared) {
+        expect(deepCost.value(compared)).toBeLessThanOrEqual(projection.target);
+        expect(meanLoss(kept)).toBeLessThanOrEqual(meanLoss(compared));
+      }
+      expect(images.compared).toContainEqual(stretch(projection, numbersOf(projection, former)));
+      expect(images.compared).toContainEqual(learnt);
+    }
   });
 });
