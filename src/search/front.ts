@@ -2,9 +2,9 @@
  * A whole front in one search: schedules at falling budgets, each warmed by the one before.
  *
  * First one learner follows the gradients while its budget walks down, a few steps at each. Then the budgets are refined from the dearest
- * to the cheapest: the schedule of the one before is brought down to the budget and races against what was learnt there
- * (`starting-schedule.ts`), and the local search goes on with the sizes and the order of moves that it had come to. The step graph, the
- * teacher's answers and the calibration images are loaded once.
+ * to the cheapest: the schedule of the one before is brought down to the budget and races against the uniform rate and what was learnt
+ * there (`starting-schedule.ts`), and the local search goes on in the order of moves. The step graph, the teacher's answers and the
+ * calibration images are loaded once.
  */
 import { DiffrateError } from '../errors.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
@@ -185,13 +185,13 @@ async function startOf(
 ): Promise<LocalSearchState> {
   const lookEvery = Math.ceil(images.size / context.recipe.looks);
   const own = learnt[found.length] as KeptNumbers;
+  const { network, fixed, cost, target } = context;
+  const uniform = new PositionLearner(network, fixed, cost, target, plan.learner).finish();
   const former = found.at(-1);
   if (former === undefined) {
-    const { network, fixed, cost, target } = context;
-    const uniform = new PositionLearner(network, fixed, cost, target, plan.learner).finish();
     const { kept, passes } = await startingSchedule(context, images, own, uniform, lookEvery);
     return startLocalSearch(context, kept, passes);
   }
-  const { kept, passes } = await continuedSchedule(context, images, own, former.kept, lookEvery);
+  const { kept, passes } = await continuedSchedule(context, images, former.kept, { learnt: own, uniform }, lookEvery);
   return continueLocalSearch(context, kept, passes, former.localSearch);
 }

@@ -68,8 +68,8 @@ export function startLocalSearch(context: LocalSearchContext, kept: KeptNumbers,
 }
 
 /**
- * The state to start from where a search under another budget came before: moves go on in the order and in the size that it had come to,
- * so that searches too short for a whole sweep try all of them in the end.
+ * The state to start from where a search under another budget came before: moves go on in the order that it had come to, so that searches
+ * too short for a whole sweep try all of them in the end. They are half as large as in a search that nothing comes before, or larger.
  */
 export function continueLocalSearch(
   context: LocalSearchContext,
@@ -80,7 +80,7 @@ export function continueLocalSearch(
   const start = startLocalSearch(context, kept, passes);
   // One that had no moves left begins anew, with large ones.
   if (moves >= movesOf(context, sweep).length) return { ...start, sweep: sweep + 1 };
-  return { ...start, step, sweep, moves, accepted };
+  return { ...start, step: Math.max(step, Math.ceil(start.step / 2)), sweep, moves, accepted };
 }
 
 /**

@@ -95,7 +95,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       averagedSteps: 30,
     },
     refinement: { passesPerImage: 24, leastPasses: 9600, firstStep: 8, looks: 8, fewAccepted: 0.1 },
-    front: { steps: 1, passes: 2.5, firstWeight: 2, warmProgress: 0.5 },
+    front: { steps: 1, passes: 2.3, firstWeight: 1.5, warmProgress: 0.5 },
     batchSize: 16,
     microBatchSize: 16,
     length: { steps: 150 },

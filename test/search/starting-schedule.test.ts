@@ -71,24 +71,43 @@ describe('stretch', () => {
 
 describe('continuedSchedule', () => {
   const former = stretch({ ...projection, target: 0.7 * deepCost.baseline }, numbersOf(projection, good));
-  const continued = async (learnt: KeptNumbers): Promise<{ kept: KeptNumbers; images: KnownImages }> => {
+  const brought = stretch(projection, numbersOf(projection, former));
+  const continued = async (learnt: KeptNumbers, uniform: KeptNumbers): Promise<Continued> => {
     const images = new KnownImages();
-    const { kept, passes } = await continuedSchedule(projection, images, learnt, former, lookEvery);
-    expect(passes).toBeGreaterThanOrEqual(images.size + 5 * lookEvery);
+    const ends = { learnt, uniform };
+    const { kept, passes } = await continuedSchedule(projection, images, former, ends, lookEvery);
+    expect(passes).toBe(images.ends.reduce((sum, parts) => sum + (parts.at(-1) ?? 0), 0));
     expect(images.open).toBe(0);
-    return { kept, images };
+    return { kept, compared: images.compared };
   };
 
-  it('is the best of the schedule before, brought down in two ways, and what lies between it and what was learnt', async () => {
-    for (const learnt of [good, bad]) {
-      const { kept, images } = await continued(learnt);
-      expect(images.compared).toHaveLength(6);
-      for (const compared of images.compared) {
-        expect(deepCost.value(compared)).toBeLessThanOrEqual(projection.target);
-        expect(meanLoss(kept)).toBeLessThanOrEqual(meanLoss(compared));
+  it('is the best of the schedule before, brought down in two ways, and the ways to the uniform rate and to what was learnt', async () => {
+    for (const [learnt, uniform] of [
+      [good, bad],
+      [bad, good],
+      [bad, bad],
+    ] as const) {
+      const { kept, compared } = await continued(learnt, uniform);
+      expect(compared).toHaveLength(8);
+      for (const one of compared) {
+        expect(deepCost.value(one)).toBeLessThanOrEqual(projection.target);
+        expect(meanLoss(kept)).toBeLessThanOrEqual(meanLoss(one));
       }
-      expect(images.compared).toContainEqual(stretch(projection, numbersOf(projection, former)));
-      expect(images.compared).toContainEqual(learnt);
+      expect(compared[0]).toEqual(project(projection, numbersOf(projection, former)));
+      expect(compared[1]).toEqual(brought);
+      expect(compared[4]).toEqual(uniform);
+      expect(compared[7]).toEqual(learnt);
     }
   });
+
+  it('stays with the schedule before where the ends are worse', async () => {
+    const { kept } = await continued(bad, bad);
+    expect(meanLoss(kept)).toBeLessThanOrEqual(meanLoss(brought));
+    expect(meanLoss(brought)).toBeLessThan(meanLoss(bad));
+  });
 });
+
+interface Continued {
+  readonly kept: KeptNumbers;
+  readonly compared: readonly KeptNumbers[];
+}
