@@ -2,6 +2,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { compressed } from './compressed.ts';
 import { fineTuning } from './fine-tuning.ts';
+import { front } from './front.ts';
 import { missingFiles } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 import { reductionShare } from './reduction-share.ts';
@@ -9,7 +10,15 @@ import { search } from './search.ts';
 import { searchStep } from './search-step.ts';
 import { trainingStep } from './training-step.ts';
 
-const measurements: readonly Measurement[] = [searchStep, trainingStep, compressed, reductionShare, search, fineTuning];
+const measurements: readonly Measurement[] = [
+  searchStep,
+  trainingStep,
+  compressed,
+  reductionShare,
+  search,
+  front,
+  fineTuning,
+];
 
 async function main(names: readonly string[]): Promise<number> {
   const unknown = names.filter((name) => !measurements.some((measurement) => measurement.name === name));

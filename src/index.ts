@@ -85,6 +85,8 @@ export type { RandAugment } from './data/rand-augment/rand-augment.ts';
 
 // Search
 export { searchSchedule } from './search/search.ts';
+export { searchFront } from './search/front.ts';
+export type { FrontOptions, FrontOutcome, FrontPoint, FrontProgress, FrontRange } from './search/front-options.ts';
 export type {
   PresetName,
   SearchedModel,
@@ -178,6 +180,8 @@ export type { Html } from './report/html.ts';
 export { exportModel } from './exporting/export-model.ts';
 export type { ExportedFile, ExportedModel, ExportOptions } from './exporting/export-model.ts';
 export type { FileContent, FileWriter } from './exporting/staged-folder.ts';
+export { frontIndex, writeFront } from './exporting/front-folder.ts';
+export type { FrontEntry, FrontIndex } from './exporting/front-folder.ts';
 export { exportDtypes } from './exporting/precision.ts';
 export type { ExportDtype } from './exporting/precision.ts';
 

@@ -72,6 +72,7 @@ export async function runSearch(settings: Omit<SearchOptions, 'signal' | 'onWarn
   });
 }
 
-function progressLine({ step, steps, loss, gflops, imagesPerSecond, secondsLeft }: SearchProgress): string {
+/** One line of progress. */
+export function progressLine({ step, steps, loss, gflops, imagesPerSecond, secondsLeft }: SearchProgress): string {
   return `step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${gflops.toFixed(3)} GFLOPs, ${imagesPerSecond.toFixed(1)} images/s, ${formatSeconds(secondsLeft)} left`;
 }

@@ -37,7 +37,7 @@ export class CalibrationSet {
 
   /** Loads centre crops of the folder, and the labels or the uncompressed network's answers. */
   static async load(
-    options: SearchOptions,
+    options: Pick<SearchOptions, 'model' | 'folder' | 'strict'>,
     kind: TargetKind,
     seed: number,
     session: SessionOptions,

@@ -36,6 +36,16 @@ export interface LocalSearchProgress {
   readonly loss: number;
 }
 
+/** What the search gives. */
+export interface LocalSearchResult {
+  /** The best schedule. */
+  readonly kept: KeptNumbers;
+  /** Its mean loss on the calibration images, in nats. */
+  readonly loss: number;
+  /** Where the search ended. */
+  readonly state: LocalSearchState;
+}
+
 /** What surrounds the search. */
 export interface LocalSearchContext extends Projection {
   readonly recipe: RefinementRecipe;
@@ -52,25 +62,41 @@ interface Move {
 
 /** The state to start from. */
 export function startLocalSearch(context: LocalSearchContext, kept: KeptNumbers, passes = 0): LocalSearchState {
-  const { merged, pruned } = numbersOf(context, kept);
+  const start = project(context, numbersOf(context, kept));
+  const { merged, pruned } = numbersOf(context, start);
   return { merged, pruned, step: context.recipe.firstStep, passes, sweep: 0, moves: 0, accepted: 0, tried: [] };
+}
+
+/**
+ * The state to start from where a search under another budget came before: moves go on in the order that it had come to, so that searches
+ * too short for a whole sweep try all of them in the end. They are half as large as in a search that nothing comes before, or larger.
+ */
+export function continueLocalSearch(
+  context: LocalSearchContext,
+  kept: KeptNumbers,
+  passes: number,
+  { step, sweep, moves, accepted }: LocalSearchState,
+): LocalSearchState {
+  const start = startLocalSearch(context, kept, passes);
+  // One that had no moves left begins anew, with large ones.
+  if (moves >= movesOf(context, sweep).length) return { ...start, sweep: sweep + 1 };
+  return { ...start, step: Math.max(step, Math.ceil(start.step / 2)), sweep, moves, accepted };
 }
 
 /**
  * Runs until the image passes are used up, or no move of a single token helps any more.
  * @param start where to begin, or where a stopped search continues.
  * @param onMove may stop the search by throwing.
- * @returns the best schedule.
  */
 export async function localSearch(
   context: LocalSearchContext,
   images: ComparedImages,
   start: LocalSearchState,
   onMove: (progress: LocalSearchProgress) => Promise<void>,
-): Promise<KeptNumbers> {
+): Promise<LocalSearchResult> {
   const { recipe } = context;
   const lookEvery = Math.ceil(images.size / recipe.looks);
-  let best = start.sweep === 0 && start.moves === 0 ? project(context, start) : keptOf(context, start);
+  let best = keptOf(context, start);
   // Moves start from the best schedule, which is also what a stopped search has to find again.
   let state: LocalSearchState = { ...start, ...numbersOf(context, best) };
   let losses = await lossesOf(images, best, lookEvery);
@@ -106,7 +132,7 @@ export async function localSearch(
     state = { ...state, tried: [...tried] };
     await onMove({ state, kept: best, loss: meanOf(losses) });
   }
-  return best;
+  return { kept: best, loss: meanOf(losses), state };
 }
 
 /** Each number up and down, in an order of its own for every sweep. */

@@ -12,8 +12,14 @@ import type { LearnerNetwork } from './learners/candidate-learner.ts';
 import type { Learner } from './learners/learner.ts';
 import { PositionLearner } from './learners/position-learner.ts';
 import { presets } from './presets.ts';
-import type { Preset } from './presets.ts';
+import type { Preset, RefinementRecipe } from './presets.ts';
 import type { SearchOptions, TargetKind } from './search-options.ts';
+
+/** Image passes of the local search: a search that was asked to be shorter is so in both phases. */
+export function passesOf({ preset, steps }: Plan, recipe: RefinementRecipe, images: number): number {
+  const ratio = 'steps' in preset.length ? steps / preset.length.steps : 1;
+  return Math.ceil(Math.max(images * recipe.passesPerImage, recipe.leastPasses) * ratio);
+}
 
 /** Everything that a search needs besides its options, settled. */
 export interface Plan {
@@ -93,8 +99,12 @@ function fixedNumbers(configuration: VisionTransformerConfiguration): KeptNumber
   return { pruneKept: all, mergeKept: all };
 }
 
-/** What makes two searches the same: network, images and every setting. */
-export function identityOf({ model, folder, targetGflops, preset }: SearchOptions, plan: Plan): string {
+/** What makes two searches the same: network, budget, images and every setting. */
+export function identityOf(
+  { model, folder, preset }: Pick<SearchOptions, 'model' | 'folder' | 'preset'>,
+  plan: Plan,
+  budget: string,
+): string {
   const files = createHash('sha256').update(JSON.stringify(folder.images)).digest('hex').slice(0, 12);
-  return `${model.name}, ${targetGflops} GFLOPs, preset ${preset}, targets ${plan.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, images ${files}`;
+  return `${model.name}, ${budget}, preset ${preset}, targets ${plan.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, images ${files}`;
 }

@@ -51,11 +51,25 @@ export interface RefinementRecipe {
   readonly fewAccepted: number;
 }
 
+/** A whole front of budgets, each warmed by the one before; lengths are in those of one search. */
+export interface FrontRecipe {
+  /** Gradient steps of all budgets together, over those of one search. */
+  readonly steps: number;
+  /** Image passes of all local searches together, over those of one search. */
+  readonly passes: number;
+  /** The first budget, which nothing warms, has as much of both as this many others. */
+  readonly firstWeight: number;
+  /** How much of the learner's course is over where a budget comes from another: the share of its cosine that is left out. */
+  readonly warmProgress: number;
+}
+
 /** A recipe. */
 export interface Preset {
   readonly learner: CandidateRecipe | PositionRecipe;
   /** What follows the gradients, if anything. */
   readonly refinement?: RefinementRecipe;
+  /** How a front is searched, where that can be. */
+  readonly front?: FrontRecipe;
   /** Images per optimizer step, and the most that go through the graph at once (their gradients are added up). */
   readonly batchSize: number;
   readonly microBatchSize: number;
@@ -81,6 +95,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       averagedSteps: 30,
     },
     refinement: { passesPerImage: 24, leastPasses: 9600, firstStep: 8, looks: 8, fewAccepted: 0.1 },
+    front: { steps: 1, passes: 2.3, firstWeight: 1.5, warmProgress: 0.5 },
     batchSize: 16,
     microBatchSize: 16,
     length: { steps: 150 },

@@ -52,6 +52,26 @@ export function project(context: Projection, numbers: Numbers, held?: number): K
   return kept;
 }
 
+/**
+ * A schedule of another budget made one of this: every block removes more, or less, in the same proportion, until the cost is the target.
+ * @param numbers of a schedule that removes something.
+ */
+export function stretch(context: Projection, { merged, pruned }: Numbers): KeptNumbers {
+  const { cost, target, network } = context;
+  const { tokens } = network;
+  const stretched = (factor: number): Numbers => ({
+    merged: merged.map((value) => tokens - factor * (tokens - value)),
+    pruned: pruned.map((value) => Math.round(factor * value)),
+  });
+  let [low, high] = [0, tokens];
+  for (let step = 0; step < bisections; step++) {
+    const middle = (low + high) / 2;
+    if (cost.value(keptOf(context, stretched(middle))) > target) low = middle;
+    else high = middle;
+  }
+  return project(context, stretched(high));
+}
+
 /** Makes numbers fit: integers, no block keeps more than it gets. */
 export function keptOf({ network, fixed }: Projection, { merged, pruned }: Numbers): KeptNumbers {
   const kept = { pruneKept: [...fixed.pruneKept], mergeKept: [...fixed.mergeKept] };

@@ -27,7 +27,11 @@ export class SearchRunner {
    * Loads the graphs.
    * @throws {DiffrateError} where labels are the targets and there are none, or some are out of range.
    */
-  static async load(options: SearchOptions, plan: Plan, session: SessionOptions): Promise<SearchRunner> {
+  static async load(
+    options: Pick<SearchOptions, 'model' | 'folder'>,
+    plan: Plan,
+    session: SessionOptions,
+  ): Promise<SearchRunner> {
     const { model } = options;
     if (plan.targets === 'labels') {
       if (!options.folder.labelled)

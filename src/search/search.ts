@@ -4,27 +4,23 @@
  * local search on the compressed network itself follows.
  */
 import { DiffrateError } from '../errors.ts';
-import { createImageLoader } from '../data/batches.ts';
-import type { SkippedImage } from '../data/batches.ts';
-import { tokenCount } from '../models/configuration.ts';
-import { effectiveSchedule } from '../reduction/schedule.ts';
-import type { KeptNumbers, Schedule } from '../reduction/schedule.ts';
+import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { CalibrationSet } from './calibration-set.ts';
+import { removeCheckpoint, writeCheckpoint } from './checkpoint-file.ts';
+import { followGradients } from './gradient-phase.ts';
+import type { ImageSupply } from './gradient-phase.ts';
 import type { Learner } from './learners/learner.ts';
 import { localSearch, startLocalSearch } from './local-search.ts';
 import type { LocalSearchContext, LocalSearchState } from './local-search.ts';
-import { identityOf, learnerOf, planOf } from './plan.ts';
+import { identityOf, learnerOf, passesOf, planOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 import type { RefinementRecipe } from './presets.ts';
-import { readCheckpointFile, removeCheckpoint, writeCheckpoint } from './search-checkpoint.ts';
+import { readSearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
+import { scheduleOf } from './searched-schedule.ts';
 import { startingSchedule } from './starting-schedule.ts';
-import { SearchRunner } from './search-runner.ts';
-
-/** Weight of a step in the running mean of the loss. */
-const lossWeight = 0.05;
 
 /** A checkpoint is written at most this often, in ms: a step is cheap to repeat. */
 const checkpointInterval = 5000;
@@ -53,17 +49,17 @@ export async function searchSchedule(
 ): Promise<SearchOutcome> {
   const plan = planOf(options);
   const learner = learnerOf(plan, options.targetGflops);
-  const identity = identityOf(options, plan);
+  const identity = identityOf(options, plan, `${options.targetGflops} GFLOPs`);
   const { checkpoint, device, threads } = options;
   const resumed =
-    options.resume && checkpoint !== undefined ? await readCheckpointFile(checkpoint, identity) : undefined;
+    options.resume && checkpoint !== undefined ? await readSearchCheckpoint(checkpoint, identity) : undefined;
   if (resumed !== undefined) learner.restore(resumed.learner);
   const history = [...(resumed?.history ?? [])];
   let saved = performance.now();
   const settle: Course['settle'] = async (state, doing) => {
     const stopped = options.signal?.aborted === true;
     if (checkpoint !== undefined && (stopped || performance.now() - saved > checkpointInterval)) {
-      await writeCheckpoint(checkpoint, { identity, learner: learner.save(), history, ...state });
+      await writeCheckpoint<SearchCheckpoint>(checkpoint, { identity, learner: learner.save(), history, ...state });
       saved = performance.now();
     }
     if (stopped) throw new DiffrateError(`The search was stopped ${doing}; continue it with --resume.`);
@@ -71,14 +67,14 @@ export async function searchSchedule(
   const session = { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) };
   const course: Course = { options, plan, session, learner, history, resumed, onProgress, settle };
   const start = performance.now();
-  const { waitingMilliseconds, skipped } = await followGradients(course);
+  const { waitingMilliseconds, skipped } = await learnNumbers(course);
   const learnt = learner.finish();
   const { refinement } = plan.preset;
   const kept = refinement === undefined ? learnt : await refine(course, learnt, refinement);
   const seconds = (performance.now() - start) / 1000;
   if (checkpoint !== undefined) await removeCheckpoint(checkpoint);
   return {
-    schedule: scheduleOf(options, plan, kept),
+    schedule: scheduleOf(options, plan, options.targetGflops, kept, `${plan.steps} steps`),
     history,
     steps: plan.steps,
     seconds,
@@ -89,55 +85,24 @@ export async function searchSchedule(
 }
 
 /** The first phase: kept numbers follow the gradients of the step graph. */
-async function followGradients(
-  course: Course,
-): Promise<{ waitingMilliseconds: number; skipped: readonly SkippedImage[] }> {
+async function learnNumbers(course: Course): Promise<ImageSupply> {
   const { options, plan, session, learner, history, resumed, onProgress, settle } = course;
-  const { folder, model, strict, onWarning } = options;
+  const { steps } = plan;
   const first = resumed?.step ?? 0;
-  if (first >= plan.steps) return { waitingMilliseconds: 0, skipped: [] };
-  const runner = await SearchRunner.load(options, plan, session);
-  const loader = createImageLoader({
-    folder,
-    preprocessing: model.configuration.preprocessing,
-    batchSize: plan.microBatchSize,
-    order: 'shuffled',
-    seed: plan.seed,
-    startStep: first * plan.microBatches,
-    augmentation: plan.preset.augmentation,
-    ...(strict === undefined ? {} : { strict }),
-    ...(onWarning === undefined ? {} : { onWarning }),
-  });
-  try {
-    const batches = loader[Symbol.asyncIterator]();
-    const start = performance.now();
-    let loss = resumed?.loss ?? 0;
-    for (let step = first; step < plan.steps; step++) {
-      const result = await runner.run(batches, learner.kept());
-      requireFinite(result.loss, step, options.checkpoint);
-      loss = step === 0 ? result.loss : loss + lossWeight * (result.loss - loss);
-      const gflops = plan.cost.value(learner.kept());
-      history.push({ phase: 'gradients', step, loss, gflops });
-      learner.update(result, (step + 1) / plan.steps, Math.floor((step * plan.batchSize) / folder.images.length));
-      const done = step + 1;
-      const perStep = (performance.now() - start) / (done - first);
-      const secondsLeft = ((plan.steps - done) * perStep) / 1000;
-      onProgress({
-        phase: 'gradients',
-        step: done,
-        steps: plan.steps,
-        loss,
-        gflops,
-        imagesPerSecond: (1000 * plan.batchSize) / perStep,
-        secondsLeft,
-      });
-      await settle({ step: done, loss }, `after step ${done} of ${plan.steps}`);
-    }
-    return { waitingMilliseconds: loader.waitingMilliseconds, skipped: loader.skipped };
-  } finally {
-    await loader.close();
-    await runner.dispose();
-  }
+  return followGradients(
+    { options, plan, session, first, loss: resumed?.loss ?? 0, steps },
+    {
+      kept: () => learner.kept(),
+      learn: async ({ step, result, loss, imagesPerSecond, secondsLeft }) => {
+        const gflops = plan.cost.value(learner.kept());
+        history.push({ phase: 'gradients', step, loss, gflops });
+        const done = step + 1;
+        learner.update(result, done / steps, Math.floor((step * plan.batchSize) / options.folder.images.length));
+        onProgress({ phase: 'gradients', step: done, steps, loss, gflops, imagesPerSecond, secondsLeft });
+        await settle({ step: done, loss }, `after step ${done} of ${steps}`);
+      },
+    },
+  );
 }
 
 /** The second phase: single numbers are moved and compared on the compressed network. */
@@ -145,12 +110,11 @@ async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRec
   const { options, plan, session, history, resumed, onProgress, settle } = course;
   const images = await CalibrationSet.load(options, plan.targets, plan.seed, session);
   const { network, fixed, cost, seed } = plan;
-  // A search that was asked to be shorter is so in both phases.
-  const passes = Math.ceil(Math.max(images.size * recipe.passesPerImage, recipe.leastPasses) * lengthRatio(plan));
+  const passes = passesOf(plan, recipe, images.size);
   const context = { network, fixed, cost, target: options.targetGflops, recipe, seed, passes };
   const begin = resumed?.localSearch ?? (await startOf(context, images, learnt, learnerOf(plan, options.targetGflops)));
   const start = performance.now();
-  return localSearch(context, images, begin, async ({ state, kept, loss }) => {
+  const refined = await localSearch(context, images, begin, async ({ state, kept, loss }) => {
     const gflops = cost.value(kept);
     history.push({ phase: 'local search', step: state.passes, loss, gflops });
     const imagesPerSecond = ((state.passes - begin.passes) * 1000) / (performance.now() - start);
@@ -166,6 +130,7 @@ async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRec
     });
     await settle({ step: plan.steps, loss, localSearch: state }, 'in its local search');
   });
+  return refined.kept;
 }
 
 /** @param fresh a learner that has learnt nothing: its schedule is the uniform rate. */
@@ -178,31 +143,4 @@ async function startOf(
   const lookEvery = Math.ceil(images.size / context.recipe.looks);
   const { kept, passes } = await startingSchedule(context, images, learnt, fresh.finish(), lookEvery);
   return startLocalSearch(context, kept, passes);
-}
-
-/** Steps asked for over the preset's. */
-function lengthRatio({ preset, steps }: Plan): number {
-  return 'steps' in preset.length ? steps / preset.length.steps : 1;
-}
-
-function scheduleOf(options: SearchOptions, plan: Plan, kept: KeptNumbers): Schedule {
-  const { model, targetGflops } = options;
-  const schedule: Schedule = {
-    model: model.name,
-    inputSize: model.configuration.inputSize,
-    pruneKept: kept.pruneKept,
-    mergeKept: kept.mergeKept,
-    gflops: Number(plan.cost.value(kept).toPrecision(6)),
-    target: targetGflops,
-    createdBy: `diffrate search, preset ${options.preset}, ${plan.steps} steps of ${plan.batchSize} images, seed ${plan.seed}`,
-  };
-  return effectiveSchedule(schedule, tokenCount(model.configuration));
-}
-
-function requireFinite(loss: number, step: number, checkpoint: string | undefined): void {
-  if (Number.isFinite(loss)) return;
-  const kept = checkpoint === undefined ? '' : ` The last good state is in '${checkpoint}'.`;
-  throw new DiffrateError(
-    `The loss of step ${step} is not a number; check that the weights belong to the model and hold no infinities.${kept}`,
-  );
 }

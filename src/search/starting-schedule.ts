@@ -2,14 +2,18 @@
  * Where the local search starts: a line search from the learnt schedule back to the uniform rate that learning began with. Gradients of the
  * masked network lead astray where images are few; what compressed networks answer decides how far to follow them.
  */
+import { DiffrateError } from '../errors.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import { numbersOf, project } from './projection.ts';
+import { numbersOf, project, stretch } from './projection.ts';
 import type { Projection } from './projection.ts';
 import { lossesOf, raceAgainst } from './race.ts';
 import type { ComparedImages } from './race.ts';
 
 /** Parts of the way from the uniform rate to the learnt schedule that race against it. */
 const shares = [0.75, 0.5, 0.25, 0];
+
+/** Parts of the ways that a schedule of another budget is followed. */
+const thirds = [1 / 3, 2 / 3, 1];
 
 /**
  * The best schedule on the line.
@@ -23,20 +27,78 @@ export async function startingSchedule(
   uniform: KeptNumbers,
   lookEvery: number,
 ): Promise<{ kept: KeptNumbers; passes: number }> {
-  const [from, to] = [numbersOf(projection, uniform), numbersOf(projection, learnt)];
+  const race = new Race(images, lookEvery);
+  await race.enter(project(projection, numbersOf(projection, learnt)));
+  for (const challenger of lineBetween(projection, uniform, learnt, shares)) await race.enter(challenger);
+  return { kept: race.best, passes: race.passes };
+}
+
+/**
+ * Where the local search of a front's budget starts: from the schedule of the budget before, brought down to this one in two ways, by as
+ * many tokens in every block and in proportion to what each removes. What is right where little is removed is too lopsided where much is:
+ * so the better one is followed towards the uniform rate, and the best of these towards what gradients have learnt here.
+ */
+export async function continuedSchedule(
+  projection: Projection,
+  images: ComparedImages,
+  former: KeptNumbers,
+  { learnt, uniform }: { readonly learnt: KeptNumbers; readonly uniform: KeptNumbers },
+  lookEvery: number,
+): Promise<{ kept: KeptNumbers; passes: number }> {
+  const numbers = numbersOf(projection, former);
+  const race = new Race(images, lookEvery);
+  await race.enter(project(projection, numbers));
+  await race.enter(stretch(projection, numbers));
+  for (const end of [uniform, learnt])
+    for (const challenger of lineBetween(projection, race.best, end, thirds)) await race.enter(challenger);
+  return { kept: race.best, passes: race.passes };
+}
+
+/** Schedules at the target on the way from one to another. */
+function lineBetween(
+  projection: Projection,
+  start: KeptNumbers,
+  end: KeptNumbers,
+  parts: readonly number[],
+): KeptNumbers[] {
+  const [from, to] = [numbersOf(projection, start), numbersOf(projection, end)];
   const between = (a: readonly number[], b: readonly number[], share: number): number[] =>
     a.map((value, index) => value + share * ((b[index] ?? value) - value));
-  let best = project(projection, to);
-  let losses = await lossesOf(images, best, lookEvery);
-  let passes = images.size;
-  for (const share of shares) {
-    const challenger = project(projection, {
+  return parts.map((share) =>
+    project(projection, {
       merged: between(from.merged, to.merged, share),
       pruned: between(from.pruned, to.pruned, share).map(Math.round),
-    });
-    const race = await raceAgainst(images, challenger, losses, lookEvery);
-    passes += race.done;
-    if (race.won) [best, losses] = [challenger, race.losses];
+    }),
+  );
+}
+
+/** One schedule after the other races against the best so far. */
+class Race {
+  /** Image passes that it took. */
+  passes = 0;
+  readonly #images: ComparedImages;
+  readonly #lookEvery: number;
+  #best: { readonly kept: KeptNumbers; readonly losses: Float64Array } | undefined;
+
+  constructor(images: ComparedImages, lookEvery: number) {
+    this.#images = images;
+    this.#lookEvery = lookEvery;
   }
-  return { kept: best, passes };
+
+  /** The best of those that have entered. */
+  get best(): KeptNumbers {
+    if (this.#best === undefined) throw new DiffrateError('No schedule has entered the race.');
+    return this.#best.kept;
+  }
+
+  async enter(kept: KeptNumbers): Promise<void> {
+    if (this.#best === undefined) {
+      this.#best = { kept, losses: await lossesOf(this.#images, kept, this.#lookEvery) };
+      this.passes += this.#images.size;
+      return;
+    }
+    const { won, done, losses } = await raceAgainst(this.#images, kept, this.#best.losses, this.#lookEvery);
+    this.passes += done;
+    if (won) this.#best = { kept, losses };
+  }
 }

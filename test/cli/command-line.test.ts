@@ -53,6 +53,9 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
+/** A search for a front, but for the range. */
+const front = ['search', 'small', '--data', 'images', '--out', 'new-front', '--front'];
+
 describe('diffrate', () => {
   it('prints help and its version', async () => {
     const [help, version] = [await run('--help'), await run('--version')];
@@ -92,6 +95,14 @@ describe('diffrate', () => {
       /--preset must be/,
     ],
     [['search', 'small', '--data', 'images', '--ratio', '0.5'], /needs --out/],
+    [[...front, '0.9:0.5'], /--front must be the first ratio, .* \(0\.9:0\.5:8\), not "0\.9:0\.5"/],
+    [[...front, '0.9:half:8'], /--front must be the first ratio, .*"0\.9:half:8"/],
+    [[...front, '0.5:0.9:8'], /walks down: .*not 0\.5 before 0\.9/],
+    [[...front, '90:50:8'], /must be below 1 and above 0, not 90 and 50/],
+    [[...front, '0.9:0.5:1'], /from 2, not 1/],
+    [[...front, '0.9:0.5:8', '--ratio', '0.7'], /--front and --ratio exclude each other/],
+    [[...front, '0.9:0.5:8', '--gflops', '0.7'], /--front and --gflops exclude each other/],
+    [[...front, '0.9:0.5:8', '--preset', 'paper'], /search a front with the preset small-data/],
     [['compress', 'small', '--data', 'images', '--ratio', '65'], /--ratio must be below 1/],
     [['compress', 'small', '--out', 'x'], /Without images .* give --data/],
   ])('answers %j with one sentence and exit code 2', async (args, sentence) => {
@@ -118,6 +129,8 @@ describe('diffrate', () => {
       /model\.safetensors/,
     ],
     [['search', 'small', '--data', 'images', '--gflops', '500', '--out', 's.json'], /out of reach/],
+    [[...front, '0.9:0.01:8'], /budget 0\.391 .*out of reach for small; choose ratios from 0\.497 to below 1\.000/],
+    [[...front.slice(0, -2), 'schedule.json', '--front', '0.9:0.5:8'], /schedule\.json is a file/],
     [
       ['search', 'small', '--data', 'images', '--ratio', '0.7', '--out', 'schedule.json/below/s.json'],
       /cannot be written/,
@@ -286,6 +299,87 @@ describe('diffrate search', () => {
       expect((await run(...search('stopped/b.json', ...steps))).code).toBe(0);
       expect(scheduleIn('stopped/a.json')).toEqual(scheduleIn('stopped/b.json'));
       expect(readdirSync(join(directory, 'stopped')).sort()).toEqual(['a.json', 'b.json']);
+    },
+  );
+});
+
+describe('diffrate search --front', () => {
+  const search = (out: string, ...more: string[]): string[] => [
+    'search',
+    'small',
+    '--data',
+    'images',
+    '--batch',
+    '4',
+    '--out',
+    out,
+    ...more,
+  ];
+  const read = (file: string): string => readFileSync(join(directory, file), 'utf8');
+  const names = ['front.csv', 'front.json', 'schedule-0.600.json', 'schedule-0.750.json', 'schedule-0.900.json'];
+
+  it('writes a schedule for each budget that other commands take, and an index', async () => {
+    const report = jsonOf(await run(...search('fronts/a/', '--front', '0.9:0.6:3', '--json', '--steps', '9')));
+    expect(readdirSync(join(directory, 'fronts'))).toEqual(['a']);
+    expect(readdirSync(join(directory, 'fronts/a')).sort()).toEqual(names);
+    const index = JSON.parse(read('fronts/a/front.json')) as Record<string, unknown>;
+    expect(report).toMatchObject({ ...index, out: 'fronts/a/', model: 'small', steps: 9, skipped: [] });
+    const points = index['points'] as {
+      ratio: number;
+      gflops: number;
+      target: number;
+      loss: number;
+      schedule: string;
+    }[];
+    expect(points.map(({ ratio }) => ratio)).toEqual([0.9, 0.75, 0.6]);
+    expect(read('fronts/a/front.csv').split('\r\n')).toEqual([
+      'ratio,target,gflops,loss,schedule',
+      ...points.map(({ ratio, target, gflops, loss, schedule: file }) =>
+        [ratio, target, gflops, loss, file].map(String).join(','),
+      ),
+      '',
+    ]);
+    for (const { gflops, target, schedule: file } of points) {
+      expect(gflops).toBeLessThanOrEqual(target);
+      const found = JSON.parse(read(`fronts/a/${file}`)) as Schedule;
+      expect(found).toMatchObject({ gflops, target });
+      const args = ['small', '--data', 'images', '--schedule', `fronts/a/${file}`, '--json'];
+      const evaluated = jsonOf(await run('eval', ...args));
+      expect(evaluated['gflops']).toBeCloseTo(gflops, 6);
+      const out = `fronts-exported/${file}`;
+      expect((await run('export', 'small', '--schedule', `fronts/a/${file}`, '--out', out)).code).toBe(0);
+    }
+  }, 120_000);
+
+  it('prints a table, and replaces the schedules of an earlier front but nothing else', async () => {
+    mkdirSync(join(directory, 'fronts/b'), { recursive: true });
+    writeFileSync(join(directory, 'fronts/b/schedule-0.123.json'), 'mine');
+    expect((await run(...search('fronts/b', '--front', '0.9:0.8:2', '--steps', '9'))).code).toBe(0);
+    const { code, stdout } = await run(...search('fronts/b', '--front', '0.9:0.6:3', '--steps', '9'));
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ratio +GFLOPs +loss +schedule\n0\.900 .*\n0\.750 .*\n0\.600 .*schedule-0\.600\.json\n/);
+    expect(stdout).toMatch(/fronts\/b: 3 schedules, searched in .* \(9 steps, \d+ image passes\)\n$/);
+    expect(readdirSync(join(directory, 'fronts/b')).sort()).toEqual([...names, 'schedule-0.123.json'].sort());
+    expect(read('fronts/b/schedule-0.123.json')).toBe('mine');
+  }, 120_000);
+
+  it(
+    'ends after the running step when interrupted, and goes on to the same schedules',
+    { timeout: 120_000 },
+    async () => {
+      const steps = ['--front', '0.9:0.6:3', '--steps', '300'];
+      const { child, done } = startProgram(search('fronts/c', ...steps), directory);
+      await new Promise<void>((begun) =>
+        child.stderr?.on('data', (text: string) => /step \d+ of/.test(text) && begun()),
+      );
+      child.kill('SIGINT');
+      expectFailure(await done, 1, /stopped after step \d+ of 300; continue it with --resume/);
+      expect(existsSync(join(directory, 'fronts/c'))).toBe(false);
+      expect(existsSync(join(directory, 'fronts/c.checkpoint'))).toBe(true);
+      expect((await run(...search('fronts/c', ...steps, '--resume'))).code).toBe(0);
+      expect((await run(...search('fronts/d', ...steps))).code).toBe(0);
+      for (const name of names) expect(read(`fronts/c/${name}`)).toBe(read(`fronts/d/${name}`));
+      expect(existsSync(join(directory, 'fronts/c.checkpoint'))).toBe(false);
     },
   );
 });

@@ -2,7 +2,7 @@
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
-import { localSearch, startLocalSearch } from '../../src/search/local-search.ts';
+import { continueLocalSearch, localSearch, startLocalSearch } from '../../src/search/local-search.ts';
 import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from '../../src/search/local-search.ts';
 import { deepCost, deepFixed, deepNetwork, deepTokens } from './deep-network.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
@@ -32,7 +32,7 @@ interface Course {
 async function searched(context: LocalSearchContext, start?: LocalSearchState, stopAfter = Infinity): Promise<Course> {
   const images = new KnownImages();
   const progress: LocalSearchProgress[] = [];
-  const kept = await localSearch(context, images, start ?? startLocalSearch(context, learnt), (now) => {
+  const { kept } = await localSearch(context, images, start ?? startLocalSearch(context, learnt), (now) => {
     progress.push(now);
     return progress.length === stopAfter ? Promise.reject(new RangeError('stopped')) : Promise.resolve();
   });
@@ -145,5 +145,33 @@ describe('localSearch', () => {
   it('ends at once where no block is searched', async () => {
     const { kept } = await searched(contextWith({ network: { ...network, searched: [] } }));
     expect(kept).toEqual(deepFixed());
+  });
+});
+
+describe('continueLocalSearch', () => {
+  it('goes on in the order of moves that another budget’s search had come to, with half of the first size at least', async () => {
+    const context = contextWith({ passes: 600 });
+    const { progress } = await searched(context);
+    const former = { ...(progress.at(-1)?.state as LocalSearchState), step: 2 };
+    const next = contextWith({ target: 0.5 * deepCost.baseline });
+    const { step, sweep, moves, accepted, ...start } = continueLocalSearch(next, learnt, 7, former);
+    expect({ step, sweep, moves, accepted }).toEqual({
+      step: Math.max(4, former.step),
+      sweep: former.sweep,
+      moves: former.moves,
+      accepted: former.accepted,
+    });
+    const { merged, pruned, passes, tried } = startLocalSearch(next, learnt, 7);
+    expect(start).toEqual({ merged, pruned, passes, tried });
+  });
+
+  it('begins anew where no move was left', () => {
+    const former = {
+      ...startLocalSearch(contextWith(), learnt),
+      step: 1,
+      sweep: 9,
+      moves: 4 * network.searched.length,
+    };
+    expect(continueLocalSearch(contextWith(), learnt, 0, former)).toMatchObject({ step: 8, sweep: 10, moves: 0 });
   });
 });

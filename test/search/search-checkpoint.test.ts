@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
-import { readCheckpointFile, removeCheckpoint, writeCheckpoint } from '../../src/search/search-checkpoint.ts';
+import { removeCheckpoint, writeCheckpoint } from '../../src/search/checkpoint-file.ts';
+import { readSearchCheckpoint } from '../../src/search/search-checkpoint.ts';
 import type { SearchCheckpoint } from '../../src/search/search-checkpoint.ts';
 
 const checkpoint: SearchCheckpoint = {
@@ -35,18 +36,18 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 describe('checkpoints', () => {
   it('come back as they were, and leave nothing beside them', async () => {
-    await writeCheckpoint(path(), { ...checkpoint, step: 3 });
+    await writeCheckpoint<SearchCheckpoint>(path(), { ...checkpoint, step: 3 });
     await writeCheckpoint(path(), checkpoint);
-    expect(await readCheckpointFile(path(), checkpoint.identity)).toEqual(checkpoint);
+    expect(await readSearchCheckpoint(path(), checkpoint.identity)).toEqual(checkpoint);
     expect(readdirSync(root)).toEqual(['search.checkpoint']);
     await removeCheckpoint(path());
-    expect(await readCheckpointFile(path(), checkpoint.identity)).toBeUndefined();
+    expect(await readSearchCheckpoint(path(), checkpoint.identity)).toBeUndefined();
     await removeCheckpoint(path());
   });
 
   it('of another search are refused, with both ways out', async () => {
     await writeCheckpoint(path(), checkpoint);
-    const refused = readCheckpointFile(path(), 'something else');
+    const refused = readSearchCheckpoint(path(), 'something else');
     await expect(refused).rejects.toThrow(DiffrateError);
     await expect(refused).rejects.toThrow(/belongs to another search \(small, 0\.001 GFLOPs\).*without --resume/);
   });
@@ -62,7 +63,7 @@ describe('checkpoints', () => {
     ['half a local search', JSON.stringify({ ...checkpoint, localSearch: { merged: [1] } })],
   ])('with %s in it are called damaged', async (_, text) => {
     writeFileSync(path(), text);
-    const refused = readCheckpointFile(path(), checkpoint.identity);
+    const refused = readSearchCheckpoint(path(), checkpoint.identity);
     await expect(refused).rejects.toThrow(DiffrateError);
     await expect(refused).rejects.toThrow(/search\.checkpoint' is damaged; start again without --resume/);
   });
@@ -76,6 +77,6 @@ describe('checkpoints', () => {
     mkdirSync(join(root, 'folder'));
     await expect(writeCheckpoint(join(root, 'folder'), checkpoint)).rejects.toThrow(/cannot be written/);
     expect(readdirSync(root).filter((name) => name.endsWith('.tmp'))).toEqual([]);
-    await expect(readCheckpointFile(root, checkpoint.identity)).rejects.toThrow(/cannot be read/);
+    await expect(readSearchCheckpoint(root, checkpoint.identity)).rejects.toThrow(/cannot be read/);
   });
 });

@@ -1,9 +1,9 @@
 /** The line search between the uniform rate and the learnt schedule, on losses that are known. */
 import { describe, expect, it } from 'vitest';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
-import { numbersOf, project } from '../../src/search/projection.ts';
+import { numbersOf, project, stretch } from '../../src/search/projection.ts';
 import type { Projection } from '../../src/search/projection.ts';
-import { startingSchedule } from '../../src/search/starting-schedule.ts';
+import { continuedSchedule, startingSchedule } from '../../src/search/starting-schedule.ts';
 import { deepCost, deepFixed, deepNetwork } from './deep-network.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
 
@@ -51,3 +51,63 @@ describe('startingSchedule', () => {
     expect(meanLoss(kept)).toBeLessThan(Math.min(meanLoss(early), meanLoss(late)));
   });
 });
+
+describe('stretch', () => {
+  it('brings a schedule to another budget in proportion to what each block removes', () => {
+    const former = stretch({ ...projection, target: 0.8 * deepCost.baseline }, numbersOf(projection, good));
+    const back = stretch(projection, numbersOf(projection, former));
+    const removed = (kept: KeptNumbers): number[] => numbersOf(projection, kept).merged.map((value) => 50 - value);
+    for (const [wanted, schedule] of [[0.8, former] as const, [0.6, back] as const]) {
+      const cost = deepCost.value(schedule);
+      expect(cost).toBeLessThanOrEqual(wanted * deepCost.baseline);
+      expect(cost).toBeGreaterThan(0.99 * wanted * deepCost.baseline);
+    }
+    const [all, half] = [removed(good), removed(former)];
+    const factor = half.reduce((a, b) => a + b) / all.reduce((a, b) => a + b);
+    half.forEach((value, index) => expect(Math.abs(value - factor * (all[index] ?? 0))).toBeLessThanOrEqual(2));
+    removed(back).forEach((value, index) => expect(Math.abs(value - (all[index] ?? 0))).toBeLessThanOrEqual(3));
+  });
+});
+
+describe('continuedSchedule', () => {
+  const former = stretch({ ...projection, target: 0.7 * deepCost.baseline }, numbersOf(projection, good));
+  const brought = stretch(projection, numbersOf(projection, former));
+  const continued = async (learnt: KeptNumbers, uniform: KeptNumbers): Promise<Continued> => {
+    const images = new KnownImages();
+    const ends = { learnt, uniform };
+    const { kept, passes } = await continuedSchedule(projection, images, former, ends, lookEvery);
+    expect(passes).toBe(images.ends.reduce((sum, parts) => sum + (parts.at(-1) ?? 0), 0));
+    expect(images.open).toBe(0);
+    return { kept, compared: images.compared };
+  };
+
+  it('is the best of the schedule before, brought down in two ways, and the ways to the uniform rate and to what was learnt', async () => {
+    for (const [learnt, uniform] of [
+      [good, bad],
+      [bad, good],
+      [bad, bad],
+    ] as const) {
+      const { kept, compared } = await continued(learnt, uniform);
+      expect(compared).toHaveLength(8);
+      for (const one of compared) {
+        expect(deepCost.value(one)).toBeLessThanOrEqual(projection.target);
+        expect(meanLoss(kept)).toBeLessThanOrEqual(meanLoss(one));
+      }
+      expect(compared[0]).toEqual(project(projection, numbersOf(projection, former)));
+      expect(compared[1]).toEqual(brought);
+      expect(compared[4]).toEqual(uniform);
+      expect(compared[7]).toEqual(learnt);
+    }
+  });
+
+  it('stays with the schedule before where the ends are worse', async () => {
+    const { kept } = await continued(bad, bad);
+    expect(meanLoss(kept)).toBeLessThanOrEqual(meanLoss(brought));
+    expect(meanLoss(brought)).toBeLessThan(meanLoss(bad));
+  });
+});
+
+interface Continued {
+  readonly kept: KeptNumbers;
+  readonly compared: readonly KeptNumbers[];
+}

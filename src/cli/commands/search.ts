@@ -1,7 +1,11 @@
-/** `diffrate search`: learns a schedule for a network under a cost target and writes it to a file. */
+/** `diffrate search`: learns a schedule for a network under a cost target and writes it to a file, or a front of them to a folder. */
 import { defineCommand } from 'citty';
+import { frontFolder, frontIndex, writeFront } from '../../exporting/front-folder.ts';
 import { writeScheduleFile } from '../../exporting/schedule-file.ts';
+import { checkTarget } from '../../exporting/staged-folder.ts';
+import type { SearchOptions } from '../../search/search-options.ts';
 import { resolveFolder } from '../folder-option.ts';
+import { frontOption, frontTable, parseFront, runFront } from '../front-options.ts';
 import { resolveModel } from '../model-option.ts';
 import { options } from '../options.ts';
 import { formatSeconds, printResult } from '../output.ts';
@@ -18,7 +22,13 @@ export const searchCommand = defineCommand({
     model: options.model,
     data: options.data,
     ...targetOptions,
-    out: { type: 'string', valueHint: 'schedule.json', description: 'file to write the schedule to', required: true },
+    ...frontOption,
+    out: {
+      type: 'string',
+      valueHint: 'schedule.json|DIR',
+      description: 'file to write the schedule to; with --front the folder for its schedules',
+      required: true,
+    },
     weights: options.weights,
     ...searchOptions,
     limit: options.limit,
@@ -26,24 +36,40 @@ export const searchCommand = defineCommand({
     json: options.json,
   },
   run: async ({ args }) => {
-    const target = parseTarget(args);
+    const { ratio, gflops, latency, out, json, strict } = args;
+    const front = parseFront(args.front, { ratio, gflops, latency });
+    const target = front === undefined ? parseTarget({ ratio, gflops, latency }) : undefined;
     const settings = parseSearchOptions(args);
-    await prepareOutputFile(args.out);
+    if (front === undefined || !(await checkTarget(out, frontFolder))) await prepareOutputFile(out);
     const folder = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
-    const { schedule, steps, seconds, waitingShare, peakMemoryBytes, skipped } = await runSearch({
+    const common: Omit<SearchOptions, 'targetGflops'> = {
       ...settings,
       model,
       folder,
-      targetGflops: targetGflops(target, model.configuration),
-      checkpoint: `${args.out}.checkpoint`,
-      strict: args.strict,
-    });
-    await writeScheduleFile(args.out, schedule);
-    printResult(
-      args.json,
-      { ...schedule, out: args.out, steps, seconds, waitingShare, peakMemoryBytes, skipped },
-      () => `${args.out}: ${schedule.gflops} GFLOPs, searched in ${formatSeconds(seconds)} (${steps} steps)`,
-    );
+      checkpoint: `${out.replace(/[/\\]+$/, '')}.checkpoint`,
+      strict,
+    };
+    if (front !== undefined) {
+      const found = await runFront({ ...common, front });
+      await writeFront(out, found);
+      const { points, ...rest } = found;
+      printResult(
+        json,
+        { ...frontIndex({ points, ...rest }), out, ...rest },
+        () =>
+          `${frontTable(found)}\n\n${out}: ${points.length} schedules, searched in ${formatSeconds(found.seconds)} (${found.steps} steps, ${found.passes} image passes)`,
+      );
+    }
+    if (target !== undefined) {
+      const found = await runSearch({ ...common, targetGflops: targetGflops(target, model.configuration) });
+      await writeScheduleFile(out, found.schedule);
+      const { schedule, steps, seconds, waitingShare, peakMemoryBytes, skipped } = found;
+      printResult(
+        json,
+        { ...schedule, out, steps, seconds, waitingShare, peakMemoryBytes, skipped },
+        () => `${out}: ${schedule.gflops} GFLOPs, searched in ${formatSeconds(seconds)} (${steps} steps)`,
+      );
+    }
   },
 });

@@ -1,0 +1,74 @@
+/** Checkpoints of searches on disk: JSON files that a killed search continues from, written beside and renamed. */
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import * as v from 'valibot';
+import { DiffrateError, messageOf } from '../errors.ts';
+
+/** Any search's checkpoint. */
+export interface IdentifiedCheckpoint {
+  /** What was asked for; a search of anything else must not continue from here. */
+  readonly identity: string;
+}
+
+/**
+ * Writes a checkpoint; an older one stays whole until the new one is.
+ * @throws {DiffrateError} if the file cannot be written.
+ */
+export async function writeCheckpoint<Checkpoint extends IdentifiedCheckpoint>(
+  path: string,
+  checkpoint: Checkpoint,
+): Promise<void> {
+  const beside = `${path}.${randomUUID()}.tmp`;
+  try {
+    await writeFile(beside, JSON.stringify(checkpoint));
+    await rename(beside, path);
+  } catch (error) {
+    await rm(beside, { force: true });
+    throw new DiffrateError(
+      `The search's checkpoint '${path}' cannot be written (${messageOf(error)}); choose a folder that is writable and has room.`,
+    );
+  }
+}
+
+/**
+ * Reads a checkpoint; `undefined` if there is none.
+ * @param schema of the kind of search that is to continue.
+ * @throws {DiffrateError} if it is damaged or of another search.
+ */
+export async function readCheckpoint<Checkpoint extends IdentifiedCheckpoint>(
+  path: string,
+  identity: string,
+  schema: v.GenericSchema<unknown, Checkpoint>,
+): Promise<Checkpoint | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new DiffrateError(
+      `The search's checkpoint '${path}' cannot be read (${messageOf(error)}); start again without --resume.`,
+    );
+  }
+  const parsed = v.safeParse(schema, parseJson(text));
+  if (!parsed.success)
+    throw new DiffrateError(`The search's checkpoint '${path}' is damaged; start again without --resume.`);
+  if (parsed.output.identity !== identity) {
+    throw new DiffrateError(
+      `The checkpoint '${path}' belongs to another search (${parsed.output.identity}); start again without --resume, or with the same options.`,
+    );
+  }
+  return parsed.output;
+}
+
+/** Removes the checkpoint of a finished search. */
+export async function removeCheckpoint(path: string): Promise<void> {
+  await rm(path, { force: true });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

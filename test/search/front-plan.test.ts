@@ -1,0 +1,112 @@
+/** The budgets of a front, and how its work is divided. */
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { flopsCost } from '../../src/cost/flops-cost.ts';
+import type { ImageFolder } from '../../src/data/image-folder.ts';
+import { DiffrateError, UsageError } from '../../src/errors.ts';
+import type { FrontOptions, FrontRange } from '../../src/search/front-options.ts';
+import { frontPlanOf, frontRatios } from '../../src/search/front-plan.ts';
+import { smallConfiguration, smallNetwork } from '../evaluation/small-network.ts';
+
+/** Thousandths, so that ranges are exact. */
+const ranges = fc
+  .record({ high: fc.integer({ min: 2, max: 999 }), low: fc.integer({ min: 1, max: 998 }), share: fc.nat(1000) })
+  .filter(({ high, low }) => high > low)
+  .map(({ high, low, share }): FrontRange => {
+    const points = 2 + Math.floor(((high - low - 1) * share) / 1000);
+    return { from: high / 1000, to: low / 1000, points };
+  });
+
+const folder: ImageFolder = {
+  directory: 'images',
+  images: [{ file: 'a.png' }],
+  labelled: false,
+} as unknown as ImageFolder;
+
+const optionsFor = (front: FrontRange, changes: Partial<FrontOptions> = {}): FrontOptions => ({
+  model: smallNetwork(),
+  folder,
+  front,
+  preset: 'small-data',
+  seed: 0,
+  resume: false,
+  ...changes,
+});
+
+const { baseline, range } = flopsCost(smallConfiguration);
+const lowest = Math.ceil((1000 * range.min) / baseline) / 1000;
+
+describe('frontRatios', () => {
+  it('falls from the first to the last in even steps of whole thousandths', () => {
+    fc.assert(
+      fc.property(ranges, (front) => {
+        const ratios = frontRatios(front);
+        expect(ratios).toHaveLength(front.points);
+        expect([ratios[0], ratios.at(-1)]).toEqual([front.from, front.to]);
+        const even = (front.from - front.to) / (front.points - 1);
+        ratios.forEach((ratio, index) => {
+          expect(Number(ratio.toFixed(3))).toBe(ratio);
+          if (index === 0) return;
+          const gap = (ratios[index - 1] as number) - ratio;
+          expect(gap).toBeGreaterThan(0);
+          expect(Math.abs(gap - even)).toBeLessThanOrEqual(0.001 + 1e-9);
+        });
+      }),
+    );
+  });
+
+  it('gives the budgets of the documentation', () => {
+    const ratios = [0.9, 0.843, 0.786, 0.729, 0.671, 0.614, 0.557, 0.5];
+    expect(frontRatios({ from: 0.9, to: 0.5, points: 8 })).toEqual(ratios);
+  });
+
+  it.each([
+    [{ from: 0.5, to: 0.9, points: 8 }, /not 0\.5 before 0\.9; turn them round\.$/],
+    [{ from: 0.5, to: 0.5, points: 2 }, /walks down/],
+    [{ from: 1, to: 0.5, points: 8 }, /below 1 and above 0, not 1 and 0\.5\.$/],
+    [{ from: 0.9, to: 0, points: 8 }, /above 0/],
+    [{ from: NaN, to: 0.5, points: 8 }, /below 1/],
+    [{ from: 0.9, to: 0.5, points: 1 }, /from 2, not 1\.$/],
+    [{ from: 0.9, to: 0.5, points: 2.5 }, /whole number/],
+    [{ from: 0.51, to: 0.5, points: 12 }, /at most 11, not 12\.$/],
+  ])('refuses %j with a sentence', (front, sentence) => {
+    expect(() => frontRatios(front)).toThrow(UsageError);
+    expect(() => frontRatios(front)).toThrow(sentence);
+  });
+});
+
+describe('frontPlanOf', () => {
+  it('divides all steps and all image passes among the budgets, one after the other', () => {
+    fc.assert(
+      fc.property(ranges, fc.integer({ min: 1, max: 400 }), ({ from, to, points }, steps) => {
+        const front = { from: Math.max(from, lowest + 0.002), to: Math.max(to, lowest), points: Math.min(points, 3) };
+        const plan = frontPlanOf(optionsFor(front, { steps }));
+        let next = 0;
+        for (const budget of plan.budgets) {
+          expect(budget.firstStep).toBe(next);
+          expect(budget.steps).toBeGreaterThanOrEqual(1);
+          expect(budget.target).toBeCloseTo(budget.ratio * baseline, 8);
+          next += budget.steps;
+        }
+        expect(plan.steps).toBe(next);
+        expect(next).toBe(Math.max(plan.budgets.length, Math.round(steps * plan.front.steps)));
+        expect(plan.budgets.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
+        expect(plan.budgets[0]?.progress).toBe(0);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('says which ratios are in reach', () => {
+    const refused = (): unknown => frontPlanOf(optionsFor({ from: 0.9, to: 0.01, points: 4 }));
+    expect(refused).toThrow(DiffrateError);
+    expect(refused).toThrow(`choose ratios from ${lowest.toFixed(3)} to below 1.000.`);
+    expect(() => frontPlanOf(optionsFor({ from: 0.9, to: lowest, points: 4 }))).not.toThrow();
+  });
+
+  it('refuses a preset that does not keep a budget', () => {
+    const refused = (): unknown => frontPlanOf(optionsFor({ from: 0.9, to: 0.5, points: 4 }, { preset: 'paper' }));
+    expect(refused).toThrow(UsageError);
+    expect(refused).toThrow(/The preset paper searches one schedule at a time/);
+  });
+});

@@ -1,0 +1,143 @@
+/** Whole fronts of a small random network on generated images. */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { flopsCost } from '../../src/cost/flops-cost.ts';
+import { openImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageFolder } from '../../src/data/image-folder.ts';
+import { DiffrateError } from '../../src/errors.ts';
+import { evaluateVariants } from '../../src/evaluation/evaluate.ts';
+import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import { validateSchedule } from '../../src/reduction/validate-schedule.ts';
+import { searchFront } from '../../src/search/front.ts';
+import type { FrontOptions, FrontOutcome, FrontProgress } from '../../src/search/front-options.ts';
+import { writeRandomImages } from '../evaluation/random-images.ts';
+import { smallConfiguration, smallNetwork } from '../evaluation/small-network.ts';
+
+const model = smallNetwork();
+const cost = flopsCost(smallConfiguration);
+
+let root = '';
+let folder: ImageFolder;
+let unbroken: FrontOutcome;
+const reports: FrontProgress[] = [];
+
+const optionsFor = (changes: Partial<FrontOptions> = {}): FrontOptions => ({
+  model,
+  folder,
+  front: { from: 0.9, to: 0.55, points: 3 },
+  preset: 'small-data',
+  steps: 12,
+  batchSize: 4,
+  seed: 3,
+  threads: 1,
+  resume: false,
+  ...changes,
+});
+
+/** Everything of an outcome that must not depend on how fast it came. */
+const result = ({ points, steps, passes }: FrontOutcome) => ({ points, steps, passes });
+
+/** A search that is stopped at the first report for which `where` holds. */
+async function stoppedAt(options: FrontOptions, where: (progress: FrontProgress) => boolean): Promise<FrontProgress> {
+  const controller = new AbortController();
+  const reported: FrontProgress[] = [];
+  const stopped = searchFront({ ...options, signal: controller.signal }, (progress) => {
+    reported.push(progress);
+    if (where(progress)) controller.abort();
+  });
+  await expect(stopped).rejects.toThrow(DiffrateError);
+  await expect(stopped).rejects.toThrow(/The search was stopped .*--resume/);
+  return reported.at(-1) as FrontProgress;
+}
+
+/** Whether the first budget has its last step behind it. */
+function endsItsSteps({ phase, step }: FrontProgress): boolean {
+  const later = reports.find((report) => report.point === 2);
+  return phase === 'gradients' && step + 1 === later?.step;
+}
+
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), 'diffrate-front-'));
+  await writeRandomImages(join(root, 'images'), 12);
+  folder = await openImageFolder(join(root, 'images'));
+  unbroken = await searchFront(optionsFor(), (progress) => reports.push(progress));
+}, 120_000);
+
+afterAll(() => rmSync(root, { recursive: true }));
+
+describe('searchFront', () => {
+  it('gives a schedule within each budget', () => {
+    expect(unbroken.points.map(({ ratio }) => ratio)).toEqual([0.9, 0.725, 0.55]);
+    for (const { ratio, schedule } of unbroken.points) {
+      expect(() => validateSchedule(schedule, scheduleTarget(smallConfiguration))).not.toThrow();
+      expect(schedule.target).toBeCloseTo(ratio * cost.baseline, 8);
+      expect(cost.value(schedule)).toBeLessThanOrEqual(schedule.target as number);
+      expect(schedule.gflops).toBeCloseTo(cost.value(schedule), 8);
+      expect(schedule.createdBy).toContain('a front of 3 budgets');
+    }
+    const costs = unbroken.points.map(({ schedule }) => cost.value(schedule));
+    expect(costs).toEqual([...costs].sort((a, b) => b - a));
+  });
+
+  it('tells the loss that evaluation finds', async () => {
+    const variants = unbroken.points.map(({ schedule }) => ({ schedule, scheduleName: 'one of the front' }));
+    const evaluated = await evaluateVariants({ ...model, labels: undefined } as never, variants, {
+      folder,
+      threads: 1,
+    });
+    evaluated.forEach(({ kl }, index) => {
+      const loss = unbroken.points[index]?.loss as number;
+      expect(Math.abs((kl as number) - loss)).toBeLessThan(1e-3 * loss + 1e-6);
+    });
+  });
+
+  it('reports both phases of every budget, in order', () => {
+    for (const phase of ['gradients', 'local search'] as const) {
+      const own = reports.filter((report) => report.phase === phase);
+      const points = own.map(({ point }) => point);
+      expect(new Set(points)).toEqual(new Set([1, 2, 3]));
+      expect(points).toEqual([...points].sort());
+      const steps = own.map(({ step }) => step);
+      expect(steps).toEqual([...steps].sort((a, b) => a - b));
+    }
+  });
+
+  it('gives the same for the same seed', async () => {
+    expect(result(await searchFront(optionsFor()))).toEqual(result(unbroken));
+  });
+
+  it.each([
+    ['at its first step', (at: FrontProgress) => at.phase === 'gradients' && at.step === 1],
+    ['where one budget ends its steps', (at: FrontProgress) => endsItsSteps(at)],
+    ['in a later budget’s steps', (at: FrontProgress) => at.phase === 'gradients' && at.point === 3],
+    ['at its last step', (at: FrontProgress) => at.phase === 'gradients' && at.step === 12],
+    ['at the first move', (at: FrontProgress) => at.phase === 'local search'],
+    ['in a later budget’s moves', (at: FrontProgress) => at.phase === 'local search' && at.point === 2],
+    ['in the last budget’s moves', (at: FrontProgress) => at.phase === 'local search' && at.point === 3],
+  ])('stopped %s ends as an unbroken one', async (name, where) => {
+    const checkpoint = join(root, `${name}.checkpoint`);
+    const options = optionsFor({ checkpoint });
+    const last = await stoppedAt(options, where);
+    expect(existsSync(checkpoint)).toBe(true);
+    const continued: FrontProgress[] = [];
+    const outcome = await searchFront({ ...options, resume: true }, (progress) => continued.push(progress));
+    expect(result(outcome)).toEqual(result(unbroken));
+    // What was done is not done again.
+    const place = ({ phase, step, point }: FrontProgress): unknown[] => [phase, step, point];
+    const after = reports.findIndex((report) => String(place(report)) === String(place(last))) + 1;
+    expect(continued.map(place)).toEqual(reports.slice(after).map(place));
+    expect(existsSync(checkpoint)).toBe(false);
+  });
+
+  it('does not continue from another front, and leaves that one’s state alone', async () => {
+    const checkpoint = join(root, 'other');
+    await stoppedAt(optionsFor({ checkpoint }), () => true);
+    const before = readFileSync(checkpoint, 'utf8');
+    const front = { from: 0.9, to: 0.6, points: 3 };
+    const other = searchFront(optionsFor({ checkpoint, resume: true, front }));
+    await expect(other).rejects.toThrow(/belongs to another search \(small, front 0\.9 0\.725 0\.55,/);
+    expect(readFileSync(checkpoint, 'utf8')).toBe(before);
+  });
+});
