@@ -7,11 +7,14 @@ import type { LearningRateCourse } from './learning-rate.ts';
 import { layoutOf, vectorOf } from './trained-parameters.ts';
 import type { ParameterLayout } from './trained-parameters.ts';
 import type { TrainingOptions } from './training-options.ts';
+import { VectorMemory } from './vector-memory.ts';
 
 /** Everything that a run needs besides its options. */
 export interface TrainingPlan {
   readonly layout: ParameterLayout;
-  /** The weights to start with, a copy. */
+  /** For the weights, their gradient, sums over micro-batches, moments and average. */
+  readonly memory: VectorMemory;
+  /** The weights to start with, a copy in `memory`. */
   readonly weights: Float32Array;
   readonly steps: number;
   readonly microBatches: number;
@@ -50,16 +53,20 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
     checkLabels(folder, configuration.classes);
   }
   const layout = layoutOf(configuration, start === undefined ? undefined : start.parameters.has);
-  const weights =
-    start === undefined ? initialWeights(layout, seed, recipe.initialization) : vectorOf(layout, start.parameters);
   const microBatchSize = Math.min(recipe.batchSize, recipe.microBatchSize);
   const microBatches = Math.ceil(recipe.batchSize / microBatchSize);
   const batchSize = microBatches * microBatchSize;
+  const memory = new VectorMemory(layout.length, 4 + (microBatches > 1 ? 1 : 0) + (recipe.averageDecay > 0 ? 1 : 0));
+  const weights = memory.vector();
+  weights.set(
+    start === undefined ? initialWeights(layout, seed, recipe.initialization) : vectorOf(layout, start.parameters),
+  );
   const stepsPerEpoch = folder.images.length / batchSize;
   const steps = recipe.steps ?? Math.max(1, Math.ceil(recipe.epochs * stepsPerEpoch));
   const warmUpSteps = Math.min(Math.round(recipe.warmUpEpochs * stepsPerEpoch), Math.floor(steps / 2));
   return {
     layout,
+    memory,
     weights,
     steps,
     microBatches,

@@ -11,6 +11,7 @@ import { drawDropPath } from './drop-path-draws.ts';
 import type { TrainingOptions } from './training-options.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { TrainingStep } from './training-step.ts';
+import { arithmetic, VectorKernel } from './vector-kernel.ts';
 
 /** What a step's passes give. */
 export interface StepGradient {
@@ -27,6 +28,7 @@ export class TrainingRunner {
   readonly #plan: TrainingPlan;
   readonly #random: RandomGenerator;
   readonly #sum: Float32Array | undefined;
+  readonly #accumulate: VectorKernel<'sum' | 'part'>;
   readonly #subtractsEntropy: boolean;
   readonly #tokens: number;
 
@@ -35,7 +37,10 @@ export class TrainingRunner {
     this.#targets = targets;
     this.#plan = plan;
     this.#random = new RandomGenerator(options.seed).fork('drop path');
-    this.#sum = plan.microBatches > 1 ? new Float32Array(plan.layout.length) : undefined;
+    this.#sum = plan.microBatches > 1 ? plan.memory.vector() : undefined;
+    this.#accumulate = new VectorKernel(plan.memory, ['sum', 'part'], [], ({ sum, part }) => ({
+      sum: arithmetic.add(sum, part),
+    }));
     this.#tokens = tokenCount(options.configuration);
     this.#subtractsEntropy = options.recipe.targets === 'teacher';
   }
@@ -56,6 +61,7 @@ export class TrainingRunner {
       { configuration, layout: plan.layout, schedule, dropPath: recipe.dropPath, patchDropout: recipe.patchDropout },
       plan.weights,
       session,
+      plan.memory.vector(),
     );
     return new TrainingRunner(step, targets, plan, options);
   }
@@ -78,7 +84,11 @@ export class TrainingRunner {
           : drawPatches(random.fork('patches'), next.value.shape[0], this.#tokens, patches.kept);
       const own = await this.#step.run(pixels, targets, masks, keptPatches);
       loss += (this.#subtractsEntropy ? own - entropy : own) / microBatches;
-      if (this.#sum !== undefined) accumulate(this.#sum, this.#step.gradient, part === 0);
+      if (this.#sum !== undefined) {
+        const gradient = this.#step.gradient;
+        if (part === 0) this.#sum.set(gradient);
+        else this.#accumulate.run({ sum: this.#sum, part: gradient }, {}, 0, gradient.length);
+      }
     }
     return { loss, gradient: this.#sum ?? this.#step.gradient };
   }
@@ -96,11 +106,3 @@ const noParameters = {
     throw new DiffrateError(`There is no network to read "${name}" from.`);
   },
 };
-
-function accumulate(sum: Float32Array, part: Float32Array, first: boolean): void {
-  if (first) {
-    sum.set(part);
-    return;
-  }
-  for (let index = 0; index < sum.length; index++) sum[index] = sum[index]! + part[index]!;
-}
