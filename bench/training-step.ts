@@ -7,6 +7,7 @@ import { floats } from '../src/runtime/runtime.ts';
 import { AdamW } from '../src/training/adamw.ts';
 import { layoutOf, vectorOf } from '../src/training/trained-parameters.ts';
 import { TrainingStep } from '../src/training/training-step.ts';
+import { VectorMemory } from '../src/training/vector-memory.ts';
 import { formatMilliseconds, loadDeitTiny, pixelsFor, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 
@@ -25,10 +26,13 @@ export const trainingStep: Measurement = {
     const { classes } = configuration;
     const targets = floats(new Float32Array(batch * classes).fill(1 / classes), [batch, classes]);
     const stepOf = async (name: string | undefined): Promise<{ job: () => Promise<void>; step: TrainingStep }> => {
-      const weights = vectorOf(layout, parameters);
+      const memory = new VectorMemory(layout.length, 4);
+      const weights = memory.vector();
+      weights.set(vectorOf(layout, parameters));
       const schedule = name === undefined ? undefined : findPublishedSchedule(name);
-      const step = await TrainingStep.load(nodeRuntime, { configuration, layout, schedule, dropPath: 0 }, weights);
-      const optimizer = new AdamW(layout, { weightDecay: 0.05 });
+      const options = { configuration, layout, schedule, dropPath: 0 };
+      const step = await TrainingStep.load(nodeRuntime, options, weights, {}, memory.vector());
+      const optimizer = new AdamW(layout, { weightDecay: 0.05 }, memory);
       return {
         step,
         job: async () => {

@@ -1,9 +1,11 @@
 /**
- * AdamW (arXiv 1711.05101) on the vector of all parameters, with PyTorch's arithmetic. It runs beside the graph, in one loop over each
- * parameter: ONNX Runtime has no operator for it outside of its training builds, and the ten element-wise operators that it takes would
- * each pass over all of memory.
+ * AdamW (arXiv 1711.05101) on the vector of all parameters, with PyTorch's arithmetic. It runs beside the graph, as one pass over weights,
+ * gradient and moments: ONNX Runtime has no operator for it outside of its training builds, and the ten element-wise operators that it takes
+ * would each pass over all of memory.
  */
 import type { ParameterLayout } from './trained-parameters.ts';
+import { arithmetic, VectorKernel } from './vector-kernel.ts';
+import { VectorMemory } from './vector-memory.ts';
 
 /** Constants of the optimizer. */
 export interface AdamWOptions {
@@ -17,6 +19,9 @@ export interface AdamWOptions {
   readonly weightDecay?: number;
 }
 
+const vectors = ['weights', 'gradient', 'first', 'second'] as const;
+const scalars = ['beta1', 'rest1', 'beta2', 'rest2', 'stepSize', 'correction', 'epsilon', 'shrinkage'] as const;
+
 /** The optimizer's state: the running means of gradients and of their squares. */
 export class AdamW {
   readonly first: Float32Array;
@@ -25,13 +30,24 @@ export class AdamW {
   step = 0;
   readonly #layout: ParameterLayout;
   readonly #options: Required<AdamWOptions>;
+  readonly #kernel: VectorKernel<(typeof vectors)[number], (typeof scalars)[number]>;
 
-  constructor(layout: ParameterLayout, options: AdamWOptions = {}) {
+  /** @param memory gives the moments; an update is quickest where it gave weights and gradient too. */
+  constructor(layout: ParameterLayout, options: AdamWOptions = {}, memory = new VectorMemory(layout.length, 2)) {
     const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = options;
     this.#options = { beta1, beta2, epsilon, weightDecay };
     this.#layout = layout;
-    this.first = new Float32Array(layout.length);
-    this.second = new Float32Array(layout.length);
+    this.first = memory.vector();
+    this.second = memory.vector();
+    this.#kernel = new VectorKernel(memory, vectors, scalars, ({ weights, gradient, first, second }, scalar) => {
+      const { add, sub, mul, div, sqrt } = arithmetic;
+      const mean = add(mul(scalar.beta1, first), mul(scalar.rest1, gradient));
+      const square = add(mul(scalar.beta2, second), mul(mul(scalar.rest2, gradient), gradient));
+      const length = add(mul(sqrt(square), scalar.correction), scalar.epsilon);
+      // What is small is added up first, so that a decay far below one rounding of a weight still counts.
+      const change = add(mul(scalar.shrinkage, weights), div(mul(scalar.stepSize, mean), length));
+      return { weights: sub(weights, change), first: mean, second: square };
+    });
   }
 
   /**
@@ -40,23 +56,21 @@ export class AdamW {
    */
   update(weights: Float32Array, gradient: Float32Array, learningRate: number, scale = 1): void {
     const { beta1, beta2, epsilon, weightDecay } = this.#options;
-    const { first, second } = this;
     this.step += 1;
+    const constants = {
+      beta1,
+      rest1: (1 - beta1) * scale,
+      beta2,
+      rest2: (1 - beta2) * scale * scale,
+      correction: 1 / Math.sqrt(1 - beta2 ** this.step),
+      epsilon,
+    };
     const debias = 1 - beta1 ** this.step;
-    const correction = 1 / Math.sqrt(1 - beta2 ** this.step);
-    const [rest1, rest2] = [(1 - beta1) * scale, (1 - beta2) * scale * scale];
+    const all = { weights, gradient, first: this.first, second: this.second };
     for (const { offset, length, decays, learningRateFactor } of this.#layout.parameters) {
       const rate = learningRate * learningRateFactor;
-      const stepSize = rate / debias;
-      const kept = decays ? 1 - rate * weightDecay : 1;
-      for (let index = offset, end = offset + length; index < end; index++) {
-        const slope = gradient[index]!;
-        const mean = beta1 * first[index]! + rest1 * slope;
-        const square = beta2 * second[index]! + rest2 * slope * slope;
-        first[index] = mean;
-        second[index] = square;
-        weights[index] = kept * weights[index]! - (stepSize * mean) / (Math.sqrt(square) * correction + epsilon);
-      }
+      const shrinkage = decays ? rate * weightDecay : 0;
+      this.#kernel.run(all, { ...constants, stepSize: rate / debias, shrinkage }, offset, offset + length);
     }
   }
 }

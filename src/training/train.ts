@@ -20,7 +20,7 @@ import { bringBack, wholeNetwork } from './trained-parameters.ts';
 import { planTraining } from './training-plan.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { TrainingRunner } from './training-runner.ts';
-import { averageDecayAt, updateAverage } from './weight-average.ts';
+import { averageDecayAt, WeightAverage } from './weight-average.ts';
 
 /** Weight of a step in the running mean of the loss. */
 const lossWeight = 0.02;
@@ -59,7 +59,7 @@ class TrainingRun {
   readonly #log: TrainingLog;
   readonly #onProgress: (progress: TrainingProgress) => void;
   readonly #optimizer: AdamW;
-  readonly #average: Float32Array | undefined;
+  readonly #average: WeightAverage | undefined;
   readonly #watch = new DivergenceWatch();
   readonly #session: SessionOptions;
   /** Optimizer steps done. */
@@ -85,8 +85,8 @@ class TrainingRun {
     this.#plan = plan;
     this.#log = log;
     this.#onProgress = onProgress;
-    this.#optimizer = new AdamW(plan.layout, { weightDecay: recipe.weightDecay });
-    this.#average = recipe.averageDecay > 0 ? plan.weights.slice() : undefined;
+    this.#optimizer = new AdamW(plan.layout, { weightDecay: recipe.weightDecay }, plan.memory);
+    this.#average = recipe.averageDecay > 0 ? new WeightAverage(plan.weights, plan.memory) : undefined;
     this.#session = { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) };
   }
 
@@ -102,7 +102,7 @@ class TrainingRun {
     this.#optimizer.first.set(first);
     this.#optimizer.second.set(second);
     this.#optimizer.step = state.updates;
-    if (average !== undefined) this.#average?.set(average);
+    if (average !== undefined) this.#average?.values.set(average);
     this.#watch.restore(state.lowestLoss);
     this.#step = state.step;
     this.#loss = state.loss;
@@ -160,7 +160,7 @@ class TrainingRun {
     const scale = clippingScale(norm, recipe.clipNorm) / microBatches;
     this.#optimizer.update(weights, gradient, learningRateAt(step, learningRate), scale);
     bringBack(layout, weights);
-    if (this.#average !== undefined) updateAverage(this.#average, weights, averageDecayAt(step, recipe.averageDecay));
+    this.#average?.update(weights, averageDecayAt(step, recipe.averageDecay));
     this.#step = step + 1;
   }
 
@@ -209,7 +209,7 @@ class TrainingRun {
       weights: this.#plan.weights,
       first: this.#optimizer.first,
       second: this.#optimizer.second,
-      average: this.#average,
+      average: this.#average?.values,
     });
     this.#saved = performance.now();
   }
@@ -222,7 +222,7 @@ class TrainingRun {
 
   /** The weights that count. */
   get #result(): Float32Array {
-    return this.#average ?? this.#plan.weights;
+    return this.#average?.values ?? this.#plan.weights;
   }
 
   get #seconds(): number {
@@ -258,7 +258,8 @@ class TrainingRun {
   #outcome(loader: ImageLoader): TrainingOutcome {
     const { configuration, start, method } = this.#options;
     const untrained = method?.learned?.trainsNetwork === false ? start?.parameters : undefined;
-    const trained = { layout: this.#plan.layout, weights: this.#result };
+    // A copy, which does not hold on to the vectors beside it.
+    const trained = { layout: this.#plan.layout, weights: this.#result.slice() };
     return {
       ...(untrained === undefined ? trained : wholeNetwork(configuration, trained, untrained)),
       rows: this.#log.rows,

@@ -9,11 +9,14 @@ import { checkPatchDropout, dropsPatches } from './patch-dropout-stages.ts';
 import { layoutOf, learnedLayout, vectorOf } from './trained-parameters.ts';
 import type { ParameterLayout } from './trained-parameters.ts';
 import type { TrainingOptions } from './training-options.ts';
+import { VectorMemory } from './vector-memory.ts';
 
 /** Everything that a run needs besides its options. */
 export interface TrainingPlan {
   readonly layout: ParameterLayout;
-  /** The weights to start with, a copy. */
+  /** For the weights, their gradient, sums over micro-batches, moments and average. */
+  readonly memory: VectorMemory;
+  /** The weights to start with, a copy in `memory`. */
   readonly weights: Float32Array;
   readonly steps: number;
   readonly microBatches: number;
@@ -58,18 +61,21 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
     learned?.trainsNetwork === false
       ? learnedLayout(learned.parameters)
       : layoutOf(configuration, start === undefined ? undefined : start.parameters.has, learned?.parameters);
-  // Sine-cosine positions are for networks that start from scratch, and may not fit another.
-  const positions = start === undefined ? recipe.sinusoidalPositions : undefined;
-  const fresh = initialWeights(layout, seed, recipe.initialization, positions);
-  const weights = start === undefined ? fresh : vectorOf(layout, start.parameters, fresh);
   const microBatchSize = Math.min(recipe.batchSize, recipe.microBatchSize);
   const microBatches = Math.ceil(recipe.batchSize / microBatchSize);
   const batchSize = microBatches * microBatchSize;
+  const memory = new VectorMemory(layout.length, 4 + (microBatches > 1 ? 1 : 0) + (recipe.averageDecay > 0 ? 1 : 0));
+  const weights = memory.vector();
+  // Sine-cosine positions are for networks that start from scratch, and may not fit another.
+  const positions = start === undefined ? recipe.sinusoidalPositions : undefined;
+  const fresh = initialWeights(layout, seed, recipe.initialization, positions);
+  weights.set(start === undefined ? fresh : vectorOf(layout, start.parameters, fresh));
   const stepsPerEpoch = folder.images.length / batchSize;
   const steps = recipe.steps ?? Math.max(1, Math.ceil(recipe.epochs * stepsPerEpoch));
   const warmUpSteps = Math.min(Math.round(recipe.warmUpEpochs * stepsPerEpoch), Math.floor(steps / 2));
   return {
     layout,
+    memory,
     weights,
     steps,
     microBatches,

@@ -13,6 +13,7 @@ import { drawNoise } from './noise-draws.ts';
 import type { TrainingOptions } from './training-options.ts';
 import type { TrainingPlan } from './training-plan.ts';
 import { TrainingStep } from './training-step.ts';
+import { arithmetic, VectorKernel } from './vector-kernel.ts';
 
 /** What a step's passes give. */
 export interface StepGradient {
@@ -32,6 +33,7 @@ export class TrainingRunner {
   readonly #plan: TrainingPlan;
   readonly #random: RandomGenerator;
   readonly #sum: Float32Array | undefined;
+  readonly #accumulate: VectorKernel<'sum' | 'part'>;
   readonly #options: TrainingOptions;
   readonly #tokens: number;
 
@@ -50,7 +52,10 @@ export class TrainingRunner {
     this.#targets = targets;
     this.#plan = plan;
     this.#random = new RandomGenerator(options.seed).fork('drop path');
-    this.#sum = plan.microBatches > 1 ? new Float32Array(plan.layout.length) : undefined;
+    this.#sum = plan.microBatches > 1 ? plan.memory.vector() : undefined;
+    this.#accumulate = new VectorKernel(plan.memory, ['sum', 'part'], [], ({ sum, part }) => ({
+      sum: arithmetic.add(sum, part),
+    }));
     this.#tokens = tokenCount(options.configuration);
   }
 
@@ -69,6 +74,8 @@ export class TrainingRunner {
     // Without a teacher no parameters are read.
     const teacher = start ?? { name, configuration, parameters: noParameters };
     const targets = await SoftTargets.load(runtime, teacher, recipe.targets, recipe, seed, session);
+    // One vector for the graphs of all stages.
+    const gradient = plan.memory.vector();
     const load = (patchDropout: number): Promise<TrainingStep> =>
       TrainingStep.load(
         runtime,
@@ -83,6 +90,7 @@ export class TrainingRunner {
         },
         plan.weights,
         session,
+        gradient,
       );
     const rate = patchDropoutAt(recipe.patchDropout, first, plan.steps);
     return new TrainingRunner(await load(rate), rate, load, targets, plan, options);
@@ -112,7 +120,11 @@ export class TrainingRunner {
       const noise = drawNoise(random.fork('noise'), this.#step.noise, next.value.shape[0]);
       const own = await this.#step.run(pixels, targets, masks, keptPatches, noise);
       loss += (recipe.targets === 'teacher' ? own - entropy : own) / microBatches;
-      if (this.#sum !== undefined) accumulate(this.#sum, this.#step.gradient, part === 0);
+      if (this.#sum !== undefined) {
+        const gradient = this.#step.gradient;
+        if (part === 0) this.#sum.set(gradient);
+        else this.#accumulate.run({ sum: this.#sum, part: gradient }, {}, 0, gradient.length);
+      }
     }
     return { loss, gradient: this.#sum ?? this.#step.gradient };
   }
@@ -138,11 +150,3 @@ const noParameters = {
     throw new DiffrateError(`There is no network to read "${name}" from.`);
   },
 };
-
-function accumulate(sum: Float32Array, part: Float32Array, first: boolean): void {
-  if (first) {
-    sum.set(part);
-    return;
-  }
-  for (let index = 0; index < sum.length; index++) sum[index] = sum[index]! + part[index]!;
-}

@@ -29,12 +29,13 @@ export class TrainingStep {
     { branches, patches, noise }: Pick<TrainingGraph, 'branches' | 'patches' | 'noise'>,
     layout: ParameterLayout,
     weights: Float32Array,
+    gradient: Float32Array,
   ) {
     this.#session = session;
     this.branches = branches;
     this.patches = patches;
     this.noise = noise;
-    this.gradient = new Float32Array(layout.length);
+    this.gradient = gradient;
     this.#loss = new Float32Array(1);
     this.#weights = Object.fromEntries(
       layout.parameters.map((parameter) => [parameter.name, floats(partOf(weights, parameter), parameter.shape)]),
@@ -49,16 +50,18 @@ export class TrainingStep {
   /**
    * Builds and loads the graph.
    * @param weights vector of all parameters, which every run reads anew.
+   * @param gradient vector that every run writes into.
    */
   static async load(
     runtime: Runtime,
     options: TrainingGraphOptions,
     weights: Float32Array,
     session: SessionOptions = {},
+    gradient: Float32Array = new Float32Array(options.layout.length),
   ): Promise<TrainingStep> {
     const graph = trainingGraph(options);
     const loaded = await runtime.load(trainingModel(graph, options.layout), session);
-    return new TrainingStep(loaded, graph, options.layout, weights);
+    return new TrainingStep(loaded, graph, options.layout, weights, gradient);
   }
 
   /**

@@ -8,7 +8,8 @@ import { initialWeights } from '../../src/training/initialization.ts';
 import { learningRateAt } from '../../src/training/learning-rate.ts';
 import { layoutOf, partOf } from '../../src/training/trained-parameters.ts';
 import { drawPatches, patchDropout } from '../../src/training/patch-dropout.ts';
-import { averageDecayAt, updateAverage } from '../../src/training/weight-average.ts';
+import { VectorMemory } from '../../src/training/vector-memory.ts';
+import { averageDecayAt, WeightAverage } from '../../src/training/weight-average.ts';
 import { DivergenceWatch } from '../../src/training/divergence.ts';
 import { randomValues } from '../random-network.ts';
 import { tinyConfiguration } from './tiny-network.ts';
@@ -48,6 +49,50 @@ describe('AdamW', () => {
     expect(error).toBeLessThan(1e-5);
   });
 
+  it('is float32 arithmetic, the same to the bit wherever its vectors lie', () => {
+    const { fround, sqrt } = Math;
+    const [beta1, beta2, epsilon, weightDecay, rate, scale] = [0.9, 0.999, 1e-8, 0.3, 0.01, 0.25];
+    const run = (memory: VectorMemory): { weights: Float32Array; optimizer: AdamW } => {
+      const [weights, gradient] = [memory.vector(), memory.vector()];
+      weights.set(randomValues(layout.length, 1));
+      const optimizer = new AdamW(layout, { beta1, beta2, epsilon, weightDecay }, memory);
+      for (let step = 1; step <= 3; step++) {
+        gradient.set(randomValues(layout.length, 10 + step));
+        optimizer.update(weights, gradient, rate, scale);
+      }
+      return { weights, optimizer };
+    };
+    const expected = randomValues(layout.length, 1);
+    const [first, second] = [new Float32Array(layout.length), new Float32Array(layout.length)];
+    for (let step = 1; step <= 3; step++) {
+      const gradient = randomValues(layout.length, 10 + step);
+      const stepSize = fround(rate / (1 - beta1 ** step));
+      const correction = fround(1 / sqrt(1 - beta2 ** step));
+      for (const { offset, length, decays } of layout.parameters) {
+        const shrinkage = fround(decays ? rate * weightDecay : 0);
+        for (let index = offset; index < offset + length; index++) {
+          const [slope, before] = [gradient[index] ?? 0, expected[index] ?? 0];
+          const mean = fround(
+            fround(fround(beta1) * (first[index] ?? 0)) + fround(fround((1 - beta1) * scale) * slope),
+          );
+          const rest = fround(fround(fround((1 - beta2) * scale * scale) * slope) * slope);
+          const square = fround(fround(fround(beta2) * (second[index] ?? 0)) + rest);
+          const size = fround(fround(fround(sqrt(square)) * correction) + fround(epsilon));
+          const change = fround(fround(shrinkage * before) + fround(fround(stepSize * mean) / size));
+          first[index] = mean;
+          second[index] = square;
+          expected[index] = fround(before - change);
+        }
+      }
+    }
+    for (const room of [4, 1]) {
+      const { weights, optimizer } = run(new VectorMemory(layout.length, room));
+      expect(weights).toEqual(expected);
+      expect(optimizer.first).toEqual(first);
+      expect(optimizer.second).toEqual(second);
+    }
+  });
+
   it('spares biases, norms, position embeddings and the class token', () => {
     const optimizer = new AdamW(layout, { weightDecay: 0.5 });
     const weights = new Float32Array(layout.length).fill(1);
@@ -81,9 +126,9 @@ describe('the gradient’s norm', () => {
 
 describe('the average of weights', () => {
   it('is the weighted sum of what it has seen', () => {
-    const average = Float32Array.of(1, -2);
-    updateAverage(average, Float32Array.of(3, 4), 0.75);
-    expect([...average]).toEqual([1.5, -0.5]);
+    const average = new WeightAverage(Float32Array.of(1, -2));
+    average.update(Float32Array.of(3, 4), 0.75);
+    expect([...average.values]).toEqual([1.5, -0.5]);
   });
 
   it('follows quickly at first, then slowly', () => {
