@@ -101,6 +101,8 @@ export type {
 // Training
 export { recipes } from './training/recipe.ts';
 export type { RecipeName, TrainingRecipe } from './training/recipe.ts';
+export type { PatchDropoutCourse, PatchDropoutStage } from './training/patch-dropout-stages.ts';
+export type { SinusoidalPositions } from './training/sinusoidal-positions.ts';
 export { train } from './training/train.ts';
 export { writeTrainedModel } from './training/trained-model.ts';
 export { weightDtypes } from './training/trained-model.ts';
