@@ -47,7 +47,7 @@ export const appendixE: PaperExperiment = {
         }),
       })),
       notes: [
-        `Ours: ${model.name} under ${scheduleName}, medians of ${timing.warmUp + timing.rounds} runs of every node, summed; shares of the time in nodes. A pass in which nothing else runs beside it is needed for the milliseconds, less so for the shares.`,
+        `Ours: ${model.name} under ${scheduleName}, medians of ${timing.warmUp + timing.rounds} runs of every node, summed; shares of the time in nodes. Only a machine on which nothing else runs gives these figures: load slows matrix products most, so that the shares of everything else come out too low.`,
         'Where tokens are pruned before they become queries, the class token’s attention is computed ahead of attention; that counts as part of the sort. Pruning after attention costs nothing: the sort leaves these tokens out.',
         ...unknownRows('Appendix E'),
       ],
