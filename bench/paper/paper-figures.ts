@@ -13,7 +13,7 @@ export interface PublishedAccuracy {
   readonly gflops: { readonly before: number; readonly after: number };
   /** Table 1, in percent, without fine-tuning. */
   readonly top1: { readonly before: number; readonly after: number };
-  /** What the authors' code prints for that schedule, in percent. */
+  /** What the authors' code prints for that schedule according to its README, in percent. */
   readonly top1OfCode: number;
 }
 

@@ -1,9 +1,6 @@
 /** What a comparison has done so far, in memory and on disk. */
-import {
-  readComparisonCheckpoint,
-  removeComparisonCheckpoint,
-  writeComparisonCheckpoint,
-} from './comparison-checkpoint.ts';
+import { removeCheckpoint } from '../search/checkpoint-file.ts';
+import { readComparisonCheckpoint, writeComparisonCheckpoint } from './comparison-checkpoint.ts';
 import type { ComparisonCheckpoint } from './comparison-checkpoint.ts';
 import type { BaselineResult, ComparisonCell, ComparisonOptions } from './comparison-options.ts';
 import type { RankingSums } from './random-ranking.ts';
@@ -68,7 +65,7 @@ export class ComparisonState {
 
   /** Removes the checkpoint of a comparison that is done. */
   async remove(): Promise<void> {
-    if (this.#path !== undefined) await removeComparisonCheckpoint(this.#path);
+    if (this.#path !== undefined) await removeCheckpoint(this.#path);
   }
 
   async #save(): Promise<void> {

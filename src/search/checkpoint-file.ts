@@ -1,44 +1,50 @@
-/** Checkpoints of searches on disk: JSON files that a killed search continues from, written beside and renamed. */
+/** Checkpoints of searches and comparisons on disk: JSON files that killed work continues from, written beside and renamed. */
 import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import * as v from 'valibot';
 import { DiffrateError, messageOf } from '../errors.ts';
 
-/** Any search's checkpoint. */
+/** Any work's checkpoint. */
 export interface IdentifiedCheckpoint {
-  /** What was asked for; a search of anything else must not continue from here. */
+  /** What was asked for; work on anything else must not continue from here. */
   readonly identity: string;
 }
 
 /**
- * Writes a checkpoint; an older one stays whole until the new one is.
+ * Writes a checkpoint, in a folder that is made where it is missing; an older one stays whole until the new one is.
+ * @param work whose it is, for sentences.
  * @throws {DiffrateError} if the file cannot be written.
  */
 export async function writeCheckpoint<Checkpoint extends IdentifiedCheckpoint>(
   path: string,
   checkpoint: Checkpoint,
+  work: 'search' | 'comparison' = 'search',
 ): Promise<void> {
   const beside = `${path}.${randomUUID()}.tmp`;
   try {
+    await mkdir(dirname(path), { recursive: true });
     await writeFile(beside, JSON.stringify(checkpoint));
     await rename(beside, path);
   } catch (error) {
-    await rm(beside, { force: true });
+    await rm(beside, { force: true }).catch(() => undefined);
     throw new DiffrateError(
-      `The search's checkpoint '${path}' cannot be written (${messageOf(error)}); choose a folder that is writable and has room.`,
+      `The ${work}'s checkpoint '${path}' cannot be written (${messageOf(error)}); choose a folder that is writable and has room.`,
     );
   }
 }
 
 /**
  * Reads a checkpoint; `undefined` if there is none.
- * @param schema of the kind of search that is to continue.
- * @throws {DiffrateError} if it is damaged or of another search.
+ * @param schema of the kind of work that is to continue.
+ * @param work whose it is, for sentences.
+ * @throws {DiffrateError} if it is damaged or of other work.
  */
 export async function readCheckpoint<Checkpoint extends IdentifiedCheckpoint>(
   path: string,
   identity: string,
   schema: v.GenericSchema<unknown, Checkpoint>,
+  work: 'search' | 'comparison' = 'search',
 ): Promise<Checkpoint | undefined> {
   let text: string;
   try {
@@ -46,21 +52,21 @@ export async function readCheckpoint<Checkpoint extends IdentifiedCheckpoint>(
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new DiffrateError(
-      `The search's checkpoint '${path}' cannot be read (${messageOf(error)}); start again without --resume.`,
+      `The ${work}'s checkpoint '${path}' cannot be read (${messageOf(error)}); start again without --resume.`,
     );
   }
   const parsed = v.safeParse(schema, parseJson(text));
   if (!parsed.success)
-    throw new DiffrateError(`The search's checkpoint '${path}' is damaged; start again without --resume.`);
+    throw new DiffrateError(`The ${work}'s checkpoint '${path}' is damaged; start again without --resume.`);
   if (parsed.output.identity !== identity) {
     throw new DiffrateError(
-      `The checkpoint '${path}' belongs to another search (${parsed.output.identity}); start again without --resume, or with the same options.`,
+      `The checkpoint '${path}' belongs to another ${work} (${parsed.output.identity}); start again without --resume, or with the same options.`,
     );
   }
   return parsed.output;
 }
 
-/** Removes the checkpoint of a finished search. */
+/** Removes the checkpoint of finished work. */
 export async function removeCheckpoint(path: string): Promise<void> {
   await rm(path, { force: true });
 }

@@ -68,8 +68,9 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
   const weights = memory.vector();
   // Sine-cosine positions are for networks that start from scratch, and may not fit another.
   const positions = start === undefined ? recipe.sinusoidalPositions : undefined;
-  const fresh = initialWeights(layout, seed, recipe.initialization, positions);
-  weights.set(start === undefined ? fresh : vectorOf(layout, start.parameters, fresh));
+  const drawn = (): Float32Array => initialWeights(layout, seed, recipe.initialization, positions);
+  // A network that is trained on has all of its weights; only a method's parameters may be missing.
+  weights.set(start === undefined ? drawn() : vectorOf(layout, start.parameters, learned && drawn()));
   const stepsPerEpoch = folder.images.length / batchSize;
   const steps = recipe.steps ?? Math.max(1, Math.ceil(recipe.epochs * stepsPerEpoch));
   const warmUpSteps = Math.min(Math.round(recipe.warmUpEpochs * stepsPerEpoch), Math.floor(steps / 2));

@@ -1,6 +1,6 @@
 /**
  * Memory for the vectors of a training run, in one piece of WebAssembly's: there the kernels of `vector-kernel.ts` work in place, and for
- * ONNX Runtime and everything else they are `Float32Array`s as any others.
+ * ONNX Runtime and everything else they are `Float32Array`s like any others.
  */
 
 const pageBytes = 2 ** 16;

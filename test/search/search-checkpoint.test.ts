@@ -45,6 +45,12 @@ describe('checkpoints', () => {
     await removeCheckpoint(path());
   });
 
+  it('make the folder that they are for', async () => {
+    const inside = join(root, 'new', 'folder', 'search.checkpoint');
+    await writeCheckpoint(inside, checkpoint);
+    expect(await readSearchCheckpoint(inside, checkpoint.identity)).toEqual(checkpoint);
+  });
+
   it('of another search are refused, with both ways out', async () => {
     await writeCheckpoint(path(), checkpoint);
     const refused = readSearchCheckpoint(path(), 'something else');
@@ -69,10 +75,10 @@ describe('checkpoints', () => {
   });
 
   it('that cannot be written or read say where', async () => {
-    const nowhere = join(root, 'missing', 'search.checkpoint');
-    const written = writeCheckpoint(nowhere, checkpoint);
+    writeFileSync(join(root, 'file'), '');
+    const written = writeCheckpoint(join(root, 'file', 'search.checkpoint'), checkpoint);
     await expect(written).rejects.toThrow(DiffrateError);
-    await expect(written).rejects.toThrow(/missing.*cannot be written/);
+    await expect(written).rejects.toThrow(/search's checkpoint .*file.*cannot be written/);
     // A folder has the name: the new file is whole, but cannot take its place.
     mkdirSync(join(root, 'folder'));
     await expect(writeCheckpoint(join(root, 'folder'), checkpoint)).rejects.toThrow(/cannot be written/);

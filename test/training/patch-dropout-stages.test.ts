@@ -1,4 +1,4 @@
-/** Stages of patch dropout: which rate a step has, what is refused, and a run that is stopped in one stage and resumed through the next. */
+/** Stages of patch dropout: which rate a step has, and what is refused. Runs through stages are in `train.test.ts`. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkPatchDropout, dropsPatches, patchDropoutAt } from '../../src/training/patch-dropout-stages.ts';
