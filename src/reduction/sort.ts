@@ -2,8 +2,8 @@
  * Sorting tokens with a gradient: rows are gathered by a permutation, and gradients by its inverse. That is a copy of rows where the general
  * gradient of a gather is a matrix product.
  */
-import { cast, gatherND, pad, topK } from '../graph/operators/index.ts';
-import { customGradient, sizeAt } from '../graph/tensor.ts';
+import { concat, expandLike, gatherND, scatterElements, slice, topK } from '../graph/operators/index.ts';
+import { constant, customGradient, elementCount, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { mapState } from './token-state.ts';
 import type { TokenState } from './token-state.ts';
@@ -13,13 +13,29 @@ import type { TokenState } from './token-state.ts';
  * @param count how many of them stay, all by default; the others are gone.
  */
 export function sortTokens(state: TokenState, score: Tensor, count = sizeAt(score, 1)): TokenState {
-  const entered = sizeAt(score, 1);
   const rows = topK(score, count, true, 1).indices;
-  const backward = (gradient: Tensor): Tensor => {
-    const order = count === entered ? rows : topK(score, entered, true, 1).indices;
-    const inverse = topK(cast(order, 'float32'), entered, false, 1).indices;
-    return gatherND(count === entered ? gradient : pad(gradient, 1, 0, entered - count, entered), inverse);
-  };
+  const backward = (gradient: Tensor): Tensor =>
+    gatherND(count === sizeAt(score, 1) ? gradient : withZeroRow(gradient), placesOf(rows, score));
   const sorted = (x: Tensor): Tensor => customGradient(gatherND(x, rows), [x], (gradient) => [backward(gradient)]);
   return mapState(state, sorted);
+}
+
+/** Where each of the `N` tokens went, `[B, N, 1]` int64; those that are gone went to the row after the last. */
+function placesOf(rows: Tensor, score: Tensor): Tensor {
+  const [entered, count] = [sizeAt(score, 1), sizeAt(rows, 1)];
+  const gone = constant(new BigInt64Array(entered).fill(BigInt(count)), [1, entered, 1], 'int64');
+  const places = constant(
+    BigInt64Array.from({ length: count }, (_, place) => BigInt(place)),
+    [1, count, 1],
+    'int64',
+  );
+  return scatterElements(expandLike(gone, score), rows, expandLike(places, rows), 1);
+}
+
+/** A row of zeros after the last, of a gradient `[B, P, …]`. */
+function withZeroRow(gradient: Tensor): Tensor {
+  const first = slice(gradient, 1, 0, 1);
+  const shape = [1, ...first.shape.slice(1).map(Number)];
+  const zeros = constant(new Float32Array(elementCount(shape)), shape, 'float32');
+  return concat([gradient, expandLike(zeros, first)], 1);
 }

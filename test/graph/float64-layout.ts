@@ -145,6 +145,17 @@ const gatherND: Meaning = ({ input, int }) => {
   ];
 };
 
+const scatterElements: Meaning = ({ input, int }) => {
+  const [x, indices, updates] = [input(0), input(1), input(2)];
+  const axis = positive(int('axis', 0), x.shape.length);
+  return [
+    fromPositions(x.shape, (position) => {
+      const place = lineAt(indices, position, axis).lastIndexOf(position[axis] as number);
+      return place < 0 ? elementAt(x, position) : elementAt(updates, position.with(axis, place));
+    }),
+  ];
+};
+
 /** Meanings by operator name. */
 export const layoutMeanings: Readonly<Record<string, Meaning>> = {
   Identity: ({ input }) => [input(0)],
@@ -174,4 +185,5 @@ export const layoutMeanings: Readonly<Record<string, Meaning>> = {
   ArgMax: argMax,
   Gather: gather,
   GatherND: gatherND,
+  ScatterElements: scatterElements,
 };

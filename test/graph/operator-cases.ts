@@ -264,6 +264,13 @@ export const operatorCases: Readonly<Record<keyof typeof operators, OperatorCase
     const x = draw.floats([batch, draw.size(), ...draw.oneOf<Shape>([], [draw.size()], [2, draw.size()])]);
     return [operators.gatherND(x, draw.indices([batch, picked, 1], sizeAt(x, 1)))];
   },
+  // Indices of a line are distinct: which of two equal ones wins is not the operator's to say.
+  scatterElements: (draw) => {
+    const shape: Shape = [draw.dimension('batch'), draw.size(), draw.size()];
+    const { indices } = operators.topK(draw.floats(shape), draw.integer(1, Number(shape[1])), true, 1);
+    const updates = draw.floats(indices.shape);
+    return [operators.scatterElements(draw.floats(shape), indices, updates, draw.oneOf(1, -2))];
+  },
 };
 
 /** A node that has a gradient rule and no function of its own: lowering makes it. */

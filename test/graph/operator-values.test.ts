@@ -217,6 +217,20 @@ const examples: readonly [string, () => Tensor, unknown][] = [
     [[[4, 5]], [[6, 7]]],
   ],
   [
+    'scatterElements',
+    () =>
+      operators.scatterElements(
+        x,
+        constant(BigInt64Array.of(2n, 0n, 1n, 2n), [2, 2], 'int64'),
+        floats([2, 2], 7, 8, 9, 6),
+        1,
+      ),
+    [
+      [8, 1, 7],
+      [3, 9, 6],
+    ],
+  ],
+  [
     'layerNormalization',
     () => operators.layerNormalization(floats([1, 2], -1, 1), floats([2], 2, 3), floats([2], 10, 20), 3).y,
     // Variance 1 and ε 3: the standard deviation is 2.

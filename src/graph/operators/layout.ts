@@ -64,8 +64,9 @@ export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   );
 }
 
-/** Joins tensors along an axis. */
-export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+/** Joins tensors along an axis. What was joined along it before is joined at once, and copied once. */
+export function concat(joint: readonly Tensor[], axis: number): Tensor {
+  const tensors = joint.flatMap((tensor) => joinedFrom(tensor, axis) ?? [tensor]);
   const [first] = tensors;
   if (first === undefined) throw new DiffrateError('Concat needs at least one tensor.');
   if (tensors.length === 1) return first;
@@ -85,6 +86,15 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const total = known ? sizes.reduce<number>((sum, size) => sum + Number(size), 0) : sizes.join('+');
   const shape = first.shape.map((size, at) => (at === joined ? total : size));
   return makeSingle('Concat', tensors, { type: first.type, shape }, { axis: { int: joined } });
+}
+
+/** The parts of a tensor that was joined along this axis. */
+function joinedFrom({ source, shape }: Tensor, axis: number): readonly Tensor[] | undefined {
+  if (source.kind !== 'node' || source.node.operator !== 'Concat') return undefined;
+  const { attributes, inputs } = source.node;
+  const joined = attributes['axis'];
+  const same = joined !== undefined && 'int' in joined && joined.int === normalizeAxis(axis, shape.length);
+  return same ? inputs.filter((part) => part !== undefined) : undefined;
 }
 
 /**

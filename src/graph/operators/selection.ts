@@ -1,7 +1,8 @@
-/** ONNX operators that choose elements: top-k, arg-max, gather. None of the indices carries a gradient. */
+/** ONNX operators that choose elements: top-k, arg-max, gather, scatter. None of the indices carries a gradient. */
 import { DiffrateError } from '../../errors.ts';
 import { formatShape, int64Vector, makeNode, makeSingle, normalizeAxis } from '../tensor.ts';
 import type { Dimension, Tensor } from '../tensor.ts';
+import { sameShape } from '../shapes.ts';
 
 /** The k largest (or smallest) elements of an axis in order, and their indices. */
 export interface TopKOutputs {
@@ -74,4 +75,22 @@ export function gatherND(x: Tensor, indices: Tensor): Tensor {
   }
   const shape = [x.shape[0] as Dimension, indices.shape[1] as Dimension, ...x.shape.slice(2)];
   return makeSingle('GatherND', [x, indices], { type: x.type, shape }, { batch_dims: { int: 1 } });
+}
+
+/**
+ * A copy of `x` in which the elements at `indices` (int64, ≥ 0, shaped as `updates`) of an axis are replaced. It has no gradient rule, since
+ * the library scatters positions only.
+ */
+export function scatterElements(x: Tensor, indices: Tensor, updates: Tensor, axis: number): Tensor {
+  const at = normalizeAxis(axis, x.shape.length);
+  const fits =
+    sameShape(indices.shape, updates.shape) &&
+    x.type === updates.type &&
+    sameShape(x.shape.with(at, 0), updates.shape.with(at, 0));
+  if (!fits) {
+    throw new DiffrateError(
+      `ScatterElements on axis ${axis} of ${formatShape(x.shape)} (${x.type}) cannot put ${formatShape(updates.shape)} (${updates.type}) at indices ${formatShape(indices.shape)}.`,
+    );
+  }
+  return makeSingle('ScatterElements', [x, indices, updates], { type: x.type, shape: x.shape }, { axis: { int: at } });
 }
