@@ -3,7 +3,8 @@
  *
  * One block's number is moved by some tokens, all others are shifted together until the cost is again just the target, and the two
  * schedules race on the calibration images (`race.ts`), so that most moves cost an eighth of the set. Steps get smaller when few
- * moves still help. The number of image passes is the budget, so the same seed gives the same schedule.
+ * moves still help. Where nothing is pruned any more, no move prunes again: merging at the same cost has won. The number of image passes
+ * is the budget, so the same seed gives the same schedule.
  */
 import { RandomGenerator } from '../data/random.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
@@ -104,8 +105,10 @@ export async function localSearch(
   while (state.passes < context.passes) {
     const moves = movesOf(context, state.sweep);
     const move = moves[state.moves];
+    const prunes = state.pruned.some((count) => count > 0);
     if (move === undefined) {
-      const few = moves.length === 0 || state.accepted < moves.length * recipe.fewAccepted;
+      const open = moves.filter((each) => prunes || each.pruned === 0).length;
+      const few = open === 0 || state.accepted < open * recipe.fewAccepted;
       if (few && state.step === 1) break;
       state = {
         ...state,
@@ -116,10 +119,10 @@ export async function localSearch(
       };
       continue;
     }
-    const numbers = moveNumbers(state, move);
-    const challenger = project(context, numbers, move.index);
-    const key = JSON.stringify(challenger);
     state = { ...state, moves: state.moves + 1 };
+    if (move.pruned !== 0 && !prunes) continue;
+    const challenger = project(context, moveNumbers(state, move), move.index);
+    const key = JSON.stringify(challenger);
     if (tried.has(key) || context.cost.value(challenger) > context.target) continue;
     tried.add(key);
     const race = await raceAgainst(images, challenger, losses, lookEvery);

@@ -1,6 +1,7 @@
 /**
- * Where the local search starts: a line search from the learnt schedule back to the uniform rate that learning began with. Gradients of the
- * masked network lead astray where images are few; what compressed networks answer decides how far to follow them.
+ * Where the local search starts: a line search from the learnt schedule back to the uniform rate that learning began with, and how much of
+ * what it prunes would better be merged. Gradients of the masked network lead astray where images are few, and they see a merge only
+ * through its first order; what compressed networks answer decides how far to follow them.
  */
 import { DiffrateError } from '../errors.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
@@ -12,11 +13,14 @@ import type { ComparedImages } from './race.ts';
 /** Parts of the way from the uniform rate to the learnt schedule that race against it. */
 const shares = [0.75, 0.5, 0.25, 0];
 
+/** Parts of the pruned tokens that race against pruning all of them; the others are merged, at the same cost. */
+const prunedShares = [0.5, 0];
+
 /** Parts of the ways that a schedule of another budget is followed. */
 const thirds = [1 / 3, 2 / 3, 1];
 
 /**
- * The best schedule on the line.
+ * The best schedule on the line, and between pruning and merging.
  * @param lookEvery images between two looks of a race.
  * @returns the schedule, and how many image passes it took to find.
  */
@@ -30,6 +34,7 @@ export async function startingSchedule(
   const race = new Race(images, lookEvery);
   await race.enter(project(projection, numbersOf(projection, learnt)));
   for (const challenger of lineBetween(projection, uniform, learnt, shares)) await race.enter(challenger);
+  for (const challenger of withLessPruned(projection, race.best)) await race.enter(challenger);
   return { kept: race.best, passes: race.passes };
 }
 
@@ -69,6 +74,15 @@ function lineBetween(
       merged: between(from.merged, to.merged, share),
       pruned: between(from.pruned, to.pruned, share).map(Math.round),
     }),
+  );
+}
+
+/** The same numbers of tokens after every block, with fewer of the removed ones pruned; none of a schedule that prunes nothing. */
+function withLessPruned(projection: Projection, kept: KeptNumbers): KeptNumbers[] {
+  const { merged, pruned } = numbersOf(projection, kept);
+  if (pruned.every((count) => count === 0)) return [];
+  return prunedShares.map((share) =>
+    project(projection, { merged, pruned: pruned.map((count) => Math.floor(share * count)) }),
   );
 }
 

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { continueLocalSearch, localSearch, startLocalSearch } from '../../src/search/local-search.ts';
 import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from '../../src/search/local-search.ts';
+import { numbersOf } from '../../src/search/projection.ts';
 import { deepCost, deepFixed, deepNetwork, deepTokens } from './deep-network.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
 
@@ -97,6 +98,16 @@ describe('localSearch', () => {
     const { images } = await searched(contextWith({ target: 1.02 * least }));
     expect(images.compared.length).toBeGreaterThan(3);
     for (const compared of images.compared) expect(deepCost.value(compared)).toBeLessThanOrEqual(1.02 * least);
+  });
+
+  it('prunes nothing where a schedule begins that prunes nothing', async () => {
+    const context = contextWith();
+    const start = startLocalSearch(context, learnt);
+    const { images, kept, progress } = await searched(context, { ...start, pruned: start.pruned.map(() => 0) });
+    for (const compared of images.compared)
+      expect(numbersOf(context, compared).pruned).toEqual(network.searched.map(() => 0));
+    expect(progress.length).toBeGreaterThan(15);
+    expect(meanLoss(kept)).toBeLessThan(meanLoss(images.compared[0] as KeptNumbers));
   });
 
   it('runs every schedule in the same parts, so that batches round alike', () => {

@@ -45,6 +45,18 @@ describe('startingSchedule', () => {
     for (const compared of images.compared) expect(deepCost.value(compared)).toBeLessThanOrEqual(projection.target);
   });
 
+  it('merges at the same cost what was pruned, where that is better', async () => {
+    const pruning: KeptNumbers = { ...good, pruneKept: good.mergeKept };
+    const { kept, images } = await start(pruning, bad);
+    const pruned = images.compared.map((compared) =>
+      numbersOf(projection, compared).pruned.reduce((sum, count) => sum + count),
+    );
+    expect(kept.mergeKept).toEqual(good.mergeKept);
+    expect(meanLoss(kept)).toBeLessThan(meanLoss(pruning));
+    expect(Math.abs((pruned.at(-2) as number) - (pruned[0] as number) / 2)).toBeLessThan(3);
+    expect(pruned.at(-1)).toBe(0);
+  });
+
   it('finds a schedule between the two that is better than both', async () => {
     const [early, late] = [fit([50, 50, 10, 9, 9, 1]), fit([50, 30, 28, 28, 6, 1])];
     const { kept } = await start(late, early);
