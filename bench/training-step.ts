@@ -46,7 +46,7 @@ export const trainingStep: Measurement = {
     const compressed = await stepOf('deit_tiny_patch16_224@0.6');
     try {
       const jobs = [() => plain.run(pixels.data as Float32Array), full.job, compressed.job];
-      const [forward, whole, reduced] = await timeAlternately(jobs, { rounds: 9, warmUp: 2 });
+      const [forward, whole, reduced] = await timeAlternately(jobs, { rounds: 25, warmUp: 3 });
       if (forward === undefined || whole === undefined || reduced === undefined) return [];
       const memory = process.resourceUsage().maxRSS / 2 ** 20;
       return [
