@@ -5,6 +5,7 @@ import { fineTuning } from './fine-tuning.ts';
 import { front } from './front.ts';
 import { missingFiles } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
+import { methods } from './methods.ts';
 import { reductionShare } from './reduction-share.ts';
 import { search } from './search.ts';
 import { searchStep } from './search-step.ts';
@@ -15,6 +16,7 @@ const measurements: readonly Measurement[] = [
   trainingStep,
   compressed,
   reductionShare,
+  methods,
   search,
   front,
   fineTuning,

@@ -41,7 +41,8 @@ export async function startingSchedule(
 /**
  * Where the local search of a front's budget starts: from the schedule of the budget before, brought down to this one in two ways, by as
  * many tokens in every block and in proportion to what each removes. What is right where little is removed is too lopsided where much is:
- * so the better one is followed towards the uniform rate, and the best of these towards what gradients have learnt here.
+ * so the better one is followed towards the uniform rate, and the best of these towards what gradients have learnt here. Where the budget
+ * before prunes nothing, nothing is pruned here.
  */
 export async function continuedSchedule(
   projection: Projection,
@@ -54,8 +55,11 @@ export async function continuedSchedule(
   const race = new Race(images, lookEvery);
   await race.enter(project(projection, numbers));
   await race.enter(stretch(projection, numbers));
-  for (const end of [uniform, learnt])
-    for (const challenger of lineBetween(projection, race.best, end, thirds)) await race.enter(challenger);
+  const mergesOnly = numbers.pruned.every((count) => count === 0);
+  for (const end of [uniform, learnt]) {
+    const followed = mergesOnly ? withPruned(projection, end, 0) : end;
+    for (const challenger of lineBetween(projection, race.best, followed, thirds)) await race.enter(challenger);
+  }
   return { kept: race.best, passes: race.passes };
 }
 
@@ -79,11 +83,14 @@ function lineBetween(
 
 /** The same numbers of tokens after every block, with fewer of the removed ones pruned; none of a schedule that prunes nothing. */
 function withLessPruned(projection: Projection, kept: KeptNumbers): KeptNumbers[] {
+  if (numbersOf(projection, kept).pruned.every((count) => count === 0)) return [];
+  return prunedShares.map((share) => withPruned(projection, kept, share));
+}
+
+/** The same numbers of tokens after every block, of the pruned ones only a share. */
+function withPruned(projection: Projection, kept: KeptNumbers, share: number): KeptNumbers {
   const { merged, pruned } = numbersOf(projection, kept);
-  if (pruned.every((count) => count === 0)) return [];
-  return prunedShares.map((share) =>
-    project(projection, { merged, pruned: pruned.map((count) => Math.floor(share * count)) }),
-  );
+  return project(projection, { merged, pruned: pruned.map((count) => Math.floor(share * count)) });
 }
 
 /** One schedule after the other races against the best so far. */

@@ -112,6 +112,14 @@ describe('continuedSchedule', () => {
     }
   });
 
+  it('prunes nothing where the schedule before prunes nothing, whatever was learnt', async () => {
+    const pruning = project(projection, { ...numbersOf(projection, bad), pruned: [0, 0, 20, 1, 0] });
+    expect(pruning.pruneKept).not.toEqual(bad.pruneKept);
+    const { compared } = await continued(pruning, pruning);
+    for (const one of compared)
+      expect(numbersOf(projection, one).pruned).toEqual(projection.network.searched.map(() => 0));
+  });
+
   it('stays with the schedule before where the ends are worse', async () => {
     const { kept } = await continued(bad, bad);
     expect(meanLoss(kept)).toBeLessThanOrEqual(meanLoss(brought));

@@ -1,0 +1,56 @@
+/** How much of what each method saves in FLOPs it saves in time: all methods at one budget, in turns with the plain network. */
+import { MethodFit } from '../src/comparison/fit-method.ts';
+import { MethodCost } from '../src/comparison/method-cost.ts';
+import { countGraphFlops } from '../src/cost/graph-flops.ts';
+import { baselineRealFlops } from '../src/cost/real-flops.ts';
+import { openImageFolder } from '../src/data/image-folder.ts';
+import { timeAlternately } from '../src/evaluation/alternate.ts';
+import { randomPixels } from '../src/evaluation/throughput.ts';
+import { NetworkSession } from '../src/loading/network-session.ts';
+import { scheduleTarget } from '../src/models/schedule-target.ts';
+import { buildMethod, parseMethod, reductionMethods } from '../src/reduction/methods/registry.ts';
+import type { NamedMethod } from '../src/reduction/methods/registry.ts';
+import { dataPath, loadDeitTiny, publishedSchedule, timing, weightsFile } from './measurement.ts';
+import type { Measurement } from './measurement.ts';
+
+const batch = 16;
+const gflops = 0.809;
+
+/** DeiT-T, batch 16, every method that needs no training. */
+export const methods: Measurement = {
+  name: 'methods',
+  description: `speed-up of every method at ${gflops} GFLOPs as a share of the ratio of FLOPs that it really computes, DeiT-T, batch ${batch}`,
+  needs: [weightsFile, 'imagenet-val'],
+  async run() {
+    const model = await loadDeitTiny();
+    const target = scheduleTarget(model.configuration, model.name);
+    const cost = new MethodCost(model, await openImageFolder(dataPath('imagenet-val')));
+    const compared: NamedMethod[] = [];
+    for (const { name, knob, trained } of reductionMethods) {
+      if (trained === true) continue;
+      const text = parseMethod(name);
+      if (knob === undefined) {
+        compared.push(buildMethod(text, target, { schedule: publishedSchedule() }));
+        continue;
+      }
+      const fitted = await new MethodFit(text, knob, target, cost).fit(gflops);
+      if ('method' in fitted) compared.push(fitted.method);
+    }
+    const pixels = randomPixels(model.configuration, batch, 0);
+    const sessions = [await NetworkSession.load(model)];
+    for (const { reducer } of compared) sessions.push(await NetworkSession.load(model, { reducer }));
+    const [plain, ...times] = await timeAlternately(
+      sessions.map((session) => () => session.run(pixels)),
+      timing,
+    );
+    for (const session of sessions) await session.dispose();
+    const whole = baselineRealFlops(model.configuration).total;
+    return compared.map(({ name, method, reducer }, index) => {
+      const speedup = (plain?.milliseconds ?? NaN) / (times[index]?.milliseconds ?? NaN);
+      // Masks stand for tokens that are gone in some images only: their graph has no FLOPs to compare with.
+      if (method.ragged === true) return `${name}: speed-up ${speedup.toFixed(3)}, numbers of tokens differ per image`;
+      const ratio = whole / countGraphFlops(model.configuration, reducer);
+      return `${name}: speed-up ${speedup.toFixed(3)}, FLOPs ratio ${ratio.toFixed(3)}, share ${((100 * speedup) / ratio).toFixed(1)} %`;
+    });
+  },
+};
