@@ -1,6 +1,6 @@
 /**
- * `MODEL`, `--weights`, `--schedule` and `--method` of `diffrate show`: a folder that diffrate wrote brings its schedule, but not its
- * weights.
+ * `MODEL`, `--weights`, `--schedule` and `--method` of `diffrate show`: a folder that was compressed brings its schedule, but not its
+ * weights; one that was trained with a method brings both.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -32,13 +32,18 @@ export async function resolveShownModel(
   const { method } = given;
   const own = join(name, 'schedule.json');
   const schedule = given.schedule ?? (method === undefined && (await isFile(own)) ? own : undefined);
-  if (schedule === undefined && method === undefined) {
-    throw new UsageError(
-      'Without a schedule every token is kept: give --schedule FILE, a published one’s name, a folder that diffrate compress wrote, or --method.',
-    );
-  }
+  const isAsked = schedule !== undefined || method !== undefined;
+  // Only a folder can bring a method that was trained for it; a registry name's weights need not be read to know that it does not.
+  if (!isAsked && lookUpModel(name) !== undefined) throw nothingToShow();
   const model = await resolveModel(await modelBehind(name, given.weights), given.weights);
+  if (!isAsked && model.trainedMethod === undefined) throw nothingToShow();
   return { model, ...(await resolveCompression({ schedule, method }, model)) };
+}
+
+function nothingToShow(): UsageError {
+  return new UsageError(
+    'Without a schedule every token is kept: give --schedule FILE, a published one’s name, a folder that diffrate compress or diffrate finetune wrote, or --method.',
+  );
 }
 
 /** An exported folder stands for the model that it was made from; everything else for itself. */

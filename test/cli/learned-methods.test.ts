@@ -49,6 +49,10 @@ describe('a method that learns', () => {
     const flops = await jsonOf('flops', 'trained');
     expect(flops).toMatchObject({ method: text, gflops: evaluated['gflops'] });
     expect((flops['blocks'] as { tokensOut: number }[]).map(({ tokensOut }) => tokensOut)).toEqual([17, 9, 5, 5]);
+    const shown = await jsonOf('show', 'trained', 'images', '--limit', '2', '--out', 'pictures');
+    expect(shown).toMatchObject({ method: text, schedule: null });
+    const [picture] = shown['images'] as { blocks: { tokens: number }[] }[];
+    expect(picture?.blocks.map(({ tokens }) => tokens)).toEqual([17, 9, 5, 5]);
     const bench = await jsonOf('bench', 'trained', '--batch', '2', '--rounds', '1');
     expect(bench).toMatchObject({ method: text });
     const exported = await jsonOf('export', 'trained', '--out', 'exported', '--dtype', 'fp32,fp16');
@@ -63,6 +67,8 @@ describe('a method that learns', () => {
     const most = await jsonOf('flops', 'thresholds');
     expect(most).toMatchObject({ method: 'ltmp:target=0.6', atMost: true });
     expect(evaluated['gflops']).toBeLessThanOrEqual(Number(most['gflops']));
+    const shown = await jsonOf('show', 'thresholds', 'images', '--out', 'differing');
+    expect(shown).toMatchObject({ method: 'ltmp:target=0.6' });
     const refused = await run('export', 'thresholds', '--out', 'x');
     expect(refused).toMatchObject({ code: 1, stdout: '' });
     expect(refused.stderr).toMatch(/ltmp:target=0.6 keeps another number of tokens for each image/);

@@ -60,7 +60,10 @@ export const showCommand = defineCommand({
       'What is kept, merged and pruned in each block, as pictures: merged patches in one colour, pruned ones black',
   },
   args: {
-    model: { ...options.model, description: 'registry name, hub id or model folder, or a folder that compress wrote' },
+    model: {
+      ...options.model,
+      description: 'registry name, hub id or model folder, or a folder that compress or finetune wrote',
+    },
     'image...': { type: 'positional', description: 'image files, or image folders', required: true },
     schedule: {
       ...options.schedule,
