@@ -6,6 +6,7 @@ import { front } from './front.ts';
 import { missingFiles } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 import { methods } from './methods.ts';
+import { recipeStudy } from './recipes.ts';
 import { reductionShare } from './reduction-share.ts';
 import { search } from './search.ts';
 import { searchStep } from './search-step.ts';
@@ -19,6 +20,7 @@ const measurements: readonly Measurement[] = [
   methods,
   search,
   front,
+  recipeStudy,
   fineTuning,
 ];
 

@@ -189,7 +189,14 @@ async function startOf(
   const uniform = new PositionLearner(network, fixed, cost, target, plan.learner).finish();
   const former = found.at(-1);
   if (former === undefined) {
-    const { kept, passes } = await startingSchedule(context, images, own, uniform, lookEvery);
+    const { kept, passes } = await startingSchedule(
+      context,
+      images,
+      own,
+      uniform,
+      lookEvery,
+      context.recipe.prunedShares,
+    );
     return startLocalSearch(context, kept, passes);
   }
   const { kept, passes } = await continuedSchedule(context, images, former.kept, { learnt: own, uniform }, lookEvery);

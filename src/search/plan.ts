@@ -48,7 +48,7 @@ export function planOf(options: SearchOptions): Plan {
       `${model.name} has no classifier, and a search compares its answers; give a checkpoint with a head, or export with a published schedule.`,
     );
   }
-  const preset = presets[options.preset];
+  const preset: Preset = { ...presets[options.preset], ...options.changes };
   const batchSize = options.batchSize ?? preset.batchSize;
   const microBatchSize = Math.min(batchSize, preset.microBatchSize);
   const microBatches = Math.ceil(batchSize / microBatchSize);
@@ -101,10 +101,10 @@ function fixedNumbers(configuration: VisionTransformerConfiguration): KeptNumber
 
 /** What makes two searches the same: network, budget, images and every setting. */
 export function identityOf(
-  { model, folder, preset }: Pick<SearchOptions, 'model' | 'folder' | 'preset'>,
+  { model, folder, preset, changes }: Pick<SearchOptions, 'model' | 'folder' | 'preset' | 'changes'>,
   plan: Plan,
   budget: string,
 ): string {
   const files = createHash('sha256').update(JSON.stringify(folder.images)).digest('hex').slice(0, 12);
-  return `${model.name}, ${budget}, preset ${preset}, targets ${plan.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, images ${files}`;
+  return `${model.name}, ${budget}, preset ${preset}${changes === undefined ? '' : ` with ${JSON.stringify(changes)}`}, targets ${plan.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, images ${files}`;
 }

@@ -43,6 +43,8 @@ export interface RefinementRecipe {
   readonly passesPerImage: number;
   /** The least number of passes in all, so that few images still decide between many moves. */
   readonly leastPasses: number;
+  /** Parts of the tokens that the learnt schedule prunes which race against all of them; the others are merged, at the same cost. */
+  readonly prunedShares: readonly number[];
   /** First size of a move, in tokens. */
   readonly firstStep: number;
   /** Looks at a race: as many parts the calibration images are run in. */
@@ -94,7 +96,14 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       squareDecay: 0.99,
       averagedSteps: 30,
     },
-    refinement: { passesPerImage: 24, leastPasses: 9600, firstStep: 8, looks: 8, fewAccepted: 0.1 },
+    refinement: {
+      passesPerImage: 24,
+      leastPasses: 9600,
+      prunedShares: [0.5, 0],
+      firstStep: 8,
+      looks: 8,
+      fewAccepted: 0.1,
+    },
     front: { steps: 1, passes: 2.3, firstWeight: 1.5, warmProgress: 0.5 },
     batchSize: 16,
     microBatchSize: 16,

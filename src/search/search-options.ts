@@ -3,6 +3,7 @@ import type { ImageFolder } from '../data/image-folder.ts';
 import type { Network } from '../loading/network-session.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import type { Device } from '../runtime/runtime.ts';
+import type { Preset } from './presets.ts';
 
 /** Recipes: `small-data` takes some hundred images and a few minutes; `paper` is that of the DiffRate paper. */
 export type PresetName = 'small-data' | 'paper';
@@ -20,6 +21,8 @@ export interface SearchOptions {
   /** Cost to reach, by the paper's count in 10⁹ multiply-accumulates. */
   readonly targetGflops: number;
   readonly preset: PresetName;
+  /** What differs from the preset's recipe, for studies of it. */
+  readonly changes?: Partial<Preset>;
   /** Steps in place of the preset's. */
   readonly steps?: number;
   /** The same seed gives the same schedule on the same machine and device. */

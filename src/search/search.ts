@@ -141,6 +141,13 @@ async function startOf(
   fresh: Learner,
 ): Promise<LocalSearchState> {
   const lookEvery = Math.ceil(images.size / context.recipe.looks);
-  const { kept, passes } = await startingSchedule(context, images, learnt, fresh.finish(), lookEvery);
+  const { kept, passes } = await startingSchedule(
+    context,
+    images,
+    learnt,
+    fresh.finish(),
+    lookEvery,
+    context.recipe.prunedShares,
+  );
   return startLocalSearch(context, kept, passes);
 }

@@ -11,7 +11,7 @@ import type { SearchOptions } from './search-options.ts';
  * @param recipe length and kind of the search, in words.
  */
 export function scheduleOf(
-  { model, preset }: Pick<SearchOptions, 'model' | 'preset'>,
+  { model, preset, changes }: Pick<SearchOptions, 'model' | 'preset' | 'changes'>,
   { cost, batchSize, seed }: Plan,
   target: number,
   kept: KeptNumbers,
@@ -24,7 +24,7 @@ export function scheduleOf(
     mergeKept: kept.mergeKept,
     gflops: Number(cost.value(kept).toPrecision(6)),
     target,
-    createdBy: `diffrate search, preset ${preset}, ${recipe} of ${batchSize} images, seed ${seed}`,
+    createdBy: `diffrate search, preset ${preset}${changes === undefined ? '' : ' changed'}, ${recipe} of ${batchSize} images, seed ${seed}`,
   };
   return effectiveSchedule(schedule, tokenCount(model.configuration));
 }

@@ -5,6 +5,7 @@
  */
 import { DiffrateError } from '../errors.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
+import type { RefinementRecipe } from './presets.ts';
 import { numbersOf, project, stretch } from './projection.ts';
 import type { Projection } from './projection.ts';
 import { lossesOf, raceAgainst } from './race.ts';
@@ -13,15 +14,13 @@ import type { ComparedImages } from './race.ts';
 /** Parts of the way from the uniform rate to the learnt schedule that race against it. */
 const shares = [0.75, 0.5, 0.25, 0];
 
-/** Parts of the pruned tokens that race against pruning all of them; the others are merged, at the same cost. */
-const prunedShares = [0.5, 0];
-
 /** Parts of the ways that a schedule of another budget is followed. */
 const thirds = [1 / 3, 2 / 3, 1];
 
 /**
  * The best schedule on the line, and between pruning and merging.
  * @param lookEvery images between two looks of a race.
+ * @param prunedShares parts of the pruned tokens that race against pruning all of them.
  * @returns the schedule, and how many image passes it took to find.
  */
 export async function startingSchedule(
@@ -30,11 +29,14 @@ export async function startingSchedule(
   learnt: KeptNumbers,
   uniform: KeptNumbers,
   lookEvery: number,
+  prunedShares: RefinementRecipe['prunedShares'],
 ): Promise<{ kept: KeptNumbers; passes: number }> {
   const race = new Race(images, lookEvery);
   await race.enter(project(projection, numbersOf(projection, learnt)));
   for (const challenger of lineBetween(projection, uniform, learnt, shares)) await race.enter(challenger);
-  for (const challenger of withLessPruned(projection, race.best)) await race.enter(challenger);
+  const { best } = race;
+  if (numbersOf(projection, best).pruned.some((count) => count > 0))
+    for (const share of prunedShares) await race.enter(withPruned(projection, best, share));
   return { kept: race.best, passes: race.passes };
 }
 
@@ -79,12 +81,6 @@ function lineBetween(
       pruned: between(from.pruned, to.pruned, share).map(Math.round),
     }),
   );
-}
-
-/** The same numbers of tokens after every block, with fewer of the removed ones pruned; none of a schedule that prunes nothing. */
-function withLessPruned(projection: Projection, kept: KeptNumbers): KeptNumbers[] {
-  if (numbersOf(projection, kept).pruned.every((count) => count === 0)) return [];
-  return prunedShares.map((share) => withPruned(projection, kept, share));
 }
 
 /** The same numbers of tokens after every block, of the pruned ones only a share. */

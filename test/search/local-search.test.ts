@@ -15,7 +15,7 @@ const contextWith = (changes: Partial<LocalSearchContext> = {}): LocalSearchCont
   fixed: deepFixed(),
   cost: deepCost,
   target: 0.6 * deepCost.baseline,
-  recipe: { passesPerImage: 24, leastPasses: 0, firstStep: 8, looks: 4, fewAccepted: 0.1 },
+  recipe: { passesPerImage: 24, leastPasses: 0, prunedShares: [0], firstStep: 8, looks: 4, fewAccepted: 0.1 },
   passes: 3000,
   seed: 5,
   ...changes,
