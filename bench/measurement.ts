@@ -23,7 +23,8 @@ export interface Measurement {
 /** Runs that count, and runs before them that do not. */
 export const timing = { rounds: 15, warmUp: 3 } as const;
 
-const modelName = 'deit_tiny_patch16_224';
+/** The network that is measured. */
+export const modelName = 'deit_tiny_patch16_224';
 
 /** DeiT-T's checkpoint in the data folder. */
 export const weightsFile = `weights/${modelName}.safetensors`;
