@@ -3,6 +3,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { compressed } from './compressed.ts';
 import { fineTuning } from './fine-tuning.ts';
 import { front } from './front.ts';
+import { learnedPeers } from './learned-peers.ts';
 import { missingFiles } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 import { methods } from './methods.ts';
@@ -22,6 +23,7 @@ const measurements: readonly Measurement[] = [
   front,
   recipeStudy,
   fineTuning,
+  learnedPeers,
 ];
 
 async function main(names: readonly string[]): Promise<number> {
