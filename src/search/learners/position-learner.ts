@@ -8,7 +8,8 @@
  *
  * At the best schedule a token's worth is the same multiple λ of its price in every block. So each μ moves by
  * `(worth − λ·price) / spread`, at most some tokens, and λ is the number for which the moved schedule costs just the target, found
- * by bisection. Nothing swings, nothing needs a weight between loss and cost. It starts from a uniform rate at the target.
+ * by bisection. Nothing swings, nothing needs a weight between loss and cost. It starts from a uniform rate at the target, and ends with
+ * the averaged numbers of the time at which the running loss was lowest.
  */
 import { DiffrateError } from '../../errors.ts';
 import type { Cost } from '../../cost/cost.ts';
@@ -19,6 +20,7 @@ import { PositionProxy } from '../proxies/position-proxy.ts';
 import type { BlockGradients, StepResult } from '../search-step.ts';
 import type { LearnerNetwork } from './candidate-learner.ts';
 import type { Learner, LearnerState } from './learner.ts';
+import { LowestLoss } from './lowest-loss.ts';
 
 /** Least tokens after merging (the class token and one destination) and after pruning (one more, to be a source). */
 const smallest = { prune: 3, merge: 2 } as const;
@@ -47,6 +49,7 @@ export class PositionLearner implements Learner {
   readonly #recipe: PositionRecipe;
   readonly #fixed: KeptNumbers;
   readonly #numbers: readonly LearntNumber[];
+  #lowest: LowestLoss;
 
   /**
    * @param fixed kept numbers of the blocks that are not searched.
@@ -58,6 +61,7 @@ export class PositionLearner implements Learner {
     this.#cost = cost;
     this.#target = target;
     this.#recipe = recipe;
+    this.#lowest = new LowestLoss(recipe.averagedSteps);
     const start = this.#uniformRate();
     this.#numbers = network.searched.flatMap((block) =>
       (['prune', 'merge'] as const).map((kind): LearntNumber => {
@@ -90,11 +94,16 @@ export class PositionLearner implements Learner {
     });
     this.#keepInOrder();
     for (const number of this.#numbers) number.average += (number.proxy.value - number.average) / averagedSteps;
+    this.#lowest.observe(
+      result.loss,
+      this.#numbers.map(({ average }) => average),
+    );
   }
 
   /** Goes on under another budget: what was learnt stays, and all numbers are shifted together until they cost it. */
   retarget(target: number): void {
     this.#target = target;
+    this.#lowest = new LowestLoss(this.#recipe.averagedSteps);
     const shifted = (offset: number): KeptNumbers =>
       this.#withNumbers(({ proxy }) => proxy.clamp(proxy.value + offset));
     let [low, high] = [-this.#network.tokens, this.#network.tokens];
@@ -111,8 +120,10 @@ export class PositionLearner implements Learner {
   }
 
   finish(): KeptNumbers {
+    const best = this.#lowest.values;
+    const settled = new Map(this.#numbers.map((number, index) => [number, best?.[index] ?? number.average]));
     const shifted = (offset: number): KeptNumbers =>
-      this.#withNumbers((number) => Math.round(number.proxy.clamp(number.average + offset)));
+      this.#withNumbers((number) => Math.round(number.proxy.clamp((settled.get(number) ?? 0) + offset)));
     let [low, high] = [-this.#network.tokens, this.#network.tokens];
     for (let step = 0; step < bisections; step++) {
       const middle = (low + high) / 2;
@@ -131,6 +142,7 @@ export class PositionLearner implements Learner {
       square: of(({ square }) => square),
       count: of(({ count }) => count),
       average: of(({ average }) => average),
+      lowest: this.#lowest.save(),
     };
   }
 
@@ -144,6 +156,7 @@ export class PositionLearner implements Learner {
       number.count = entry('count', index);
       number.average = entry('average', index);
     });
+    this.#lowest.restore(state['lowest'] as readonly number[]);
   }
 
   #withNumbers(value: (number: LearntNumber) => number): KeptNumbers {
