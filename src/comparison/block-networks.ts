@@ -13,6 +13,7 @@ import type { Network } from '../loading/network-session.ts';
 import { tokenCount } from '../models/configuration.ts';
 import { block, classify, embed, pooled } from '../models/vision-transformer.ts';
 import type { OnnxModel } from '../onnx/model.ts';
+import type { MergeRule } from '../reduction/merge-rule.ts';
 import { mergeTokens } from '../reduction/merge.ts';
 import type { EffectiveBlock } from '../reduction/schedule.ts';
 import { keepAllTokens } from '../reduction/token-reducer.ts';
@@ -39,13 +40,15 @@ export class BlockNetworks {
   readonly #network: Network;
   readonly #batch: number;
   readonly #options: SessionOptions;
+  readonly #merging: MergeRule;
   readonly #sessions = new Map<string, Session>();
 
   /**
    * @param batch B, the same in every run.
+   * @param merging how tokens merge.
    * @throws {DiffrateError} for a network whose head reads other tokens than the class token.
    */
-  constructor(network: Network, batch: number, options: SessionOptions = {}) {
+  constructor(network: Network, batch: number, options: SessionOptions = {}, merging: MergeRule = 'similarity') {
     if (network.configuration.pool !== 'class-token') {
       throw new DiffrateError(
         `Random schedules are for networks that classify by their class token, but ${network.name} reads the mean of its patches: leave --random-schedules away.`,
@@ -54,6 +57,7 @@ export class BlockNetworks {
     this.#network = network;
     this.#batch = batch;
     this.#options = options;
+    this.#merging = merging;
   }
 
   /** Tokens before the first block, from pixels `[B, 3, S, S]`. */
@@ -70,7 +74,7 @@ export class BlockNetworks {
   async run(index: number, { features, size }: BlockState, kept: EffectiveBlock): Promise<BlockState> {
     const removal = removalOf(kept);
     const session = await this.#session(`blocks.${index}.${removal}`, () =>
-      blockModel(this.#network, this.#batch, index, removal),
+      blockModel(this.#network, this.#batch, index, removal, this.#merging),
     );
     const feeds: Record<string, RuntimeTensor> = { features, size };
     if (removal !== 'none') feeds['pruneKept'] = integers([kept.pruneKept]);
@@ -118,12 +122,18 @@ function stateInputs(batch: number, width: number): { readonly features: Tensor;
   };
 }
 
-function blockModel({ configuration, parameters }: Network, batch: number, index: number, removal: Removal): OnnxModel {
+function blockModel(
+  { configuration, parameters }: Network,
+  batch: number,
+  index: number,
+  removal: Removal,
+  merging: MergeRule,
+): OnnxModel {
   const state = stateInputs(batch, configuration.width);
   const pruneKept = input('pruneKept', 'int64', [1]);
   const mergeKept = input('mergeKept', 'int64', [1]);
   const counts = removal === 'none' ? [] : removal === 'prune' ? [pruneKept] : [pruneKept, mergeKept];
-  const reducer = freeDiffRate(removal, pruneKept, mergeKept);
+  const reducer = freeDiffRate(removal, pruneKept, mergeKept, merging);
   const branch = (output: Tensor): Tensor => output;
   const context = { configuration, parameters, reducer, index, classTokenOnly: false, branch };
   const { features, size } = inScope(`blocks.${index}`, () => block(state, context));
@@ -141,7 +151,7 @@ function headModel({ configuration, parameters }: Network, batch: number): OnnxM
 }
 
 /** DiffRate whose kept numbers are inputs. */
-function freeDiffRate(removal: Removal, pruneKept: Tensor, mergeKept: Tensor): TokenReducer {
+function freeDiffRate(removal: Removal, pruneKept: Tensor, mergeKept: Tensor, merging: MergeRule): TokenReducer {
   return {
     name: 'diffrate',
     keySizes: (_, state) => state.size,
@@ -159,7 +169,7 @@ function freeDiffRate(removal: Removal, pruneKept: Tensor, mergeKept: Tensor): T
     const part = (start: Tensor, end: Tensor, name: string): TokenState =>
       mapBoth(state, (tensor) => dynamicSlice(tensor, 1, start, end, name));
     const destinations = part(int64Vector([1]), mergeKept, 'destinations');
-    const merged = mergeTokens(destinations, part(mergeKept, pruneKept, 'sources'), false);
+    const merged = mergeTokens(destinations, part(mergeKept, pruneKept, 'sources'), false, merging);
     const classToken = mapBoth(state, (tensor) => slice(tensor, 1, 0, 1));
     return {
       features: concat([classToken.features, merged.features], 1),

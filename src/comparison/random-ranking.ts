@@ -1,6 +1,6 @@
 /**
  * Where schedules stand among random ones at the same budget (Fig. 4 of DiffRate, arXiv 2305.17997): all of them are evaluated on a small
- * sample of images, leading blocks that are alike computed once, and a schedule's rank is the number of random ones that are better, plus one.
+ * sample of images, leading blocks that are alike computed once, all merging alike, and a schedule's rank is the number of random ones that are better, plus one.
  */
 import { createImageLoader } from '../data/batches.ts';
 import { checkLabels } from '../data/image-folder.ts';
@@ -102,7 +102,9 @@ export async function rankSchedules(network: Network, options: RankingOptions): 
   const listed = [...random, ...placed.map(({ kept }) => kept)];
   // The uncompressed network is a schedule, too; it comes first, so that its answers are there to compare the others with.
   const tree = scheduleTree([uncompressed(depth, tokenCount(configuration)), ...listed], configuration);
-  const networks = new BlockNetworks(network, batchSize, options);
+  // Schedules are compared, not ways to merge: all of them merge as the placed one does.
+  const merging = placed.find(({ kept }) => kept.merging !== undefined)?.kept.merging;
+  const networks = new BlockNetworks(network, batchSize, options, merging);
   const sample = await loadSample(network, options);
   const sums = resumed ?? {
     images: 0,

@@ -15,7 +15,7 @@ import { encodeModel } from '../onnx/write.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { effectiveSchedule, serializeSchedule } from '../reduction/schedule.ts';
-import type { Schedule } from '../reduction/schedule.ts';
+import type { KeptNumbers, Schedule } from '../reduction/schedule.ts';
 import { validateSchedule } from '../reduction/validate-schedule.ts';
 import { toHalfPrecision } from './half-precision.ts';
 import { modelCard } from './model-card.ts';
@@ -141,7 +141,11 @@ function checkDtypes(dtypes: readonly ExportDtype[]): readonly ExportDtype[] {
   return [...new Set(dtypes)];
 }
 
-const keptNumbers = ({ pruneKept, mergeKept }: Schedule) => ({ pruneKept, mergeKept });
+const keptNumbers = ({ pruneKept, mergeKept, merging }: Schedule): KeptNumbers => ({
+  pruneKept,
+  mergeKept,
+  ...(merging === undefined ? {} : { merging }),
+});
 
 /** The schedule with what it costs in this network, by the paper's count. */
 function withCost(schedule: Schedule, { configuration }: LoadedModel): Schedule {

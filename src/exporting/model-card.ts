@@ -8,6 +8,7 @@ import type { LoadedModel } from '../loading/load-model.ts';
 import { tokenCount } from '../models/configuration.ts';
 import { lookUpModel } from '../models/registry.ts';
 import type { RegistryEntry } from '../models/registry.ts';
+import type { MergeRule } from '../reduction/merge-rule.ts';
 import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { effectiveTokens } from '../reduction/schedule.ts';
 import type { Schedule } from '../reduction/schedule.ts';
@@ -91,8 +92,15 @@ ${how}
 
 The weights are those of the original network, unchanged. Each block prunes and merges tokens, by a schedule that is fixed in
 the ONNX graph ([DiffRate](https://arxiv.org/abs/2305.17997), ICCV 2023); its ${tokens} tokens become ${blocks.join(', ')}
-after the ${depth} blocks. See \`schedule.json\`. ${input}`;
+after the ${depth} blocks. ${mergingSentences[schedule.merging ?? 'similarity']} See \`schedule.json\`. ${input}`;
 }
+
+/** What a token is after others have been merged into it. */
+const mergingSentences: Readonly<Record<MergeRule, string>> = {
+  similarity: 'Tokens merge as published: to their plain mean, with sizes scaled by similarity.',
+  count: 'Tokens merge to their plain mean, and sizes count patches.',
+  patches: 'A merged token is the mean of the patches that it stands for, and attention weighs it by their number.',
+};
 
 /** FLOPs of the compressed network, as the paper counts them and as computed; `undefined` where nothing is removed. */
 function compressedFlops({ model, schedule, method }: ModelCard): readonly [number, number] | undefined {

@@ -2,6 +2,7 @@
  * `config.json` and `preprocessor_config.json` of an exported folder, in the form of Hugging Face's `ViTForImageClassification`,
  * which transformers.js's image-classification pipeline reads.
  */
+import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { Preprocessing } from '../models/configuration.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
 import type { ExportDtype } from './precision.ts';
@@ -16,7 +17,7 @@ export interface ExportFacts {
   /** Names of ONNX files that have external data beside them. */
   readonly externalDataFiles: readonly string[];
   /** Kept numbers per block, if tokens are removed. */
-  readonly kept: { readonly pruneKept: readonly number[]; readonly mergeKept: readonly number[] } | undefined;
+  readonly kept: KeptNumbers | undefined;
   /** A method in place of kept numbers, and the tokens after each block. */
   readonly method?: { readonly method: string; readonly tokensPerBlock: readonly number[] } | undefined;
 }

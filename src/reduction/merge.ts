@@ -1,6 +1,6 @@
 /**
  * DiffRate's merge (section 3.1 and `merge.py` of the authors' code): every source token goes to the destination with the
- * highest cosine similarity of features; a destination becomes the plain mean of itself and all that went to it.
+ * highest cosine similarity of features; a destination becomes a mean of itself and all that went to it (`merge-rule.ts`).
  * The matching is a dense one-hot matrix times tokens: deterministic, differentiable, and the same on every backend.
  */
 import {
@@ -18,7 +18,9 @@ import {
 } from '../graph/operators/index.ts';
 import { constant, dimensionAt, sizeAt, stopGradient } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import type { MergeRule } from './merge-rule.ts';
 import type { TokenState } from './token-state.ts';
+import { mergeAssigned } from './weighted-merge.ts';
 
 /** Which destination every source goes to. */
 export interface Matching {
@@ -62,19 +64,19 @@ function firstExcluded(count: number): Tensor {
 /**
  * Merges `S` sources into `K` destinations: `[B, K, …]`.
  * @param keepFirst destination 0 is the class token and takes none.
- * @param scaleSizes a source adds `size × similarity` (DiffRate on ViTs) or its plain size (CAFormer).
  */
 export function mergeTokens(
   destinations: TokenState,
   sources: TokenState,
   keepFirst: boolean,
-  scaleSizes = true,
+  rule: MergeRule = 'similarity',
 ): TokenState {
   const { assignment, similarity } = matchTokens(
     stopGradient(sources.features),
     stopGradient(destinations.features),
     keepFirst,
   );
+  if (rule === 'patches') return mergeAssigned(destinations, sources, assignment);
   const arrivals = reduceSum(assignment, [2], true);
   const features = div(add(destinations.features, matMul(assignment, sources.features)), add(arrivals, 1));
   const source =
@@ -86,8 +88,9 @@ export function mergeTokens(
   function mergedSize(): Tensor {
     if (destinations.size === undefined || sources.size === undefined) {
       // Before the first merge every token has size 1.
-      return add(scaleSizes ? matMul(assignment, similarity) : arrivals, 1);
+      return add(rule === 'similarity' ? matMul(assignment, similarity) : arrivals, 1);
     }
-    return add(destinations.size, matMul(assignment, scaleSizes ? mul(sources.size, similarity) : sources.size));
+    const grown = rule === 'similarity' ? mul(sources.size, similarity) : sources.size;
+    return add(destinations.size, matMul(assignment, grown));
   }
 }

@@ -1,12 +1,14 @@
 /**
  * A schedule: how many tokens every block keeps after pruning and after merging (DiffRate, arXiv 2305.17997, section 3.1).
  * It is the product of a search and a small JSON file:
- * `{model, inputSize, pruneKept, mergeKept, gflops, target, createdBy}`.
+ * `{model, inputSize, pruneKept, mergeKept, merging, gflops, target, createdBy}`.
  * Kept numbers count the class token where the network has one, so an untouched ViT at 224/16 keeps 197.
  */
 
 import * as v from 'valibot';
 import { DiffrateError, messageOf } from '../errors.ts';
+import { mergeRules } from './merge-rule.ts';
+import type { MergeRule } from './merge-rule.ts';
 
 /** Kept token numbers per block; both lists are as long as the network has compressible blocks. May be fractional in a search. */
 export interface KeptNumbers {
@@ -14,6 +16,8 @@ export interface KeptNumbers {
   readonly pruneKept: readonly number[];
   /** K: tokens kept by merging (destinations), per block. */
   readonly mergeKept: readonly number[];
+  /** How the tokens that go merge, where that is not as published. */
+  readonly merging?: MergeRule | undefined;
 }
 
 /** Kept numbers, whom they were learnt for, and at which cost. */
@@ -50,6 +54,7 @@ const scheduleSchema = v.object({
   inputSize: v.pipe(v.number(), v.safeInteger('a whole number'), v.minValue(1, 'at least 1')),
   pruneKept: keptNumbers,
   mergeKept: keptNumbers,
+  merging: v.optional(v.picklist(mergeRules)),
   gflops: v.optional(v.nullable(v.pipe(v.number(), v.finite('finite'), v.minValue(0, 'at least 0'))), null),
   target: v.optional(v.nullable(v.union([v.pipe(v.number(), v.finite('finite')), v.string()])), null),
   createdBy: v.optional(v.string(), ''),
@@ -64,7 +69,7 @@ function sentenceOf(issue: v.BaseIssue<unknown>): string {
 }
 
 /**
- * Reads a schedule from the text of a JSON file. Unknown members are ignored; `gflops`, `target` and `createdBy` may be absent,
+ * Reads a schedule from the text of a JSON file. Unknown members are ignored; `merging`, `gflops`, `target` and `createdBy` may be absent,
  * so that a schedule can be written by hand. Whether it fits a network is `validateSchedule`'s question.
  *
  * @param json text of the file
@@ -104,6 +109,7 @@ export function serializeSchedule(schedule: Schedule): string {
     inputSize: schedule.inputSize,
     pruneKept: schedule.pruneKept,
     mergeKept: schedule.mergeKept,
+    ...(schedule.merging === undefined ? {} : { merging: schedule.merging }),
     gflops: schedule.gflops,
     target: schedule.target,
     createdBy: schedule.createdBy,

@@ -3,10 +3,12 @@ import { createImageLoader } from '../data/batches.ts';
 import { RandomGenerator } from '../data/random.ts';
 import { NetworkSession } from '../loading/network-session.ts';
 import { tokenCount } from '../models/configuration.ts';
+import type { MergeRule } from '../reduction/merge-rule.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
-import type { SearchedModel, SearchOptions, TargetKind } from './search-options.ts';
+import type { Plan } from './plan.ts';
+import type { SearchedModel, SearchOptions } from './search-options.ts';
 
 /** Most memory for pixels, in bytes: a thousand images of 224 × 224. Of larger folders a random part is taken. */
 const pixelBytes = 640e6;
@@ -20,6 +22,7 @@ const smallestProbability = 1e-30;
 /** Images and what each should answer. */
 export class CalibrationSet {
   readonly size: number;
+  readonly #merging: MergeRule;
   readonly #model: SearchedModel;
   readonly #session: SessionOptions;
   /** `[size, 3, S, S]` */
@@ -27,8 +30,15 @@ export class CalibrationSet {
   /** `[size, classes]`, rows sum to 1. */
   readonly #targets: Float32Array;
 
-  private constructor(model: SearchedModel, session: SessionOptions, pixels: Float32Array, targets: Float32Array) {
+  private constructor(
+    model: SearchedModel,
+    merging: MergeRule,
+    session: SessionOptions,
+    pixels: Float32Array,
+    targets: Float32Array,
+  ) {
     this.#model = model;
+    this.#merging = merging;
     this.#session = session;
     this.#pixels = pixels;
     this.#targets = targets;
@@ -38,8 +48,7 @@ export class CalibrationSet {
   /** Loads centre crops of the folder, and the labels or the uncompressed network's answers. */
   static async load(
     options: Pick<SearchOptions, 'model' | 'folder' | 'strict'>,
-    kind: TargetKind,
-    seed: number,
+    { preset, targets: kind, seed }: Plan,
     session: SessionOptions,
   ): Promise<CalibrationSet> {
     const { model, folder, strict } = options;
@@ -76,6 +85,7 @@ export class CalibrationSet {
     }
     return new CalibrationSet(
       model,
+      preset.merging,
       session,
       pixels.subarray(0, loaded * imageSize),
       targets.subarray(0, loaded * configuration.classes),
@@ -86,7 +96,7 @@ export class CalibrationSet {
   async candidate(kept: KeptNumbers): Promise<Candidate> {
     const network = await NetworkSession.load(this.#model, {
       ...this.#session,
-      reducer: diffRate(kept, tokenCount(this.#model.configuration)),
+      reducer: diffRate(kept, tokenCount(this.#model.configuration), { merging: this.#merging }),
     });
     return new Candidate(network, this.size, (first, count) => this.#part(first, count));
   }

@@ -138,7 +138,7 @@ async function refineAll(course: Course): Promise<void> {
   const { options, plan, session, found, resumed, report, settle } = course;
   const { search, budgets, steps } = plan;
   if (found.length === budgets.length) return;
-  const images = await CalibrationSet.load(options, search.targets, search.seed, session);
+  const images = await CalibrationSet.load(options, search, session);
   const passes = plan.front.passes * passesOf(search, plan.refinement, images.size);
   const passesDone = (): number => found.reduce((sum, { localSearch: { passes: own } }) => sum + own, 0);
   const before = passesDone() + (resumed?.localSearch?.passes ?? 0);

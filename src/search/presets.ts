@@ -2,6 +2,7 @@
 import { STANDARD_AUGMENTATION, LIGHT_AUGMENTATION } from '../data/augmentation.ts';
 import type { ImageAugmentation } from '../data/augmentation.ts';
 import type { MixingOptions } from '../data/mixing.ts';
+import type { MergeRule } from '../reduction/merge-rule.ts';
 import type { PresetName, TargetKind } from './search-options.ts';
 
 /** From the first to the last step, on a cosine. */
@@ -81,6 +82,8 @@ export interface Preset {
   readonly augmentation: ImageAugmentation;
   readonly mixing: MixingOptions;
   readonly labelSmoothing: number;
+  /** How tokens merge in the networks that the schedule is for. The masked network of the gradients merges as published. */
+  readonly merging: MergeRule;
   /** Removed tokens attend to themselves in the masked network (the paper's eq. 11). */
   readonly toThemselves: boolean;
 }
@@ -112,6 +115,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     augmentation: LIGHT_AUGMENTATION,
     mixing: { mixup: 0, cutmix: 0 },
     labelSmoothing: 0,
+    merging: 'patches',
     toThemselves: true,
   },
   paper: {
@@ -129,6 +133,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     augmentation: STANDARD_AUGMENTATION,
     mixing: { mixup: 0.8, cutmix: 1 },
     labelSmoothing: 0.1,
+    merging: 'similarity',
     toThemselves: true,
   },
 };

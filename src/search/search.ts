@@ -108,7 +108,7 @@ async function learnNumbers(course: Course): Promise<ImageSupply> {
 /** The second phase: single numbers are moved and compared on the compressed network. */
 async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRecipe): Promise<KeptNumbers> {
   const { options, plan, session, history, resumed, onProgress, settle } = course;
-  const images = await CalibrationSet.load(options, plan.targets, plan.seed, session);
+  const images = await CalibrationSet.load(options, plan, session);
   const { network, fixed, cost, seed } = plan;
   const passes = passesOf(plan, recipe, images.size);
   const context = { network, fixed, cost, target: options.targetGflops, recipe, seed, passes };

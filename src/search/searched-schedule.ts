@@ -12,7 +12,7 @@ import type { SearchOptions } from './search-options.ts';
  */
 export function scheduleOf(
   { model, preset, changes }: Pick<SearchOptions, 'model' | 'preset' | 'changes'>,
-  { cost, batchSize, seed }: Plan,
+  { preset: { merging }, cost, batchSize, seed }: Plan,
   target: number,
   kept: KeptNumbers,
   recipe: string,
@@ -22,6 +22,7 @@ export function scheduleOf(
     inputSize: model.configuration.inputSize,
     pruneKept: kept.pruneKept,
     mergeKept: kept.mergeKept,
+    ...(merging === 'similarity' ? {} : { merging }),
     gflops: Number(cost.value(kept).toPrecision(6)),
     target,
     createdBy: `diffrate search, preset ${preset}${changes === undefined ? '' : ' changed'}, ${recipe} of ${batchSize} images, seed ${seed}`,

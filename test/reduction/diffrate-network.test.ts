@@ -13,6 +13,7 @@ import { importance, importanceMetrics } from '../../src/reduction/importance.ts
 import { diffRate, prunesBeforeAttention, reductionOrders } from '../../src/reduction/methods/diffrate.ts';
 import type { DiffRateOptions } from '../../src/reduction/methods/diffrate.ts';
 import { effectiveTokens } from '../../src/reduction/schedule.ts';
+import { mergeRules } from '../../src/reduction/merge-rule.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import type { TokenReducer } from '../../src/reduction/token-reducer.ts';
 import type { Float64Tensor } from '../graph/float64-array.ts';
@@ -84,17 +85,24 @@ const randomScores: RandomScores = (block, count) => {
 const variants = [
   ...reductionOrders.map((order, index) => ({ order, metric: 'class-attention' as const, schedule: index % 3 })),
   ...importanceMetrics.map((metric, index) => ({ order: 'prune-merge' as const, metric, schedule: index % 3 })),
+  ...mergeRules.map((merging, index) => ({
+    order: 'merge-only' as const,
+    metric: 'class-attention' as const,
+    schedule: index % 3,
+    merging,
+  })),
   { order: 'merge-prune' as const, metric: 'image-attention' as const, schedule: 1 },
 ].flatMap((variant) => [
-  { ...variant, pool: 'class-token' as const },
-  { ...variant, pool: 'mean' as const },
+  { merging: 'similarity' as const, ...variant, pool: 'class-token' as const },
+  { merging: 'similarity' as const, ...variant, pool: 'mean' as const },
 ]);
 
 describe('a network with DiffRate', () => {
   it.each(variants)(
-    'computes what plain loops do: $order, $metric, $pool, schedule $schedule',
-    async ({ order, metric, pool, schedule }) => {
-      const kept = schedules[schedule] as KeptNumbers;
+    'computes what plain loops do: $order, $merging, $metric, $pool, schedule $schedule',
+    async ({ order, metric, pool, schedule, merging }) => {
+      // The rule is the schedule's own, as in a file.
+      const kept: KeptNumbers = { ...(schedules[schedule] as KeptNumbers), merging };
       const options: DiffRateOptions = { order, metric };
       const seed = 11 + schedule;
       const traced = await run(network(pool, diffRate(kept, tokens, options), true), seed);
@@ -107,7 +115,7 @@ describe('a network with DiffRate', () => {
           pixels.subarray(image * imageValues, (image + 1) * imageValues),
           kept,
           metric,
-          { order, classToken: true, scaleSizes: true },
+          { order, classToken: true, merging },
           randomScores,
         ),
       );

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../src/data/random.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
 import { importance, importanceMetrics } from '../../src/reduction/importance.ts';
+import { mergeRules } from '../../src/reduction/merge-rule.ts';
 import { diffRate, reductionOrders } from '../../src/reduction/methods/diffrate.ts';
 import type { TokenState } from '../../src/reduction/token-state.ts';
 import { elementAt } from '../graph/float64-array.ts';
@@ -24,13 +25,13 @@ describe('one block of DiffRate', () => {
         order: fc.constantFrom(...reductionOrders),
         metric: fc.constantFrom(...importanceMetrics.filter((metric) => metric !== 'random')),
         classToken: fc.boolean(),
-        scaleSizes: fc.boolean(),
+        merging: fc.constantFrom(...mergeRules),
         sized: fc.boolean(),
       }),
     );
     const width = 4;
     fc.assert(
-      fc.property(drawn, ({ seed, tokens, pruneKept, mergeKept, order, metric, classToken, scaleSizes, sized }) => {
+      fc.property(drawn, ({ seed, tokens, pruneKept, mergeKept, order, metric, classToken, merging, sized }) => {
         const random = new RandomGenerator(seed);
         const { view, feeds, fed, scores } = drawnAttention(random, tokens, width);
         const features = fed('features', [batch, tokens, width], () => random.normal());
@@ -41,7 +42,7 @@ describe('one block of DiffRate', () => {
           order,
           metric,
           classToken,
-          scaleSizes,
+          merging,
         });
         const state: TokenState = { features, size, source };
         const reduced = reducer.afterAttention?.(0, state, view) ?? state;
@@ -60,7 +61,7 @@ describe('one block of DiffRate', () => {
           const wanted = reducePlainly(
             plain,
             plain.map((_, token) => scores(metric, image, token)),
-            { order, pruneKept, mergeKept, classToken, scaleSizes },
+            { order, pruneKept, mergeKept, classToken, merging },
           );
           expect(outFeatures?.shape).toEqual([batch, wanted.length, width]);
           wanted.forEach((token, index) => {

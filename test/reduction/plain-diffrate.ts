@@ -2,6 +2,7 @@
  * DiffRate's reduction of one image's tokens in plain float64 loops (arXiv 2305.17997, section 3.1): the oracle for the symbolic one.
  * It shares nothing with it but the kept numbers.
  */
+import type { MergeRule } from '../../src/reduction/merge-rule.ts';
 import type { ReductionOrder } from '../../src/reduction/methods/diffrate.ts';
 
 /** One token: features, size, and which input tokens went into it. */
@@ -18,7 +19,7 @@ export interface PlainReduction {
   readonly mergeKept: number;
   /** The first token stays first and takes no other. */
   readonly classToken: boolean;
-  readonly scaleSizes: boolean;
+  readonly merging: MergeRule;
 }
 
 const dot = (a: readonly number[], b: readonly number[]): number =>
@@ -32,7 +33,7 @@ function sorted(tokens: readonly PlainToken[], scores: readonly number[], classT
     .map(({ token }) => token);
 }
 
-/** All but the first `kept` join the most similar of those: features become the plain mean, sizes add up. */
+/** All but the first `kept` join the most similar of those: features become the mean, of tokens or of patches, and sizes add up. */
 function merged(tokens: readonly PlainToken[], kept: number, reduction: PlainReduction): PlainToken[] {
   const groups = tokens.slice(0, kept).map((destination) => [{ token: destination, similarity: 1 }]);
   for (const source of tokens.slice(kept)) {
@@ -47,10 +48,15 @@ function merged(tokens: readonly PlainToken[], kept: number, reduction: PlainRed
     groups[best]?.push({ token: source, similarity });
   }
   return groups.map((group) => ({
-    features: (group[0]?.token.features ?? []).map(
-      (_, channel) => group.reduce((sum, { token }) => sum + (token.features[channel] as number), 0) / group.length,
+    features: (group[0]?.token.features ?? []).map((_, channel) => {
+      const weight = ({ size }: PlainToken): number => (reduction.merging === 'patches' ? size : 1);
+      const total = group.reduce((sum, { token }) => sum + weight(token), 0);
+      return group.reduce((sum, { token }) => sum + weight(token) * (token.features[channel] as number), 0) / total;
+    }),
+    size: group.reduce(
+      (sum, { token, similarity }) => sum + token.size * (reduction.merging === 'similarity' ? similarity : 1),
+      0,
     ),
-    size: group.reduce((sum, { token, similarity }) => sum + token.size * (reduction.scaleSizes ? similarity : 1), 0),
     source: new Set(group.flatMap(({ token }) => [...token.source])),
   }));
 }

@@ -44,7 +44,7 @@ export function runPlainly(
   pixels: Float32Array,
   kept: KeptNumbers,
   metric: ImportanceMetric,
-  reduction: Pick<PlainReduction, 'order' | 'classToken' | 'scaleSizes'>,
+  reduction: Pick<PlainReduction, 'order' | 'classToken' | 'merging'>,
   randomScores: RandomScores,
 ): PlainOutcome {
   const reduce: PlainMethod['reduce'] = (tokens, { map, values }, block) => {

@@ -1,4 +1,5 @@
 import * as fc from 'fast-check';
+import { mergeRules } from '../../src/reduction/merge-rule.ts';
 import { describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
 import {
@@ -26,12 +27,14 @@ const schedules: fc.Arbitrary<Schedule> = fc
     fc.option(fc.double({ min: 0, max: 1e6, noNaN: true }).map((value) => value + 0)),
     fc.oneof(fc.constant(null), fc.string(), fc.integer()),
     fc.string(),
+    fc.option(fc.constantFrom(...mergeRules), { nil: undefined }),
   )
-  .map(([[pruneKept, mergeKept], model, inputSize, gflops, target, createdBy]) => ({
+  .map(([[pruneKept, mergeKept], model, inputSize, gflops, target, createdBy, merging]) => ({
     model,
     inputSize,
     pruneKept,
     mergeKept,
+    ...(merging === undefined ? {} : { merging }),
     gflops,
     target,
     createdBy,

@@ -140,7 +140,7 @@ describe('the patches of an image, block by block, are those of plain loops:', (
       'prune-only': { pruneKept: mergeKept, mergeKept },
       'merge-only': { pruneKept: pruneKept.map(() => 17), mergeKept },
     }[order];
-    const [classToken, scaleSizes] = [true, true];
+    const [classToken, merging] = [true, 'similarity'] as const;
     for (const [image, pixels] of images.entries()) {
       const { perBlock } = runPlainly(
         configuration,
@@ -148,7 +148,7 @@ describe('the patches of an image, block by block, are those of plain loops:', (
         pixels,
         kept,
         'class-attention',
-        { order, classToken, scaleSizes },
+        { order, classToken, merging },
         () => [],
       );
       expect(found[image]?.map(traced)).toEqual(perBlock.map(plain));

@@ -81,6 +81,7 @@ describe.each(['small-data', 'paper'] as const)('a search with the preset %s', (
     expect(schedule.target).toBe(targetGflops);
     expect(schedule.gflops).toBeCloseTo(cost.value(schedule), 8);
     expect(schedule.createdBy).toContain(`preset ${preset}`);
+    expect(schedule.merging).toBe(preset === 'paper' ? undefined : 'patches');
     expect(history.filter(({ phase }) => phase === 'gradients')).toHaveLength(preset === 'paper' ? 8 : 30);
     for (const { loss } of history) expect(Number.isFinite(loss)).toBe(true);
     if (preset === 'paper') return;

@@ -11,6 +11,7 @@ import { inScope, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { importance, needsOnlyClassAttention } from '../importance.ts';
 import type { ImportanceMetric } from '../importance.ts';
+import type { MergeRule } from '../merge-rule.ts';
 import { mergeTokens } from '../merge.ts';
 import { effectiveTokens } from '../schedule.ts';
 import type { KeptNumbers } from '../schedule.ts';
@@ -31,8 +32,8 @@ export interface DiffRateOptions {
   readonly order?: ReductionOrder;
   /** Token 0 is a class token: always first, never pruned, never a destination. */
   readonly classToken?: boolean;
-  /** Sizes grow by `size × similarity` (ViTs) rather than by `size` (CAFormer). */
-  readonly scaleSizes?: boolean;
+  /** How tokens merge; by default as the schedule says, and else as published for ViTs. */
+  readonly merging?: MergeRule;
   /** Seed of the `random` metric. */
   readonly seed?: number;
 }
@@ -54,13 +55,13 @@ export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOpt
     metric = 'class-attention',
     order: orderName = 'prune-merge',
     classToken = true,
-    scaleSizes = true,
+    merging = kept.merging ?? 'similarity',
     seed = 0,
   } = options;
   const plans = effectiveTokens(kept, tokens).map((block, index) => planOf(block, kept, index, orderName));
   const scoreOf = (block: number, view: AttentionView): Tensor => importance(metric, view, classToken, seed + block);
   const mergeRest = ({ first, rest }: { first: TokenState; rest: TokenState }): TokenState =>
-    inScope('merge', () => mergeTokens(first, rest, classToken, scaleSizes));
+    inScope('merge', () => mergeTokens(first, rest, classToken, merging));
   /** Sorts `count` tokens and merges all but the first `kept` of them. */
   const sortAndMerge = (
     block: number,

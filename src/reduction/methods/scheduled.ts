@@ -4,6 +4,7 @@
  */
 import { DiffrateError } from '../../errors.ts';
 import { importanceMetrics } from '../importance.ts';
+import { mergeRules } from '../merge-rule.ts';
 import { uniformNumbers } from '../random-numbers.ts';
 import { effectiveTokens } from '../schedule.ts';
 import type { KeptNumbers } from '../schedule.ts';
@@ -25,6 +26,14 @@ const orderKey: ParameterKey = {
   meaning: 'in which order a block prunes and merges',
   fallback: 'prune-merge',
 };
+/** `own`: as the schedule says. */
+const mergingKey: ParameterKey = {
+  name: 'merging',
+  kind: 'word',
+  words: ['own', ...mergeRules],
+  meaning: 'how tokens merge: own is as the schedule says, similarity as published',
+  fallback: 'own',
+};
 const seedKey: ParameterKey = { name: 'seed', kind: 'integer', meaning: 'seed', fallback: 0, min: 0 };
 const prunedKey: ParameterKey = {
   name: 'pruned',
@@ -39,9 +48,11 @@ function scheduled(kept: KeptNumbers, network: ScheduleTarget, parameters?: Para
   const { tokens, hasClassToken: classToken } = network;
   const metric = importanceMetrics.find((name) => name === parameters?.text('metric'));
   const order = reductionOrders.find((name) => name === parameters?.text('order'));
+  const merging = mergeRules.find((name) => name === parameters?.text('merging'));
   const seed = parameters?.number('seed') ?? 0;
+  const asked = { ...(metric && { metric }), ...(order && { order }), ...(merging && { merging }) };
   return {
-    reducer: diffRate(kept, tokens, { classToken, seed, ...(metric && { metric }), ...(order && { order }) }),
+    reducer: diffRate(kept, tokens, { classToken, seed, ...asked }),
     tokensPerBlock: effectiveTokens(kept, tokens).map(({ tokensOut }) => tokensOut),
   };
 }
@@ -97,6 +108,7 @@ export const diffrateMethod: ReductionMethod = {
     { name: 'schedule', kind: 'text', meaning: 'schedule file, or the name of a published one', fallback: '' },
     metricKey,
     orderKey,
+    mergingKey,
     { ...seedKey, meaning: 'seed of the random metric' },
   ],
   needsClassToken: false,
@@ -126,6 +138,7 @@ export const uniformMethod: ReductionMethod = {
     prunedKey,
     metricKey,
     orderKey,
+    mergingKey,
     { ...seedKey, meaning: 'seed of the random metric' },
   ],
   needsClassToken: false,
