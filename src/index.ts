@@ -34,6 +34,8 @@ export {
   uncompressed,
 } from './reduction/schedule.ts';
 export type { EffectiveBlock, KeptNumbers, Schedule } from './reduction/schedule.ts';
+export { mergeRules } from './reduction/merge-rule.ts';
+export type { MergeRule } from './reduction/merge-rule.ts';
 export { validateSchedule } from './reduction/validate-schedule.ts';
 export type { FeatureSizes, ScheduleTarget, ScheduleValidationOptions } from './reduction/validate-schedule.ts';
 
@@ -85,6 +87,15 @@ export type { RandAugment } from './data/rand-augment/rand-augment.ts';
 
 // Search
 export { searchSchedule } from './search/search.ts';
+export { presets } from './search/presets.ts';
+export type {
+  CandidateRecipe,
+  Course,
+  FrontRecipe,
+  PositionRecipe,
+  Preset,
+  RefinementRecipe,
+} from './search/presets.ts';
 export { searchFront } from './search/front.ts';
 export type { FrontOptions, FrontOutcome, FrontPoint, FrontProgress, FrontRange } from './search/front-options.ts';
 export type {

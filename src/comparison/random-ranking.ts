@@ -1,6 +1,7 @@
 /**
  * Where schedules stand among random ones at the same budget (Fig. 4 of DiffRate, arXiv 2305.17997): all of them are evaluated on a small
- * sample of images, leading blocks that are alike computed once, all merging alike, and a schedule's rank is the number of random ones that are better, plus one.
+ * sample of images, leading blocks that are alike computed once, all of them merging alike. A schedule's rank is the number of random ones
+ * that are better, plus one.
  */
 import { createImageLoader } from '../data/batches.ts';
 import { checkLabels } from '../data/image-folder.ts';
