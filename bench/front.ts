@@ -1,6 +1,5 @@
 /**
- * A front of schedules in one search beside a search for each budget: time of the processor, and what the schedules are worth on other
- * images. All searches together take long, so the schedules stay in a folder, and a run can be told which budgets to search apart.
+ * A front of schedules in one search beside a search for each budget: time, and what the schedules are worth on other images. All searches together take long, so the schedules stay in a folder, and a run can be told which budgets to search apart.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
@@ -43,8 +42,6 @@ export const front: Measurement = {
       front: range,
       preset: 'small-data',
       seed: 0,
-      // One thread never waits for another, so that time of the processor is work.
-      threads: 1,
       resume: true,
     };
     const frontFolder = join(folder, 'front');
@@ -72,7 +69,7 @@ export const front: Measurement = {
         await writeScheduleFile(file, schedule);
       });
       const own = await klOf(file);
-      const dearer = (whole.processorSeconds / apart.processorSeconds).toFixed(2);
+      const dearer = (whole.seconds / apart.seconds).toFixed(2);
       lines.push(
         `${start}, ${own.toFixed(5)} apart (KL ratio ${(inFront / own).toFixed(3)}); apart ${formatTaken(apart)}, the front takes ${dearer} times that`,
       );
@@ -103,5 +100,5 @@ async function taken(out: string, search: (checkpoint: string) => Promise<void>)
 
 function formatTaken({ seconds, processorSeconds, continued }: Taken): string {
   const since = continued ? ' since it was continued' : '';
-  return `${processorSeconds.toFixed(0)} s of the processor, ${seconds.toFixed(0)} s in all${since}`;
+  return `${seconds.toFixed(0)} s, ${processorSeconds.toFixed(0)} s of all cores together${since}`;
 }
