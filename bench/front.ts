@@ -1,5 +1,6 @@
 /**
- * A front of schedules in one search beside a search for each budget: time, and what the schedules are worth on other images. All searches together take long, so the schedules stay in a folder, and a run can be told which budgets to search apart.
+ * A front of schedules in one search beside a search for each budget: time, and what the schedules are worth on other images. All searches
+ * together take long, so the schedules stay in a folder, and a run can be told which budgets to search apart.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
