@@ -156,6 +156,19 @@ describe('a search that cannot be', () => {
     expect((await refusal(optionsFor('small-data', { model: encoder }))).message).toContain('has no classifier');
   });
 
+  it('follows a recipe that is changed, says so, and does not continue with another', async () => {
+    const changes = { refinement: undefined, merging: 'similarity' } as const;
+    const checkpoint = join(root, 'changed');
+    const options = optionsFor('small-data', { steps: 6, changes, checkpoint });
+    const { schedule, history } = await searchSchedule(options);
+    expect(history.map(({ phase }) => phase)).toEqual(Array.from({ length: 6 }, () => 'gradients'));
+    expect(schedule.merging).toBeUndefined();
+    expect(schedule.createdBy).toContain('preset small-data changed');
+    await stoppedAt(options, 'gradients', 2);
+    const { message } = await refusal({ ...options, changes: undefined, resume: true });
+    expect(message).toContain('belongs to another search');
+  });
+
   it('does not continue from another search, and leaves that one’s state alone', async () => {
     const checkpoint = join(root, 'other');
     await stoppedAt(optionsFor('small-data', { checkpoint }), 'gradients', 1);
