@@ -217,6 +217,23 @@ const examples: readonly [string, () => Tensor, unknown][] = [
     [[[4, 5]], [[6, 7]]],
   ],
   [
+    'concat of what was joined along another axis',
+    () => operators.concat([operators.concat([column, column], 1), floats([1, 2], 7, 8)], 0),
+    [
+      [0, 0],
+      [1, 1],
+      [7, 8],
+    ],
+  ],
+  [
+    'concat of what was joined along this axis',
+    () => operators.concat([operators.concat([x, column], -1), column], 1),
+    [
+      [0, 1, 2, 0, 0],
+      [3, 4, 5, 1, 1],
+    ],
+  ],
+  [
     'scatterElements',
     () =>
       operators.scatterElements(
