@@ -1,6 +1,6 @@
 /** Schedules that share blocks, against networks of their own: the same logits, and every shared block computed once. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { BlockNetworks } from '../../src/comparison/block-networks.ts';
+import { BlockNetworks } from '../../src/loading/block-networks.ts';
 import { runSchedules } from '../../src/comparison/run-schedules.ts';
 import { scheduleTree } from '../../src/comparison/schedule-tree.ts';
 import { NetworkSession } from '../../src/loading/network-session.ts';

@@ -9,7 +9,7 @@ import { lower } from '../graph/lower.ts';
 import { add, concat, dynamicSlice, reduceMean, reshape, slice, topK } from '../graph/operators/index.ts';
 import { dimensionAt, inScope, input, int64Vector } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { Network } from '../loading/network-session.ts';
+import type { Network } from './network-session.ts';
 import { tokenCount } from '../models/configuration.ts';
 import { block, classify, embed, pooled } from '../models/vision-transformer.ts';
 import type { OnnxModel } from '../onnx/model.ts';
