@@ -15,7 +15,7 @@ import { tokenCount } from '../models/configuration.ts';
 import { uncompressed } from '../reduction/schedule.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
-import { BlockNetworks } from './block-networks.ts';
+import { BlockNetworks } from '../loading/block-networks.ts';
 import { runSchedules } from './run-schedules.ts';
 import { scheduleTree } from './schedule-tree.ts';
 

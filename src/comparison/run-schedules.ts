@@ -1,5 +1,5 @@
 /** Runs a batch through all schedules of a tree, depth first: every shared block once, and only the states along one path in memory. */
-import type { BlockNetworks, BlockState } from './block-networks.ts';
+import type { BlockNetworks, BlockState } from '../loading/block-networks.ts';
 import type { ScheduleNode, ScheduleTree } from './schedule-tree.ts';
 
 /**

@@ -1,6 +1,6 @@
 /**
  * Schedules as a tree: those that keep the same numbers in their leading blocks share these blocks' nodes. The kept numbers of the last
- * block reach no head that reads the class token, so they are no part of it.
+ * block reach no head that reads the class token, and where the head reads the patches it removes none, so they are no part of it.
  */
 import { attentionFlops, countFlops, mlpFlops } from '../cost/flops.ts';
 import { tokenCount } from '../models/configuration.ts';

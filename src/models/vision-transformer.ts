@@ -6,6 +6,7 @@ import {
   add,
   concat,
   div,
+  dynamicSlice,
   expandLike,
   matMul,
   mul,
@@ -17,7 +18,16 @@ import {
   transpose,
 } from '../graph/operators/index.ts';
 import { DiffrateError } from '../errors.ts';
-import { constant, constantBytes, dimensionAt, elementCount, inScope, sizeAt, stopGradient } from '../graph/tensor.ts';
+import {
+  constant,
+  constantBytes,
+  dimensionAt,
+  elementCount,
+  inScope,
+  int64Vector,
+  sizeAt,
+  stopGradient,
+} from '../graph/tensor.ts';
 import type { Dimension, Tensor } from '../graph/tensor.ts';
 import { joinHeads, proportionalLogits, splitHeads } from '../nn/attention.ts';
 import type { BranchTransform } from '../nn/drop-path.ts';
@@ -246,12 +256,18 @@ export function pooled(
 /** `Σ size·x / Σ size` over patch tokens `[B, C]`; removed tokens of a masked state weigh nothing (REFERENCE: MAE pooling). */
 function meanOfPatches(state: TokenState, width: number): Tensor {
   const batch = dimensionAt(state.features, 0);
-  const patches = slice(state.features, 1, 1);
+  const patches = patchesOf(state.features);
   const weight = weightOf(state);
   if (weight === undefined) return div(reshape(reduceSum(patches, [1]), [batch, width]), sizeAt(patches, 1));
-  const weights = slice(weight, 1, 1);
+  const weights = patchesOf(weight);
   const total = reshape(matMul(transpose(patches, [0, 2, 1]), weights), [batch, width]);
   return div(total, stopGradient(reduceSum(weights, [1])));
+}
+
+/** All tokens but the first, however many there are. */
+function patchesOf(x: Tensor): Tensor {
+  if (typeof dimensionAt(x, 1) === 'number') return slice(x, 1, 1);
+  return dynamicSlice(x, 1, int64Vector([1]), int64Vector([Number.MAX_SAFE_INTEGER]), 'patches');
 }
 
 function weightOf({ size, mask }: TokenState): Tensor | undefined {

@@ -1,54 +1,66 @@
 /** Calibration images in memory with their targets, in a random order: what schedules are compared on, image by image. */
 import { createImageLoader } from '../data/batches.ts';
 import { RandomGenerator } from '../data/random.ts';
+import { BlockNetworks } from '../loading/block-networks.ts';
 import { NetworkSession } from '../loading/network-session.ts';
-import { tokenCount } from '../models/configuration.ts';
+import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import type { MergeRule } from '../reduction/merge-rule.ts';
-import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
+import { Candidate } from './candidate.ts';
+import type { CandidateSource } from './candidate.ts';
+import { softmaxRows } from './divergence.ts';
+import type { LeadingBlocks } from './leading-blocks.ts';
+import { imagesPerLook } from './race.ts';
+import type { ComparedImages } from './race.ts';
 import type { Plan } from './plan.ts';
 import type { SearchedModel, SearchOptions } from './search-options.ts';
 
 /** Most memory for pixels, in bytes: a thousand images of 224 × 224. Of larger folders a random part is taken. */
 const pixelBytes = 640e6;
 
-/** Images per run of a network. */
-const batchSize = 25;
+/** Most images per run of a network. */
+const largestBatch = 25;
 
-/** Probabilities below this count as this in a logarithm. */
-const smallestProbability = 1e-30;
-
-/** Images and what each should answer. */
-export class CalibrationSet {
+/** Images and what each should answer; dispose it. */
+export class CalibrationSet implements ComparedImages {
   readonly size: number;
-  readonly #merging: MergeRule;
-  readonly #model: SearchedModel;
-  readonly #session: SessionOptions;
+  readonly #configuration: VisionTransformerConfiguration;
   /** `[size, 3, S, S]` */
   readonly #pixels: Float32Array;
   /** `[size, classes]`, rows sum to 1. */
   readonly #targets: Float32Array;
+  readonly #firstLook: number;
+  /** Images per run of a block: a look is so many whole batches, as far as it can be. */
+  readonly #batch: number;
+  readonly #networks: BlockNetworks;
+  #leader: LeadingBlocks | undefined;
 
   private constructor(
     model: SearchedModel,
     merging: MergeRule,
     session: SessionOptions,
+    looks: number,
     pixels: Float32Array,
     targets: Float32Array,
   ) {
-    this.#model = model;
-    this.#merging = merging;
-    this.#session = session;
+    this.#configuration = model.configuration;
     this.#pixels = pixels;
     this.#targets = targets;
     this.size = targets.length / model.configuration.classes;
+    this.#firstLook = imagesPerLook(this.size, looks);
+    this.#batch = Math.ceil(this.#firstLook / Math.ceil(this.#firstLook / largestBatch));
+    this.#networks = new BlockNetworks(model, this.#batch, session, merging);
   }
 
-  /** Loads centre crops of the folder, and the labels or the uncompressed network's answers. */
+  /**
+   * Loads centre crops of the folder, and the labels or the uncompressed network's answers.
+   * @param looks of a race: as many parts the images are run in.
+   */
   static async load(
     options: Pick<SearchOptions, 'model' | 'folder' | 'strict'>,
-    { preset, targets: kind, seed }: Plan,
+    { preset, targets: kind, seed }: Pick<Plan, 'preset' | 'targets' | 'seed'>,
+    looks: number,
     session: SessionOptions,
   ): Promise<CalibrationSet> {
     const { model, folder, strict } = options;
@@ -62,7 +74,7 @@ export class CalibrationSet {
     const loader = createImageLoader({
       folder: { ...folder, images },
       preprocessing: configuration.preprocessing,
-      batchSize,
+      batchSize: largestBatch,
       ...(strict === undefined ? {} : { strict }),
     });
     const teacher = kind === 'teacher' ? await NetworkSession.load(model, session) : undefined;
@@ -87,83 +99,43 @@ export class CalibrationSet {
       model,
       preset.merging,
       session,
+      looks,
       pixels.subarray(0, loaded * imageSize),
       targets.subarray(0, loaded * configuration.classes),
     );
   }
 
-  /** A network with these kept numbers, to be compared; dispose it. */
-  async candidate(kept: KeptNumbers): Promise<Candidate> {
-    const network = await NetworkSession.load(this.#model, {
-      ...this.#session,
-      reducer: diffRate(kept, tokenCount(this.#model.configuration), { merging: this.#merging }),
-    });
-    return new Candidate(network, this.size, (first, count) => this.#part(first, count));
-  }
-
-  #part(first: number, count: number): Part {
-    const imageSize = 3 * this.#model.configuration.inputSize ** 2;
-    const { classes } = this.#model.configuration;
-    return {
-      classes,
-      pixels: this.#pixels.subarray(first * imageSize, (first + count) * imageSize),
-      targets: this.#targets.subarray(first * classes, (first + count) * classes),
+  candidate(kept: KeptNumbers): Candidate {
+    const { classes } = this.#configuration;
+    const source: CandidateSource = {
+      size: this.size,
+      firstLook: this.#firstLook,
+      batch: this.#batch,
+      configuration: this.#configuration,
+      networks: this.#networks,
+      pixels: (first, count) => this.#pixelsOf(first, count),
+      targets: (first, count) => this.#targets.subarray(first * classes, (first + count) * classes),
+      leader: this.#leader,
+      lead: (states) => {
+        this.#leader = states;
+      },
     };
-  }
-}
-
-interface Part {
-  readonly classes: number;
-  readonly pixels: Float32Array;
-  readonly targets: Float32Array;
-}
-
-/** One schedule's losses per image, computed as far as they are needed. */
-export class Candidate {
-  /** KL divergence of each image's answer from its target, in nats, up to `done`. */
-  readonly losses: Float64Array;
-  done = 0;
-  readonly #network: NetworkSession;
-  readonly #part: (first: number, count: number) => Part;
-
-  constructor(network: NetworkSession, size: number, part: (first: number, count: number) => Part) {
-    this.#network = network;
-    this.#part = part;
-    this.losses = new Float64Array(size);
+    return new Candidate(source, kept);
   }
 
-  /** Computes the losses of the images up to `end`. */
-  async runTo(end: number): Promise<void> {
-    while (this.done < end) {
-      const count = Math.min(batchSize, end - this.done);
-      const { pixels, targets, classes } = this.#part(this.done, count);
-      const logits = await this.#network.run(pixels);
-      for (let image = 0; image < count; image++) {
-        const row = (values: Float32Array): Float32Array => values.subarray(image * classes, (image + 1) * classes);
-        this.losses[this.done + image] = divergence(row(targets), softmaxRows(row(logits), classes));
-      }
-      this.done += count;
-    }
-  }
-
-  /** Mean loss of the images done. */
-  mean(): number {
-    return this.losses.subarray(0, this.done).reduce((sum, loss) => sum + loss, 0) / this.done;
-  }
-
-  /** Frees the network; the losses stay. */
+  /** Frees the network. */
   async dispose(): Promise<void> {
-    await this.#network.dispose();
+    await this.#networks.dispose();
   }
-}
 
-/** KL(target ‖ answer) in nats. */
-function divergence(target: Float32Array, answer: Float32Array): number {
-  let sum = 0;
-  target.forEach((probability, index) => {
-    if (probability > 0) sum += probability * Math.log(probability / Math.max(answer[index] ?? 0, smallestProbability));
-  });
-  return sum;
+  #pixelsOf(first: number, count: number): Float32Array {
+    const imageSize = 3 * this.#configuration.inputSize ** 2;
+    const pixels = this.#pixels.subarray(first * imageSize, (first + count) * imageSize);
+    if (count === this.#batch) return pixels;
+    const padded = new Float32Array(this.#batch * imageSize);
+    padded.set(pixels);
+    return padded;
+  }
 }
 
 function oneHot(labels: Int32Array | undefined, classes: number): Float32Array {
@@ -172,19 +144,4 @@ function oneHot(labels: Int32Array | undefined, classes: number): Float32Array {
     targets[image * classes + label] = 1;
   });
   return targets;
-}
-
-function softmaxRows(logits: Float32Array, classes: number): Float32Array {
-  const result = new Float32Array(logits.length);
-  for (let start = 0; start < logits.length; start += classes) {
-    const row = logits.subarray(start, start + classes);
-    const largest = row.reduce((a, b) => Math.max(a, b));
-    const weights = row.map((value) => Math.exp(value - largest));
-    const total = weights.reduce((a, b) => a + b);
-    result.set(
-      weights.map((weight) => weight / total),
-      start,
-    );
-  }
-  return result;
 }

@@ -22,6 +22,7 @@ import { PositionLearner } from './learners/position-learner.ts';
 import { continueLocalSearch, localSearch, startLocalSearch } from './local-search.ts';
 import type { LocalSearchContext, LocalSearchState } from './local-search.ts';
 import { identityOf, passesOf } from './plan.ts';
+import { imagesPerLook } from './race.ts';
 import { scheduleOf } from './searched-schedule.ts';
 import { continuedSchedule, startingSchedule } from './starting-schedule.ts';
 
@@ -95,7 +96,7 @@ export async function searchFront(
     }),
     baselineGflops: search.cost.baseline,
     steps: plan.steps,
-    passes: found.reduce((sum, { localSearch: { passes } }) => sum + passes, 0),
+    passes: Math.round(found.reduce((sum, { localSearch: { passes } }) => sum + passes, 0)),
     seconds,
     waitingShare: waitingMilliseconds / 1000 / seconds,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
@@ -135,10 +136,20 @@ async function walkDown({ options, plan, session, learnt, resumed, report, settl
 
 /** The second phase: from the dearest budget to the cheapest, compressed networks themselves are asked. */
 async function refineAll(course: Course): Promise<void> {
-  const { options, plan, session, found, resumed, report, settle } = course;
-  const { search, budgets, steps } = plan;
+  const { options, plan, session, found } = course;
+  const { search, refinement, budgets } = plan;
   if (found.length === budgets.length) return;
-  const images = await CalibrationSet.load(options, search, session);
+  const images = await CalibrationSet.load(options, search, refinement.looks, session);
+  try {
+    await refineAllOn(images, course);
+  } finally {
+    await images.dispose();
+  }
+}
+
+async function refineAllOn(images: CalibrationSet, course: Course): Promise<void> {
+  const { plan, found, resumed, report, settle } = course;
+  const { search, budgets, steps } = plan;
   const passes = plan.front.passes * passesOf(search, plan.refinement, images.size);
   const passesDone = (): number => found.reduce((sum, { localSearch: { passes: own } }) => sum + own, 0);
   const before = passesDone() + (resumed?.localSearch?.passes ?? 0);
@@ -163,7 +174,7 @@ async function refineAll(course: Course): Promise<void> {
       const imagesPerSecond = ((now - before) * 1000) / (performance.now() - start);
       report(budget, {
         phase: 'local search',
-        step: Math.min(now, Math.ceil(passes)),
+        step: Math.min(Math.round(now), Math.ceil(passes)),
         steps: Math.ceil(passes),
         loss: move.loss,
         gflops: cost.value(move.kept),
@@ -183,7 +194,7 @@ async function startOf(
   context: LocalSearchContext,
   images: CalibrationSet,
 ): Promise<LocalSearchState> {
-  const lookEvery = Math.ceil(images.size / context.recipe.looks);
+  const lookEvery = imagesPerLook(images.size, context.recipe.looks);
   const own = learnt[found.length] as KeptNumbers;
   const { network, fixed, cost, target } = context;
   const uniform = new PositionLearner(network, fixed, cost, target, plan.learner).finish();

@@ -1,17 +1,17 @@
 /**
  * A discrete local search on kept numbers, after the gradients: what the compressed network really answers decides.
  *
- * One block's number is moved by some tokens, all others are shifted together until the cost is again just the target, and the two
- * schedules race on the calibration images (`race.ts`), so that most moves cost an eighth of the set. Steps get smaller when few
- * moves still help. Where nothing is pruned any more, no move prunes again: merging at the same cost has won. The number of image passes
- * is the budget, so the same seed gives the same schedule.
+ * One block's number is moved by some tokens, those after it are shifted together until the cost is again just the target (`projection.ts`),
+ * and the two schedules race on the calibration images (`race.ts`): most moves cost the later blocks of an eighth of the set. Steps get
+ * smaller when few moves still help. Where nothing is pruned any more, no move prunes again: merging at the same cost has won. The number
+ * of image passes is the budget, so the same seed gives the same schedule.
  */
 import { RandomGenerator } from '../data/random.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { keptOf, numbersOf, project } from './projection.ts';
 import type { Numbers, Projection } from './projection.ts';
-import { lossesOf, meanOf, raceAgainst } from './race.ts';
+import { imagesPerLook, lossesOf, meanOf, raceAgainst } from './race.ts';
 import type { ComparedImages } from './race.ts';
 
 /** Where the search stands: everything that the next move depends on. */
@@ -20,6 +20,7 @@ export interface LocalSearchState {
   readonly merged: readonly number[];
   readonly pruned: readonly number[];
   readonly step: number;
+  /** Image passes so far; no whole number where leading blocks were shared. */
   readonly passes: number;
   readonly sweep: number;
   /** Moves of this sweep done and accepted. */
@@ -50,7 +51,7 @@ export interface LocalSearchResult {
 /** What surrounds the search. */
 export interface LocalSearchContext extends Projection {
   readonly recipe: RefinementRecipe;
-  /** Images that go through compressed networks, in all: the length of the search. */
+  /** Images that go through whole compressed networks, in all: the length of the search. */
   readonly passes: number;
   readonly seed: number;
 }
@@ -96,11 +97,11 @@ export async function localSearch(
   onMove: (progress: LocalSearchProgress) => Promise<void>,
 ): Promise<LocalSearchResult> {
   const { recipe } = context;
-  const lookEvery = Math.ceil(images.size / recipe.looks);
+  const lookEvery = imagesPerLook(images.size, recipe.looks);
   let best = keptOf(context, start);
   // Moves start from the best schedule, which is also what a stopped search has to find again.
   let state: LocalSearchState = { ...start, ...numbersOf(context, best) };
-  let losses = await lossesOf(images, best, lookEvery);
+  let { losses } = await lossesOf(images, best, lookEvery);
   const tried = new Set<string>([...state.tried, JSON.stringify(best)]);
   while (state.passes < context.passes) {
     const moves = movesOf(context, state.sweep);
@@ -126,7 +127,7 @@ export async function localSearch(
     if (tried.has(key) || context.cost.value(challenger) > context.target) continue;
     tried.add(key);
     const race = await raceAgainst(images, challenger, losses, lookEvery);
-    state = { ...state, passes: state.passes + race.done };
+    state = { ...state, passes: state.passes + race.passes };
     if (race.won) {
       best = challenger;
       losses = race.losses;

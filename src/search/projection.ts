@@ -23,26 +23,29 @@ const smallestKept = 2;
 const bisections = 30;
 
 /**
- * Kept numbers at the target's cost: all but the held block are shifted together, and what rounding leaves is spent.
+ * Kept numbers at the target's cost: the blocks after the held one are shifted together, and what rounding leaves is spent. Where they alone
+ * cannot reach the target, and where none is held, all others are shifted.
  * @param held position among the searched blocks.
  */
 export function project(context: Projection, numbers: Numbers, held?: number): KeptNumbers {
   const { cost, target, network } = context;
-  const shifted = (offset: number, extra?: number): KeptNumbers =>
+  const shifted = (offset: number, first: number): KeptNumbers =>
     keptOf(context, {
       ...numbers,
-      merged: numbers.merged.map(
-        (value, index) => (index === held ? value : value + offset) + (index === extra ? 1 : 0),
-      ),
+      merged: numbers.merged.map((value, index) => (index === held || index < first ? value : value + offset)),
     });
-  let [low, high] = [-network.tokens, network.tokens];
+  const { tokens } = network;
+  const reaches = (first: number): boolean =>
+    cost.value(shifted(-tokens, first)) <= target && cost.value(shifted(tokens, first)) > target;
+  const first = held !== undefined && reaches(held + 1) ? held + 1 : 0;
+  let [low, high] = [-tokens, tokens];
   for (let step = 0; step < bisections; step++) {
     const middle = (low + high) / 2;
-    if (cost.value(shifted(middle)) > target) high = middle;
+    if (cost.value(shifted(middle, first)) > target) high = middle;
     else low = middle;
   }
-  let kept = shifted(low);
-  for (let index = numbers.merged.length - 1; index >= 0; index--) {
+  let kept = shifted(low, first);
+  for (let index = numbers.merged.length - 1; index >= first; index--) {
     const more = keptOf(context, {
       ...numbersOf(context, kept),
       merged: numbersOf(context, kept).merged.map((value, at) => (at === index ? value + 1 : value)),

@@ -9,49 +9,62 @@ export interface ScheduleLosses {
   /** Per image in nats, up to `done`. */
   readonly losses: Float64Array;
   readonly done: number;
+  /** What that took, in passes of an image through the whole network; where leading blocks were known, the share of the FLOPs that ran. */
+  readonly passes: number;
   /** Computes the losses of the images up to `end`. */
   runTo(end: number): Promise<void>;
   /** Mean loss of the images done. */
   mean(): number;
-  dispose(): Promise<void>;
+  /** Makes this the schedule that others are expected to begin like: what it has left between its blocks replaces that of the one before. */
+  lead(): void;
 }
 
 /** What schedules are compared on (`CalibrationSet`). */
 export interface ComparedImages {
   readonly size: number;
-  /** A network with these kept numbers; dispose it. */
-  candidate(kept: KeptNumbers): Promise<ScheduleLosses>;
+  /** A schedule with these kept numbers, nothing of it computed yet. */
+  candidate(kept: KeptNumbers): ScheduleLosses;
 }
 
-/** Losses of the images under a schedule, run in the parts of a race: a batch of another size may round otherwise. */
-export async function lossesOf(images: ComparedImages, kept: KeptNumbers, lookEvery: number): Promise<Float64Array> {
-  const candidate = await images.candidate(kept);
-  try {
-    while (candidate.done < images.size) await candidate.runTo(Math.min(images.size, candidate.done + lookEvery));
-    return candidate.losses;
-  } finally {
-    await candidate.dispose();
-  }
+/** How a race ended. */
+export interface RaceResult {
+  readonly won: boolean;
+  /** Image passes that it took (`ScheduleLosses`). */
+  readonly passes: number;
+  /** Losses of the winner. */
+  readonly losses: Float64Array;
 }
 
-/** Looks at the paired difference every so many images; the challenger has to be ahead each time. */
+/** Images between two looks at a race. */
+export const imagesPerLook = (images: number, looks: number): number => Math.ceil(images / looks);
+
+/** Losses of all images under a schedule, which then leads, run in the parts of a race: a batch of another size may round otherwise. */
+export async function lossesOf(
+  images: ComparedImages,
+  kept: KeptNumbers,
+  lookEvery: number,
+): Promise<{ losses: Float64Array; passes: number }> {
+  const candidate = images.candidate(kept);
+  while (candidate.done < images.size) await candidate.runTo(Math.min(images.size, candidate.done + lookEvery));
+  candidate.lead();
+  return { losses: candidate.losses, passes: candidate.passes };
+}
+
+/** Looks at the paired difference every so many images; the challenger has to be ahead each time. Where it wins, it leads. */
 export async function raceAgainst(
   images: ComparedImages,
   kept: KeptNumbers,
   losses: Float64Array,
   lookEvery: number,
-): Promise<{ won: boolean; done: number; losses: Float64Array }> {
-  const candidate = await images.candidate(kept);
-  try {
-    while (candidate.done < images.size) {
-      await candidate.runTo(Math.min(images.size, candidate.done + lookEvery));
-      if (candidate.mean() >= meanOf(losses.subarray(0, candidate.done)))
-        return { won: false, done: candidate.done, losses };
-    }
-    return { won: true, done: candidate.done, losses: candidate.losses };
-  } finally {
-    await candidate.dispose();
+): Promise<RaceResult> {
+  const candidate = images.candidate(kept);
+  while (candidate.done < images.size) {
+    await candidate.runTo(Math.min(images.size, candidate.done + lookEvery));
+    if (candidate.mean() >= meanOf(losses.subarray(0, candidate.done)))
+      return { won: false, passes: candidate.passes, losses };
   }
+  candidate.lead();
+  return { won: true, passes: candidate.passes, losses: candidate.losses };
 }
 
 /** Mean of losses in nats. */

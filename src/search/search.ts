@@ -19,6 +19,7 @@ import type { RefinementRecipe } from './presets.ts';
 import { readSearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
+import { imagesPerLook } from './race.ts';
 import { scheduleOf } from './searched-schedule.ts';
 import { startingSchedule } from './starting-schedule.ts';
 
@@ -107,8 +108,21 @@ async function learnNumbers(course: Course): Promise<ImageSupply> {
 
 /** The second phase: single numbers are moved and compared on the compressed network. */
 async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRecipe): Promise<KeptNumbers> {
-  const { options, plan, session, history, resumed, onProgress, settle } = course;
-  const images = await CalibrationSet.load(options, plan, session);
+  const { options, plan, session } = course;
+  const images = await CalibrationSet.load(options, plan, recipe.looks, session);
+  try {
+    return await refineOn(images, course, learnt, recipe);
+  } finally {
+    await images.dispose();
+  }
+}
+
+async function refineOn(
+  images: CalibrationSet,
+  { options, plan, history, resumed, onProgress, settle }: Course,
+  learnt: KeptNumbers,
+  recipe: RefinementRecipe,
+): Promise<KeptNumbers> {
   const { network, fixed, cost, seed } = plan;
   const passes = passesOf(plan, recipe, images.size);
   const context = { network, fixed, cost, target: options.targetGflops, recipe, seed, passes };
@@ -116,12 +130,13 @@ async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRec
   const start = performance.now();
   const refined = await localSearch(context, images, begin, async ({ state, kept, loss }) => {
     const gflops = cost.value(kept);
-    history.push({ phase: 'local search', step: state.passes, loss, gflops });
+    const step = Math.round(state.passes);
+    history.push({ phase: 'local search', step, loss, gflops });
     const imagesPerSecond = ((state.passes - begin.passes) * 1000) / (performance.now() - start);
     const secondsLeft = Math.max(0, passes - state.passes) / imagesPerSecond;
     onProgress({
       phase: 'local search',
-      step: Math.min(state.passes, passes),
+      step: Math.min(step, passes),
       steps: passes,
       loss,
       gflops,
@@ -140,7 +155,7 @@ async function startOf(
   learnt: KeptNumbers,
   fresh: Learner,
 ): Promise<LocalSearchState> {
-  const lookEvery = Math.ceil(images.size / context.recipe.looks);
+  const lookEvery = imagesPerLook(images.size, context.recipe.looks);
   const { kept, passes } = await startingSchedule(
     context,
     images,

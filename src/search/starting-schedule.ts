@@ -110,12 +110,13 @@ class Race {
 
   async enter(kept: KeptNumbers): Promise<void> {
     if (this.#best === undefined) {
-      this.#best = { kept, losses: await lossesOf(this.#images, kept, this.#lookEvery) };
-      this.passes += this.#images.size;
+      const { losses, passes } = await lossesOf(this.#images, kept, this.#lookEvery);
+      this.#best = { kept, losses };
+      this.passes += passes;
       return;
     }
-    const { won, done, losses } = await raceAgainst(this.#images, kept, this.#best.losses, this.#lookEvery);
-    this.passes += done;
+    const { won, passes, losses } = await raceAgainst(this.#images, kept, this.#best.losses, this.#lookEvery);
+    this.passes += passes;
     if (won) this.#best = { kept, losses };
   }
 }

@@ -1,6 +1,6 @@
 /** Schedules that share blocks, against networks of their own: the same logits, and every shared block computed once. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { BlockNetworks } from '../../src/comparison/block-networks.ts';
+import { BlockNetworks } from '../../src/loading/block-networks.ts';
 import { runSchedules } from '../../src/comparison/run-schedules.ts';
 import { scheduleTree } from '../../src/comparison/schedule-tree.ts';
 import { NetworkSession } from '../../src/loading/network-session.ts';
@@ -9,9 +9,6 @@ import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { randomModel, randomValues, smallConfiguration } from '../random-network.ts';
 
 const batch = 3;
-const model = randomModel();
-const networks = new BlockNetworks(model, batch);
-afterAll(() => networks.dispose());
 
 /** Every kind of block: untouched, pruned, merged, both; merged again after sizes differ; numbers that rise. */
 const schedules: readonly KeptNumbers[] = [
@@ -25,7 +22,11 @@ const schedules: readonly KeptNumbers[] = [
   { pruneKept: [12, 10, 8, 3], mergeKept: [9, 7, 2, 2] },
 ];
 
-describe('runSchedules', () => {
+describe.each(['class-token', 'mean'] as const)('runSchedules of a network whose head reads: %s', (pool) => {
+  const model = randomModel({ ...smallConfiguration, pool });
+  const networks = new BlockNetworks(model, batch);
+  afterAll(() => networks.dispose());
+
   it('gives the logits of a network with constant kept numbers', async () => {
     const pixels = randomValues(batch * 3 * 32 * 32, 5);
     const found = new Map<number, Float32Array>();
@@ -33,7 +34,8 @@ describe('runSchedules', () => {
       expect(found.has(schedule)).toBe(false);
       found.set(schedule, logits);
     });
-    for (const [index, kept] of schedules.entries()) {
+    for (const [index, schedule] of schedules.entries()) {
+      const kept = pool === 'mean' ? withWholeLastBlock(schedule) : schedule;
       const session = await NetworkSession.load(model, { reducer: diffRate(kept, 17) });
       const expected = await session.run(pixels);
       await session.dispose();
@@ -47,6 +49,12 @@ describe('runSchedules', () => {
     expect(found.get(0)).not.toEqual(found.get(1));
     expect(found.get(1)).toEqual(found.get(2));
   });
+});
+
+/** Where all patches are read, the last block removes none. */
+const withWholeLastBlock = ({ pruneKept, mergeKept }: KeptNumbers): KeptNumbers => ({
+  pruneKept: [...pruneKept.slice(0, -1), 17],
+  mergeKept: [...mergeKept.slice(0, -1), 17],
 });
 
 describe('scheduleTree', () => {

@@ -19,13 +19,13 @@ export function meanLoss(kept: KeptNumbers): number {
 /** Images that differ in how much they mind, and remember what is asked of them. */
 export class KnownImages implements ComparedImages {
   readonly size = 40;
-  open = 0;
+  /** Schedules that came to lead, in order. */
+  readonly led: KeptNumbers[] = [];
   readonly compared: KeptNumbers[] = [];
   /** Where each candidate's runs ended. */
   readonly ends: number[][] = [];
 
-  candidate(kept: KeptNumbers): Promise<ScheduleLosses> {
-    this.open += 1;
+  candidate(kept: KeptNumbers): ScheduleLosses {
     this.compared.push(kept);
     const losses = new Float64Array(this.size);
     const whole = meanLoss(kept);
@@ -36,17 +36,19 @@ export class KnownImages implements ComparedImages {
       for (; done < end; done++) losses[done] = whole * (1 + 0.5 * Math.sin(done));
       ends.push(end);
     };
-    return Promise.resolve({
+    return {
       losses,
       get done(): number {
         return done;
       },
+      get passes(): number {
+        return done;
+      },
       runTo: (end) => Promise.resolve(run(end)),
       mean: () => losses.subarray(0, done).reduce((sum, loss) => sum + loss, 0) / done,
-      dispose: () => {
-        this.open -= 1;
-        return Promise.resolve();
+      lead: () => {
+        this.led.push(kept);
       },
-    });
+    };
   }
 }

@@ -4,12 +4,11 @@
  * blocks. What a block does is DiffRate (arXiv 2305.17997) as `reduction/methods/diffrate.ts` does it with constants.
  * Nothing of size zero reaches ONNX Runtime: a block that merges nothing, or removes nothing, runs in a session without these nodes.
  */
-import { DiffrateError } from '../errors.ts';
 import { lower } from '../graph/lower.ts';
 import { add, concat, dynamicSlice, reduceMean, reshape, slice, topK } from '../graph/operators/index.ts';
 import { dimensionAt, inScope, input, int64Vector } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { Network } from '../loading/network-session.ts';
+import type { Network } from './network-session.ts';
 import { tokenCount } from '../models/configuration.ts';
 import { block, classify, embed, pooled } from '../models/vision-transformer.ts';
 import type { OnnxModel } from '../onnx/model.ts';
@@ -46,14 +45,8 @@ export class BlockNetworks {
   /**
    * @param batch B, the same in every run.
    * @param merging how tokens merge.
-   * @throws {DiffrateError} for a network whose head reads other tokens than the class token.
    */
   constructor(network: Network, batch: number, options: SessionOptions = {}, merging: MergeRule = 'similarity') {
-    if (network.configuration.pool !== 'class-token') {
-      throw new DiffrateError(
-        `Random schedules are for networks that classify by their class token, but ${network.name} reads the mean of its patches: leave --random-schedules away.`,
-      );
-    }
     this.#network = network;
     this.#batch = batch;
     this.#options = options;
@@ -83,7 +76,10 @@ export class BlockNetworks {
     return { features: outputs['features_out'] as RuntimeTensor, size: outputs['size_out'] as RuntimeTensor };
   }
 
-  /** Logits `[B, classes]` from the tokens before the last block, whose own kept numbers do not reach the head. */
+  /**
+   * Logits `[B, classes]` from the tokens before the last block. What that block keeps does not reach a head that reads the class token;
+   * where the head reads the mean of patches, the block removes none (`compressibleBlocks`).
+   */
   async classify({ features, size }: BlockState): Promise<Float32Array> {
     const session = await this.#session('head', () => headModel(this.#network, this.#batch));
     const { logits } = await session.run({ features, size });
@@ -144,7 +140,8 @@ function headModel({ configuration, parameters }: Network, batch: number): OnnxM
   const state = stateInputs(batch, configuration.width);
   const branch = (output: Tensor): Tensor => output;
   const reducer: TokenReducer = { ...keepAllTokens, keySizes: (_, { size }) => size };
-  const context = { configuration, parameters, reducer, index: configuration.depth - 1, classTokenOnly: true, branch };
+  const classTokenOnly = configuration.pool === 'class-token';
+  const context = { configuration, parameters, reducer, index: configuration.depth - 1, classTokenOnly, branch };
   const last = inScope(`blocks.${context.index}`, () => block(state, context));
   const logits = classify(pooled(last, configuration, parameters), configuration, parameters);
   return lower({ logits }, [state.features, state.size]);

@@ -1,0 +1,215 @@
+/**
+ * Candidates that continue from the blocks that they share with the leading schedule, against whole compressed networks: the same losses,
+ * and no shared block run again.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as fc from 'fast-check';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { createImageLoader } from '../../src/data/batches.ts';
+import { openImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageFolder } from '../../src/data/image-folder.ts';
+import { countFlops } from '../../src/cost/flops.ts';
+import { BlockNetworks } from '../../src/loading/block-networks.ts';
+import { NetworkSession } from '../../src/loading/network-session.ts';
+import { diffRate } from '../../src/reduction/methods/diffrate.ts';
+import { effectiveTokens } from '../../src/reduction/schedule.ts';
+import type { EffectiveBlock, KeptNumbers } from '../../src/reduction/schedule.ts';
+import { presets } from '../../src/search/presets.ts';
+import { CalibrationSet } from '../../src/search/calibration-set.ts';
+import { batchesWithRoom, firstDifference } from '../../src/search/leading-blocks.ts';
+import { lossesOf, raceAgainst } from '../../src/search/race.ts';
+import { writeRandomImages } from '../evaluation/random-images.ts';
+import { randomModel, smallConfiguration } from '../random-network.ts';
+
+/** The last look is smaller than the others, and smaller than a batch. */
+const count = 11;
+const looks = 3;
+const lookEvery = 4;
+const tokens = 17;
+const { depth } = smallConfiguration;
+
+let root = '';
+let folder: ImageFolder;
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), 'diffrate-candidates-'));
+  await writeRandomImages(root, count);
+  folder = await openImageFolder(root);
+});
+afterAll(() => rmSync(root, { recursive: true }));
+afterEach(() => vi.restoreAllMocks());
+
+/** Falling kept numbers of blocks 1 and 2; a head that reads patches gets all that are left. */
+const keptNumbers = (pruned: readonly number[], merged: readonly number[]): KeptNumbers => {
+  let live = tokens;
+  const [pruneKept, mergeKept] = [[tokens], [tokens]];
+  pruned.forEach((count, index) => {
+    pruneKept.push(Math.max(3, live - count));
+    live = Math.max(3, live - count - (merged[index] ?? 0));
+    mergeKept.push(live);
+  });
+  return { pruneKept: [...pruneKept, tokens], mergeKept: [...mergeKept, tokens] };
+};
+
+const anyNumbers = fc
+  .tuple(
+    fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 2, maxLength: 2 }),
+    fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 2, maxLength: 2 }),
+  )
+  .map(([pruned, merged]) => keptNumbers(pruned, merged));
+
+describe('batchesWithRoom', () => {
+  it('is how many batches of states fit into 400 MB', () => {
+    const blocks = effectiveTokens({ pruneKept: [197, 150, 100], mergeKept: [197, 120, 80] }, 197);
+    // 197, 197 and 120 tokens enter.
+    const bytes = 25 * (197 + 197 + 120) * 193 * 4;
+    const room = batchesWithRoom(blocks, 25, 192);
+    expect(room * bytes).toBeLessThanOrEqual(400e6);
+    expect((room + 1) * bytes).toBeGreaterThan(400e6);
+    expect(batchesWithRoom(blocks, 100_000, 192)).toBe(0);
+  });
+});
+
+describe('firstDifference', () => {
+  it('is the first block in which what is kept differs, the last where none does', () => {
+    const blocks = (kept: KeptNumbers): EffectiveBlock[] => effectiveTokens(kept, 17);
+    const one = blocks({ pruneKept: [17, 15, 12], mergeKept: [17, 14, 10] });
+    expect(firstDifference(one, one)).toBe(2);
+    expect(firstDifference(one, blocks({ pruneKept: [20, 15, 12], mergeKept: [17, 14, 9] }))).toBe(2);
+    expect(firstDifference(one, blocks({ pruneKept: [17, 16, 12], mergeKept: [17, 14, 10] }))).toBe(1);
+    expect(firstDifference(one, blocks({ pruneKept: [16, 15, 12], mergeKept: [17, 14, 10] }))).toBe(0);
+  });
+});
+
+const plan = { preset: presets['small-data'], targets: 'teacher', seed: 1 } as const;
+
+describe.each(['class-token', 'mean'] as const)('candidates of a network whose head reads: %s', (pool) => {
+  const model = randomModel({ ...smallConfiguration, pool });
+  /** The answers of whole networks, by schedule. */
+  const known = new Map<string, Float64Array>();
+  let images: CalibrationSet;
+  let pixels: Float32Array[];
+
+  beforeAll(async () => {
+    images = await CalibrationSet.load({ model, folder }, plan, looks, { threads: 1 });
+    pixels = [];
+    const { preprocessing } = model.configuration;
+    const loader = createImageLoader({ folder, preprocessing, batchSize: 1 });
+    for await (const batch of loader) pixels.push(batch.pixels);
+    await loader.close();
+  });
+  afterAll(() => images.dispose());
+
+  const probabilities = async (kept?: KeptNumbers): Promise<number[][]> => {
+    const session = await NetworkSession.load(
+      model,
+      kept === undefined ? {} : { reducer: diffRate(kept, tokens, { merging: plan.preset.merging }) },
+    );
+    const rows: number[][] = [];
+    for (const image of pixels) {
+      const weights = [...(await session.run(image))].map(Math.exp);
+      const sum = weights.reduce((a, b) => a + b);
+      rows.push(weights.map((weight) => weight / sum));
+    }
+    await session.dispose();
+    return rows;
+  };
+
+  /** Losses of the images by whole networks, smallest first: candidates have them in the calibration set's own order. */
+  const wholeLosses = async (kept: KeptNumbers): Promise<Float64Array> => {
+    const key = JSON.stringify(kept);
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const [wanted, given] = [await probabilities(), await probabilities(kept)];
+    const losses = Float64Array.from(wanted, (row, image) =>
+      row.reduce((sum, p, index) => sum + p * Math.log(p / (given[image]?.[index] as number)), 0),
+    ).sort();
+    known.set(key, losses);
+    return losses;
+  };
+
+  const expectClose = (found: Float64Array, expected: Float64Array): void => {
+    expect(found).toHaveLength(expected.length);
+    [...found]
+      .sort((a, b) => a - b)
+      .forEach((loss, index) => {
+        expect(Math.abs(loss - (expected[index] as number))).toBeLessThan(1e-5 * (1 + Math.abs(loss)));
+      });
+  };
+
+  /** Image passes of a first look that begins at this block. */
+  const passesFrom = (kept: KeptNumbers, from: number): number => {
+    const { blocks, after, total } = countFlops(model.configuration, kept);
+    return (lookEvery * blocks.slice(from).reduce((sum, flops) => sum + flops, after)) / total;
+  };
+
+  /** Whether this schedule leads: nothing of it but the head has to run again, and that gives the same to the bit. */
+  const expectLeading = async (kept: KeptNumbers, losses: Float64Array): Promise<void> => {
+    const again = images.candidate(kept);
+    await again.runTo(lookEvery);
+    expect(again.losses.subarray(0, lookEvery)).toEqual(losses.subarray(0, lookEvery));
+    expect(again.passes).toBeCloseTo(passesFrom(kept, depth - 1), 10);
+  };
+
+  it('have the losses of whole networks after any races, won and lost', async () => {
+    let [won, lost] = [0, 0];
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyNumbers, { minLength: 3, maxLength: 7 }), async ([first, ...challengers]) => {
+        let best = first as KeptNumbers;
+        let { losses } = await lossesOf(images, best, lookEvery);
+        expectClose(losses, await wholeLosses(best));
+        for (const challenger of challengers) {
+          const race = await raceAgainst(images, challenger, losses, lookEvery);
+          if (race.won) {
+            best = challenger;
+            won += 1;
+          } else lost += 1;
+          losses = race.losses;
+          expectClose(losses, await wholeLosses(best));
+          await expectLeading(best, losses);
+        }
+      }),
+      { numRuns: 12 },
+    );
+    expect(won).toBeGreaterThan(0);
+    expect(lost).toBeGreaterThan(0);
+  });
+
+  it('have the losses that a set without a leading schedule gives, to the bit', async () => {
+    const [best, other] = [keptNumbers([0, 1], [3, 2]), keptNumbers([0, 3], [3, 2])];
+    await lossesOf(images, best, lookEvery);
+    const shared = await lossesOf(images, other, lookEvery);
+    const fresh = await CalibrationSet.load({ model, folder }, plan, looks, { threads: 1 });
+    const alone = await lossesOf(fresh, other, lookEvery);
+    await fresh.dispose();
+    expect(shared.losses).toEqual(alone.losses);
+    expect(alone.passes).toBe(count);
+    expect(shared.passes).toBeLessThan(count);
+  });
+
+  it('run no block of a first look that the leading schedule shares, and count what runs by its FLOPs', async () => {
+    const best = keptNumbers([0, 1], [3, 2]);
+    await lossesOf(images, best, lookEvery);
+    const run = vi.spyOn(BlockNetworks.prototype, 'run');
+    const embed = vi.spyOn(BlockNetworks.prototype, 'embed');
+    for (const [challenger, from] of [
+      [keptNumbers([1, 0], [2, 2]), 1],
+      [keptNumbers([0, 0], [3, 2]), 2],
+    ] as const) {
+      run.mockClear();
+      embed.mockClear();
+      const candidate = images.candidate(challenger);
+      await candidate.runTo(lookEvery);
+      // The last block is part of the head.
+      expect(run.mock.calls.map(([block]) => block)).toEqual(
+        Array.from({ length: depth - 1 - from }, (_, index) => from + index),
+      );
+      expect(embed).not.toHaveBeenCalled();
+      expect(candidate.passes).toBeCloseTo(passesFrom(challenger, from), 10);
+      await candidate.runTo(2 * lookEvery);
+      expect(embed).toHaveBeenCalledTimes(1);
+      expect(candidate.passes).toBeCloseTo(passesFrom(challenger, from) + lookEvery, 10);
+    }
+  });
+});
