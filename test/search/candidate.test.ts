@@ -12,13 +12,17 @@ import { openImageFolder } from '../../src/data/image-folder.ts';
 import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { countFlops } from '../../src/cost/flops.ts';
 import { BlockNetworks } from '../../src/loading/block-networks.ts';
+import type { BlockState } from '../../src/loading/block-networks.ts';
 import { NetworkSession } from '../../src/loading/network-session.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { effectiveTokens } from '../../src/reduction/schedule.ts';
 import type { EffectiveBlock, KeptNumbers } from '../../src/reduction/schedule.ts';
 import { presets } from '../../src/search/presets.ts';
+import { floats } from '../../src/runtime/runtime.ts';
 import { CalibrationSet } from '../../src/search/calibration-set.ts';
+import { Candidate } from '../../src/search/candidate.ts';
 import { batchesWithRoom, firstDifference } from '../../src/search/leading-blocks.ts';
+import type { LeadingBlocks } from '../../src/search/leading-blocks.ts';
 import { lossesOf, raceAgainst } from '../../src/search/race.ts';
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { randomModel, smallConfiguration } from '../random-network.ts';
@@ -68,6 +72,49 @@ describe('batchesWithRoom', () => {
     expect(room * bytes).toBeLessThanOrEqual(400e6);
     expect((room + 1) * bytes).toBeGreaterThan(400e6);
     expect(batchesWithRoom(blocks, 100_000, 192)).toBe(0);
+  });
+});
+
+describe('a candidate without room for all states', () => {
+  it('runs the batches whole whose states are not there', async () => {
+    // So wide that the states of two of three batches fit.
+    const configuration = { ...smallConfiguration, width: 750_000 };
+    const kept = { pruneKept: [17, 15, 12, 8], mergeKept: [17, 14, 10, 5] };
+    expect(batchesWithRoom(effectiveTokens(kept, tokens), 1, configuration.width)).toBe(2);
+    const state: BlockState = { features: floats(new Float32Array(1), [1]), size: floats(new Float32Array(1), [1]) };
+    const ran: string[] = [];
+    const recorded = (what: string): Promise<BlockState> => {
+      ran.push(what);
+      return Promise.resolve(state);
+    };
+    let leader: LeadingBlocks | undefined;
+    const candidate = (numbers: KeptNumbers): Candidate =>
+      new Candidate(
+        {
+          size: 6,
+          firstLook: 3,
+          batch: 1,
+          configuration,
+          networks: {
+            embed: () => recorded('embedding'),
+            run: (block) => recorded(`block ${block}`),
+            classify: () => Promise.resolve(new Float32Array(10)),
+          },
+          pixels: () => new Float32Array(0),
+          targets: () => new Float32Array(10).fill(0.1),
+          leader,
+          lead: (states) => {
+            leader = states;
+          },
+        },
+        numbers,
+      );
+    const best = candidate(kept);
+    await best.runTo(6);
+    best.lead();
+    ran.length = 0;
+    await candidate({ ...kept, mergeKept: [17, 14, 9, 5] }).runTo(3);
+    expect(ran).toEqual(['block 2', 'block 2', 'embedding', 'block 0', 'block 1', 'block 2']);
   });
 });
 
