@@ -26,6 +26,8 @@ export type Device = 'cpu' | 'webgpu' | (string & {});
 
 /** How a session runs. */
 export interface SessionOptions {
+  /** Give the memory of intermediate results back after every run: for many sessions in one process. */
+  readonly returnsMemory?: boolean;
   readonly device?: Device;
   /** Threads of one operator; by default as many as there are cores. */
   readonly threads?: number;

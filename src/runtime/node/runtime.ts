@@ -22,6 +22,7 @@ async function load(model: OnnxModel, options: SessionOptions = {}): Promise<Ses
     logSeverityLevel: 3,
     extra: sharedCores,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+    ...(options.returnsMemory === true ? { enableCpuMemArena: false } : {}),
     ...(options.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
     ...(externalData.length === 0
       ? {}
