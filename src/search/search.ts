@@ -16,10 +16,10 @@ import type { LocalSearchContext, LocalSearchState } from './local-search.ts';
 import { identityOf, learnerOf, passesOf, planOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 import type { RefinementRecipe } from './presets.ts';
+import { imagesPerLook } from './race.ts';
 import { readSearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
-import { imagesPerLook } from './race.ts';
 import { scheduleOf } from './searched-schedule.ts';
 import { startingSchedule } from './starting-schedule.ts';
 
