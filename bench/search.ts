@@ -9,6 +9,7 @@ import { evaluateVariants } from '../src/evaluation/evaluate.ts';
 import type { EvaluationResult, Variant } from '../src/evaluation/evaluate.ts';
 import { readScheduleFile } from '../src/exporting/schedule-file.ts';
 import { publishedSchedules } from '../src/reduction/published-schedules.ts';
+import type { KeptNumbers } from '../src/reduction/schedule.ts';
 import { learnerOf, planOf } from '../src/search/plan.ts';
 import { dataPath, loadDeitTiny, modelName, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
@@ -84,8 +85,8 @@ async function searched(target: string, seed: number, out: string): Promise<Sear
   return report;
 }
 
-/** What the search starts from: every block keeps the same share and merges the rest. */
-async function uniformRate(target: number): Promise<{ pruneKept: readonly number[]; mergeKept: readonly number[] }> {
+/** What the search starts from: every block keeps the same share and merges the rest, as the searched schedules merge. */
+async function uniformRate(target: number): Promise<KeptNumbers> {
   const options = {
     model: await loadDeitTiny(),
     folder: await openImageFolder(dataPath('imagenet-calibration')),
@@ -94,5 +95,6 @@ async function uniformRate(target: number): Promise<{ pruneKept: readonly number
     seed: 0,
     resume: false,
   } as const;
-  return learnerOf(planOf(options), target).finish();
+  const plan = planOf(options);
+  return { ...learnerOf(plan, target).finish(), merging: plan.preset.merging };
 }

@@ -19,7 +19,7 @@ import type { SearchedModel, SearchOptions } from './search-options.ts';
 /** Most memory for pixels, in bytes: a thousand images of 224 × 224. Of larger folders a random part is taken. */
 const pixelBytes = 640e6;
 
-/** Most images per run: more are no faster, and every block's session keeps the memory that its largest run took. */
+/** Most images per run: more are no faster. */
 const largestBatch = 16;
 
 /** Images and what each should answer; dispose it. */
