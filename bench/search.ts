@@ -9,7 +9,6 @@ import { evaluateVariants } from '../src/evaluation/evaluate.ts';
 import type { EvaluationResult, Variant } from '../src/evaluation/evaluate.ts';
 import { readScheduleFile } from '../src/exporting/schedule-file.ts';
 import { publishedSchedules } from '../src/reduction/published-schedules.ts';
-import type { KeptNumbers } from '../src/reduction/schedule.ts';
 import { learnerOf, planOf } from '../src/search/plan.ts';
 import { dataPath, loadDeitTiny, modelName, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
@@ -85,8 +84,8 @@ async function searched(target: string, seed: number, out: string): Promise<Sear
   return report;
 }
 
-/** What the search starts from: every block keeps the same share and merges the rest, as the searched schedules merge. */
-async function uniformRate(target: number): Promise<KeptNumbers> {
+/** What the search starts from: every block keeps the same share and merges the rest, as published, which suits it better than `patches`. */
+async function uniformRate(target: number): Promise<{ pruneKept: readonly number[]; mergeKept: readonly number[] }> {
   const options = {
     model: await loadDeitTiny(),
     folder: await openImageFolder(dataPath('imagenet-calibration')),
@@ -95,6 +94,5 @@ async function uniformRate(target: number): Promise<KeptNumbers> {
     seed: 0,
     resume: false,
   } as const;
-  const plan = planOf(options);
-  return { ...learnerOf(plan, target).finish(), merging: plan.preset.merging };
+  return learnerOf(planOf(options), target).finish();
 }
