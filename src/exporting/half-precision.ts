@@ -18,6 +18,7 @@ const movesData = new Set([
   'Concat',
   'Expand',
   'Gather',
+  'GatherElements',
   'GatherND',
   'Identity',
   'Pad',
@@ -90,7 +91,9 @@ class HalfPrecisionPass {
       return data.every((name) => this.#types.get(name) === 'float32') ? 'float32' : 'float16';
     }
     if (node.operator === 'Log') return 'float32';
-    const multipliesWeights = matrixProducts.has(node.operator) && this.#weights.has(node.inputs[1] ?? '');
+    // Weights are matrices; a constant column that sums rows is none.
+    const multipliesWeights =
+      matrixProducts.has(node.operator) && this.#weights.get(node.inputs[1] ?? '')?.shape.length === 2;
     const isPrecise = node.name.split('/').some((scope) => preciseScopes.has(scope));
     return isPrecise && !multipliesWeights ? 'float32' : 'float16';
   }

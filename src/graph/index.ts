@@ -47,6 +47,7 @@ export {
   min,
   mul,
   neg,
+  pow,
   reciprocal,
   sigmoid,
   sqrt,
@@ -77,7 +78,7 @@ export {
   softmax,
 } from './operators/reduction.ts';
 export type { LayerNormalizationOutputs } from './operators/reduction.ts';
-export { argMax, gather, gatherND, scatterElements, topK } from './operators/selection.ts';
+export { argMax, gather, gatherElements, gatherND, scatterElements, topK } from './operators/selection.ts';
 export type { TopKOutputs } from './operators/selection.ts';
 export { gradients } from './gradients/index.ts';
 export { gradientRules } from './gradients/rules.ts';

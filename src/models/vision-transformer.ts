@@ -8,6 +8,7 @@ import {
   div,
   dynamicSlice,
   expandLike,
+  gather,
   matMul,
   mul,
   reduceSum,
@@ -173,7 +174,7 @@ function attentionResidual(state: TokenState, context: BlockContext): { state: T
       classRow ??=
         probabilities === undefined
           ? inScope('class-attention', () => attentionOf(project(slice(normalized, 1, 0, 1), queryPart)))
-          : slice(probabilities, 2, 0, 1);
+          : gather(probabilities, int64Vector([0]), 2);
       return classRow;
     },
     probabilities() {

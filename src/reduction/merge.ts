@@ -1,64 +1,42 @@
 /**
  * DiffRate's merge (section 3.1 and `merge.py` of the authors' code): every source token goes to the destination with the
  * highest cosine similarity of features; a destination becomes a mean of itself and all that went to it (`merge-rule.ts`).
- * The matching is a dense one-hot matrix times tokens: deterministic, differentiable, and the same on every backend.
+ * The matching is a dense one-hot matrix times tokens: deterministic, differentiable, and the same on every backend. It has a row per
+ * source, since rows along the many destinations are what backends compare and reduce fastest.
  */
-import {
-  add,
-  cast,
-  div,
-  equal,
-  matMul,
-  mul,
-  reduceL2,
-  reduceMax,
-  reduceSum,
-  reshape,
-  transpose,
-} from '../graph/operators/index.ts';
+import { add, cast, div, equal, matMul, mul, reduceMax, reduceSum, transpose } from '../graph/operators/index.ts';
 import { constant, dimensionAt, sizeAt, stopGradient } from '../graph/tensor.ts';
-import type { Tensor } from '../graph/tensor.ts';
+import type { Dimension, Tensor } from '../graph/tensor.ts';
 import type { MergeRule } from './merge-rule.ts';
 import type { TokenState } from './token-state.ts';
-import { mergeAssigned } from './weighted-merge.ts';
+import { unitLength } from './unit-length.ts';
 
 /** Which destination every source goes to. */
 export interface Matching {
-  /** `[B, K, S]`, one 1 per source. */
-  readonly assignment: Tensor;
-  /** Cosine similarity of a source and its destination, `[B, S, 1]`. */
+  /** `[B, S, K]`, one 1 per source. */
+  readonly choices: Tensor;
+  /** Product of a source and its destination at length 1, `[B, S, 1]`: their cosine similarity if the source has length 1, too. */
   readonly similarity: Tensor;
 }
 
-/** Below any product of a source with a normalised destination, also in half precision: keeps a token from being chosen. */
+/** Below any product of a source with a destination of length 1: keeps a token from being chosen. */
 const excluded = -3e4;
 
 /**
- * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity. No gradient flows through the choice.
+ * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity; a source's own length changes no choice. No gradient flows.
  * A source that is equally similar to several destinations, to the last bit, joins all of them.
  * @param keepFirst destination 0 is the class token and never chosen.
  */
 export function matchTokens(sources: Tensor, destinations: Tensor, keepFirst: boolean): Matching {
-  const [batch, count] = [dimensionAt(sources, 0), dimensionAt(sources, 1)];
-  const products = matMul(destinations, transpose(sources, [0, 2, 1]));
-  // Only the destinations' norms matter for the choice; the sources' scale the few chosen values.
-  const scaled = div(products, norms(destinations));
-  const allowed = keepFirst ? add(scaled, firstExcluded(sizeAt(destinations, 1))) : scaled;
-  const best = reduceMax(allowed, [1], true);
-  return {
-    assignment: cast(equal(allowed, best), 'float32'),
-    similarity: div(reshape(best, [batch, count, 1]), norms(sources)),
-  };
-}
-
-/** Euclidean norm of each token, `[B, N, 1]`; position embeddings and biases keep tokens from being exactly 0. */
-function norms(tokens: Tensor): Tensor {
-  return reduceL2(tokens, [-1], true);
+  const products = matMul(sources, transpose(unitLength(destinations), [0, 2, 1]));
+  const allowed = keepFirst ? add(products, firstExcluded(sizeAt(destinations, 1))) : products;
+  const similarity = reduceMax(allowed, [2], true);
+  return { choices: cast(equal(allowed, similarity), 'float32'), similarity };
 }
 
 function firstExcluded(count: number): Tensor {
   const bias = Float32Array.from({ length: count }, (_, index) => (index === 0 ? excluded : 0));
-  return constant(bias, [1, count, 1], 'float32');
+  return constant(bias, [1, 1, count], 'float32');
 }
 
 /**
@@ -71,26 +49,51 @@ export function mergeTokens(
   keepFirst: boolean,
   rule: MergeRule = 'similarity',
 ): TokenState {
-  const { assignment, similarity } = matchTokens(
-    stopGradient(sources.features),
+  const candidates = stopGradient(sources.features);
+  const { choices, similarity } = matchTokens(
+    rule === 'similarity' ? unitLength(candidates) : candidates,
     stopGradient(destinations.features),
     keepFirst,
   );
-  if (rule === 'patches') return mergeAssigned(destinations, sources, assignment);
-  const arrivals = reduceSum(assignment, [2], true);
-  const features = div(add(destinations.features, matMul(assignment, sources.features)), add(arrivals, 1));
+  const toDestinations = (weights: Tensor): Tensor => transpose(weights, [0, 2, 1]);
+  const assignment = toDestinations(choices);
   const source =
     destinations.source === undefined || sources.source === undefined
       ? undefined
       : add(destinations.source, matMul(assignment, sources.source));
-  return { features, size: mergedSize(), source };
+  const one = ones(dimensionAt(destinations.features, 1));
+  const own = destinations.size ?? one;
 
-  function mergedSize(): Tensor {
-    if (destinations.size === undefined || sources.size === undefined) {
-      // Before the first merge every token has size 1.
-      return add(rule === 'similarity' ? matMul(assignment, similarity) : arrivals, 1);
-    }
-    const grown = rule === 'similarity' ? mul(sources.size, similarity) : sources.size;
-    return add(destinations.size, matMul(assignment, grown));
+  if (rule === 'patches') {
+    const weights = sources.size === undefined ? choices : mul(choices, sources.size);
+    const size = add(rowSums(toDestinations(weights)), own);
+    const kept =
+      destinations.size === undefined ? destinations.features : mul(destinations.features, destinations.size);
+    const features = div(add(kept, matMul(toDestinations(weights), sources.features)), size);
+    return { features, size, source };
   }
+  const arrivals = rowSums(assignment);
+  const sum = add(destinations.features, matMul(assignment, sources.features));
+  const features = div(sum, add(arrivals, one));
+  return { features, size: add(grownBy(), own), source };
+
+  /** What the sizes of destinations grow by. */
+  function grownBy(): Tensor {
+    if (rule === 'count') return sources.size === undefined ? arrivals : matMul(assignment, sources.size);
+    return matMul(assignment, sources.size === undefined ? similarity : mul(sources.size, similarity));
+  }
+}
+
+/** Sums `[B, K, 1]` of the rows of `x [B, K, S]`: as a product with ones, which takes up a transposition of `x` at no cost. */
+function rowSums(x: Tensor): Tensor {
+  const column = ones(dimensionAt(x, 2));
+  return typeof column === 'number' ? reduceSum(x, [2], true) : matMul(x, column);
+}
+
+/**
+ * A column of ones `[1, N, 1]`, or 1 where the number of tokens is a name. ONNX Runtime adds a column to a column four times as fast as it
+ * adds one number to it, for which it wakes its threads.
+ */
+function ones(count: Dimension): Tensor | 1 {
+  return typeof count === 'number' ? constant(new Float32Array(count).fill(1), [1, count, 1], 'float32') : 1;
 }

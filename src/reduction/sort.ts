@@ -2,7 +2,15 @@
  * Sorting tokens with a gradient: rows are gathered by a permutation, and gradients by its inverse. That is a copy of rows where the general
  * gradient of a gather is a matrix product.
  */
-import { concat, expandLike, gatherND, scatterElements, slice, topK } from '../graph/operators/index.ts';
+import {
+  concat,
+  expandLike,
+  gatherElements,
+  gatherND,
+  scatterElements,
+  slice,
+  topK,
+} from '../graph/operators/index.ts';
 import { constant, customGradient, elementCount, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { mapState } from './token-state.ts';
@@ -16,8 +24,13 @@ export function sortTokens(state: TokenState, score: Tensor, count = sizeAt(scor
   const rows = topK(score, count, true, 1).indices;
   const backward = (gradient: Tensor): Tensor =>
     gatherND(count === sizeAt(score, 1) ? gradient : withZeroRow(gradient), placesOf(rows, score));
-  const sorted = (x: Tensor): Tensor => customGradient(gatherND(x, rows), [x], (gradient) => [backward(gradient)]);
+  const sorted = (x: Tensor): Tensor => customGradient(rowsOf(x, rows), [x], (gradient) => [backward(gradient)]);
   return mapState(state, sorted);
+}
+
+/** The rows of `x [B, N, …]` at `rows [B, P, 1]`; where a row is one number, taking elements is the lighter way. */
+function rowsOf(x: Tensor, rows: Tensor): Tensor {
+  return x.shape.length === 3 && x.shape[2] === 1 ? gatherElements(x, rows, 1) : gatherND(x, rows);
 }
 
 /** Where each of the `N` tokens went, `[B, N, 1]` int64; those that are gone went to the row after the last. */

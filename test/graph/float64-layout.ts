@@ -145,6 +145,12 @@ const gatherND: Meaning = ({ input, int }) => {
   ];
 };
 
+const gatherElements: Meaning = ({ input, int }) => {
+  const [x, indices] = [input(0), input(1)];
+  const axis = positive(int('axis', 0), x.shape.length);
+  return [fromPositions(indices.shape, (position) => elementAt(x, position.with(axis, elementAt(indices, position))))];
+};
+
 const scatterElements: Meaning = ({ input, int }) => {
   const [x, indices, updates] = [input(0), input(1), input(2)];
   const axis = positive(int('axis', 0), x.shape.length);
@@ -184,6 +190,7 @@ export const layoutMeanings: Readonly<Record<string, Meaning>> = {
   TopK: topK,
   ArgMax: argMax,
   Gather: gather,
+  GatherElements: gatherElements,
   GatherND: gatherND,
   ScatterElements: scatterElements,
 };

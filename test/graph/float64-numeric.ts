@@ -144,6 +144,7 @@ export const numericMeanings: Readonly<Record<string, Meaning>> = {
   Less: binary((a, b) => Number(a < b)),
   Greater: binary((a, b) => Number(a > b)),
   GreaterOrEqual: binary((a, b) => Number(a >= b)),
+  Pow: binary((a, b) => a ** b),
   Neg: unary((x) => -x),
   Sqrt: unary(Math.sqrt),
   Reciprocal: unary((x) => 1 / x),

@@ -30,6 +30,7 @@ const cases: Readonly<Record<string, OperatorCase>> = {
   Div: operatorCases.div,
   Max: operatorCases.max,
   Min: operatorCases.min,
+  Pow: operatorCases.pow,
   Neg: operatorCases.neg,
   Sqrt: operatorCases.sqrt,
   Reciprocal: operatorCases.reciprocal,

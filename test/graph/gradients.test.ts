@@ -9,6 +9,7 @@ import {
   cast,
   concat,
   exp,
+  gatherElements,
   greater,
   layerNormalization,
   matMul,
@@ -187,6 +188,7 @@ describe('gradients refuses', () => {
     ['ArgMax', () => cast(argMax(x, 1), 'float32')],
     ['ReduceMax', () => reduceMax(x, [1])],
     ['ReduceL2', () => reduceL2(x, [1])],
+    ['GatherElements', () => gatherElements(x, argMax(x, 1, true), 1)],
     ['Greater', () => cast(greater(x, 0), 'float32')],
   ];
   it.each(without)('to pass %s, naming its place', (operator, build) => {

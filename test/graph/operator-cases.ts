@@ -140,6 +140,7 @@ export const operatorCases: Readonly<Record<keyof typeof operators, OperatorCase
   less: comparison(operators.less),
   greater: comparison(operators.greater),
   greaterOrEqual: comparison(operators.greaterOrEqual),
+  pow: (draw) => [operators.pow(draw.floats(draw.shape(0), 'positive'), draw.oneOf(2, 3, -1, 0.5))],
   neg: unary(operators.neg),
   sqrt: unary(operators.sqrt, 'positive'),
   reciprocal: unary(operators.reciprocal, 'away from zero'),
@@ -263,6 +264,11 @@ export const operatorCases: Readonly<Record<keyof typeof operators, OperatorCase
     const [batch, picked] = [draw.dimension('batch'), draw.dimension('picked')];
     const x = draw.floats([batch, draw.size(), ...draw.oneOf<Shape>([], [draw.size()], [2, draw.size()])]);
     return [operators.gatherND(x, draw.indices([batch, picked, 1], sizeAt(x, 1)))];
+  },
+  gatherElements: (draw) => {
+    const shape: Shape = [draw.dimension('batch'), draw.integer(2, 5), draw.size()];
+    const { indices } = operators.topK(draw.floats(shape), draw.integer(1, Number(shape[1])), true, 1);
+    return [operators.gatherElements(draw.floats(shape), indices, draw.oneOf(1, -2))];
   },
   // Indices of a line are distinct: which of two equal ones wins is not the operator's to say.
   scatterElements: (draw) => {

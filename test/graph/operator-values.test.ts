@@ -234,6 +234,15 @@ const examples: readonly [string, () => Tensor, unknown][] = [
     ],
   ],
   [
+    'gatherElements',
+    () => operators.gatherElements(x, constant(BigInt64Array.of(2n, 0n, 1n, 1n), [2, 2], 'int64'), 1),
+    [
+      [2, 0],
+      [4, 4],
+    ],
+  ],
+  ['pow', () => operators.pow(floats([2], -3, 2), 2), [9, 4]],
+  [
     'scatterElements',
     () =>
       operators.scatterElements(

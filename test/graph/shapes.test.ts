@@ -220,6 +220,10 @@ describe('errors are one sentence with the shapes', () => {
     [() => operators.topK(x, 0), 'TopK cannot choose 0 of the 6 elements of [batch, 4, 6].'],
     [() => operators.gatherND(x, int64Vector([1])), 'GatherND of [batch, 4, 6] needs indices [B, P, 1], not [1].'],
     [
+      () => operators.gatherElements(x, int64Vector([1]), 1),
+      'GatherElements on axis 1 of [batch, 4, 6] needs indices that differ from it on that axis alone, not [1].',
+    ],
+    [
       () => operators.scatterElements(x, int64Vector([1]), x, 1),
       'ScatterElements on axis 1 of [batch, 4, 6] (float32) cannot put [batch, 4, 6] (float32) at indices [1].',
     ],

@@ -12,13 +12,14 @@ import {
   matMul,
   mul,
   neg,
+  pow,
   sub,
   transpose,
   where,
 } from '../operators/index.ts';
 import { reshape } from '../operators/index.ts';
 import { DiffrateError } from '../../errors.ts';
-import { scalar } from '../tensor.ts';
+import { constantFloats, scalar } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import { multiplyDimensions } from '../shapes.ts';
 import { operand, result, sumToShape } from './operands.ts';
@@ -57,6 +58,12 @@ function geluDerivative(x: Tensor): Tensor {
   const density = mul(exp(mul(mul(x, x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
   return add(distribution, mul(x, density));
 }
+
+/** `e·x^(e − 1)` of a number `e`; nothing flows to the exponent, which is a constant. */
+const powRule: GradientRule = (context) => {
+  const [x, exponent] = [operand(context.node, 0), constantFloats(operand(context.node, 1))?.[0] ?? 0];
+  return [mul(mul(incoming(context), exponent), pow(x, exponent - 1)), undefined];
+};
 
 const swapLast = (x: Tensor): Tensor => {
   const axes = x.shape.map((_, axis) => axis);
@@ -107,6 +114,7 @@ export const arithmeticRules: Readonly<Record<string, GradientRule>> = {
   ),
   Max: chooseRule(greaterOrEqual),
   Min: chooseRule((a, b) => greaterOrEqual(b, a)),
+  Pow: powRule,
   Neg: (context) => [neg(incoming(context))],
   Sqrt: (context) => [div(mul(incoming(context), 0.5), result(context.node))],
   Reciprocal: unaryRule((_, y) => neg(mul(y, y))),

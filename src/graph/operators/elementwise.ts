@@ -48,6 +48,8 @@ export const greaterOrEqual = (a: Operand, b: Operand): Tensor => binary('Greate
 
 /** `−x`. */
 export const neg = (x: Tensor): Tensor => unary('Neg', x);
+/** `x` to the power of a number. */
+export const pow = (x: Tensor, exponent: number): Tensor => binary('Pow', x, exponent);
 /** Square root. */
 export const sqrt = (x: Tensor): Tensor => unary('Sqrt', x);
 /** `1 / x`. */

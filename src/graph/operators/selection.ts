@@ -56,6 +56,20 @@ export function argMax(x: Tensor, axis: number, keepDimensions = false): Tensor 
   );
 }
 
+/**
+ * Takes single elements along an axis: `indices` (int64, ≥ 0) have the shape of `x` but for that axis, and the result has theirs. It has no
+ * gradient rule, since sorting brings one of its own.
+ */
+export function gatherElements(x: Tensor, indices: Tensor, axis: number): Tensor {
+  const at = normalizeAxis(axis, x.shape.length);
+  if (x.shape.length !== indices.shape.length || !sameShape(x.shape.with(at, 0), indices.shape.with(at, 0))) {
+    throw new DiffrateError(
+      `GatherElements on axis ${axis} of ${formatShape(x.shape)} needs indices that differ from it on that axis alone, not ${formatShape(indices.shape)}.`,
+    );
+  }
+  return makeSingle('GatherElements', [x, indices], { type: x.type, shape: indices.shape }, { axis: { int: at } });
+}
+
 /** Takes whole slices of an axis by int64 indices ≥ 0 of any rank: the axis is replaced by the indices' axes. */
 export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
   const at = normalizeAxis(axis, x.shape.length);

@@ -8,7 +8,6 @@ import {
   max,
   mul,
   pad,
-  reduceL2,
   reduceSum,
   reshape,
   slice,
@@ -18,6 +17,7 @@ import {
 } from '../../graph/operators/index.ts';
 import { constant, dimensionAt, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
+import { unitLength } from '../unit-length.ts';
 
 /** Which neighbours make edges. */
 export const graphKinds = ['mixed', 'spatial', 'semantic'] as const;
@@ -51,7 +51,7 @@ function edgesOf(patches: Tensor, kind: GraphKind, neighbours: number): Tensor {
 
 function semanticEdges(patches: Tensor, neighbours: number): Tensor {
   const count = sizeAt(patches, 1);
-  const directions = div(patches, reduceL2(patches, [-1], true));
+  const directions = unitLength(patches);
   const cosine = matMul(directions, transpose(directions, [0, 2, 1]));
   // The first of a row is the patch itself.
   const nearest = topK(cosine, Math.min(count, neighbours + 1)).values;
