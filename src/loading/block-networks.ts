@@ -5,8 +5,8 @@
  * Nothing of size zero reaches ONNX Runtime: a block that merges nothing, or removes nothing, runs in a session without these nodes.
  */
 import { lower } from '../graph/lower.ts';
-import { add, concat, dynamicSlice, reduceMean, reshape, slice, topK } from '../graph/operators/index.ts';
-import { dimensionAt, inScope, input, int64Vector } from '../graph/tensor.ts';
+import { add, concat, dynamicSlice, slice, topK } from '../graph/operators/index.ts';
+import { inScope, input, int64Vector } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Network } from './network-session.ts';
 import { tokenCount } from '../models/configuration.ts';
@@ -14,6 +14,7 @@ import { block, classify, embed, pooled } from '../models/vision-transformer.ts'
 import type { OnnxModel } from '../onnx/model.ts';
 import type { MergeRule } from '../reduction/merge-rule.ts';
 import { mergeTokens } from '../reduction/merge.ts';
+import { sumOverHeads } from '../reduction/sum-over-heads.ts';
 import type { EffectiveBlock } from '../reduction/schedule.ts';
 import { keepAllTokens } from '../reduction/token-reducer.ts';
 import type { AttentionView, TokenReducer } from '../reduction/token-reducer.ts';
@@ -179,8 +180,7 @@ function freeDiffRate(removal: Removal, pruneKept: Tensor, mergeKept: Tensor, me
 
 /** Importance `[B, N, 1]`: the class token's attention, mean over heads, with the class token first. */
 function classAttention(view: AttentionView): Tensor {
-  const tokens = dimensionAt(view.keys, 2);
-  const score = reshape(reduceMean(view.classAttention(), [1, 2]), [dimensionAt(view.keys, 0), tokens, 1]);
+  const score = sumOverHeads(view.classAttention(), 1 / view.heads);
   const patches = dynamicSlice(score, 1, int64Vector([1]), int64Vector([Number.MAX_SAFE_INTEGER]), 'patches');
   return concat([add(slice(score, 1, 0, 1), alwaysFirst), patches], 1);
 }

@@ -145,6 +145,9 @@ export function block(state: TokenState, context: BlockContext): TokenState {
   return { ...reduced, features };
 }
 
+/** Index of the class token. */
+const classTokenIndex = constant(BigInt64Array.of(0n), [], 'int64');
+
 /** `x + Attention(LN(x))` for the tokens that the reducer lets be queries. */
 function attentionResidual(state: TokenState, context: BlockContext): { state: TokenState; view: AttentionView } {
   const { configuration, parameters, reducer, index, classTokenOnly } = context;
@@ -171,10 +174,11 @@ function attentionResidual(state: TokenState, context: BlockContext): { state: T
     keys,
     values,
     classAttention() {
-      classRow ??=
-        probabilities === undefined
-          ? inScope('class-attention', () => attentionOf(project(slice(normalized, 1, 0, 1), queryPart)))
-          : gather(probabilities, int64Vector([0]), 2);
+      classRow ??= gather(
+        probabilities ?? inScope('class-attention', () => attentionOf(project(slice(normalized, 1, 0, 1), queryPart))),
+        classTokenIndex,
+        2,
+      );
       return classRow;
     },
     probabilities() {

@@ -29,7 +29,7 @@ export interface MaskedAttentionInputs {
 export interface MaskedAttentionOutputs {
   /** `[B, H, P, D]` */
   readonly output: Tensor;
-  /** `[B, H, 1, N]`, no gradient */
+  /** `[B, H, N]`, no gradient */
   readonly classAttention: Tensor;
 }
 
@@ -56,7 +56,8 @@ export function maskedAttention(inputs: MaskedAttentionInputs): MaskedAttentionO
     size === undefined ? [queries, keys, values, mask] : [queries, keys, values, mask, size],
     (gradient) => backward({ ...inputs, probabilities, weights, own, total, value, gradient }),
   );
-  return { output, classAttention: stopGradient(classRow) };
+  const classAttention = reshape(classRow, [batch, dimensionAt(keys, 1), tokens]);
+  return { output, classAttention: stopGradient(classAttention) };
 }
 
 /** `P_ii·size_i·(1 − mask_i)`: what the diagonal of the mask adds for a removed token, `[B, H, N, 1]`. */

@@ -6,6 +6,7 @@ import { div, mul, reduceL2, reduceSum, reshape, transpose } from '../graph/oper
 import { dimensionAt, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { perPosition } from './positions.ts';
+import { sumOverHeads } from './sum-over-heads.ts';
 import type { AttentionView } from './token-reducer.ts';
 
 /**
@@ -14,7 +15,7 @@ import type { AttentionView } from './token-reducer.ts';
  */
 export function attentionValueScore(view: AttentionView, mask?: Tensor): Tensor {
   const [batch, tokens, width] = [dimensionAt(view.keys, 0), sizeAt(view.keys, 2), sizeAt(view.values, 3)];
-  const attention = reshape(reduceSum(view.classAttention(), [1, 2]), [batch, tokens, 1]);
+  const attention = sumOverHeads(view.classAttention());
   const values = reshape(transpose(view.values, [0, 2, 1, 3]), [batch, tokens, view.heads * width]);
   const patches = perPosition(tokens, (position) => (position === 0 ? 0 : 1));
   const score = mul(mul(attention, reduceL2(values, [-1], true)), mask === undefined ? patches : mul(mask, patches));

@@ -2,11 +2,12 @@
  * Importance of tokens, by which they are sorted before pruning and merging: the four metrics of DiffRate's Table 4a.
  * Every metric is `[B, N, 1]`, larger is more important, and puts the class token first. No gradient flows through it.
  */
-import { add, mul, reduceL2, reduceMean, reshape, transpose } from '../graph/operators/index.ts';
+import { add, mul, reduceL2, reduceMean, reshape } from '../graph/operators/index.ts';
 import { constant, dimensionAt, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { DiffrateError } from '../errors.ts';
 import { uniformNumbers } from './random-numbers.ts';
+import { sumOverHeads } from './sum-over-heads.ts';
 import type { AttentionView } from './token-reducer.ts';
 
 /** Metrics of Table 4a by the paper's names. */
@@ -37,16 +38,14 @@ export function needsOnlyClassAttention(metric: ImportanceMetric): boolean {
 
 function metricOf(metric: ImportanceMetric, view: AttentionView, seed: number): Tensor {
   const tokens = sizeAt(view.keys, 2);
-  const column = (row: Tensor): Tensor => reshape(row, [dimensionAt(view.keys, 0), tokens, 1]);
-  // Axes 1 and 2 of `[B, H, 1, N]`: the mean over heads of the class token's row.
-  const meanOverHeads = (perHead: Tensor): Tensor => column(reduceMean(perHead, [1, 2]));
+  const meanOverHeads = (perHead: Tensor): Tensor => sumOverHeads(perHead, 1 / view.heads);
   switch (metric) {
     case 'class-attention':
       return meanOverHeads(view.classAttention());
     case 'class-attention-value':
-      return meanOverHeads(mul(view.classAttention(), transpose(reduceL2(view.values, [-1], true), [0, 1, 3, 2])));
+      return meanOverHeads(mul(view.classAttention(), reduceL2(view.values, [-1])));
     case 'image-attention':
-      return column(reduceMean(view.probabilities(), [1, 2]));
+      return reshape(reduceMean(view.probabilities(), [1, 2]), [dimensionAt(view.keys, 0), tokens, 1]);
     case 'random':
       // A multiple of the class attention by zero carries the batch dimension without knowing it.
       return add(

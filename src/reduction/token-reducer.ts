@@ -14,7 +14,7 @@ export interface AttentionView {
   readonly keys: Tensor;
   /** Values `[B, H, N, D]` of all tokens that entered the block. */
   readonly values: Tensor;
-  /** Attention of the class token per head `[B, H, 1, N]`, after the size bias; needs no other query. */
+  /** Attention of the class token per head `[B, H, N]`, after the size bias; needs no other query. */
   classAttention(): Tensor;
   /** All attention probabilities `[B, H, N, N]`; only after attention, and only if every token was a query. */
   probabilities(): Tensor;
@@ -66,7 +66,7 @@ export interface TokenReducer {
 export interface MaskedAttention {
   /** `[B, H, N, D]` */
   readonly output: Tensor;
-  /** `[B, H, 1, N]` */
+  /** `[B, H, N]` */
   readonly classAttention: Tensor;
 }
 

@@ -12,6 +12,7 @@ import {
   matMul,
   mul,
   reciprocal,
+  reduceL2,
   reduceMean,
   reduceSum,
   reshape,
@@ -21,7 +22,6 @@ import { dimensionAt, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { flagsAt, positionsOf } from './positions.ts';
 import { gatherTokens } from './token-state.ts';
-import { unitLength } from './unit-length.ts';
 import type { TokenState } from './token-state.ts';
 import type { AttentionView } from './token-reducer.ts';
 
@@ -38,7 +38,8 @@ export interface Merging {
 
 /** ToMe's metric for similarity: keys as a mean over heads, of length 1, `[B, N, D]`. */
 export function keySimilarityMetric(view: AttentionView): Tensor {
-  return unitLength(reduceMean(view.keys, [1]));
+  const mean = reduceMean(view.keys, [1]);
+  return div(mean, reduceL2(mean, [-1], true));
 }
 
 /**

@@ -34,14 +34,14 @@ export function drawnAttention(random: RandomGenerator, tokens: number, width: n
   };
   const keys = fed('keys', [batch, heads, tokens, perHead], () => random.normal());
   const values = fed('values', [batch, heads, tokens, perHead], () => random.normal());
-  const classRow = fed('class', [batch, heads, 1, tokens], () => random.uniform());
+  const classRow = fed('class', [batch, heads, tokens], () => random.uniform());
   const map = fed('map', [batch, heads, tokens, tokens], () => random.uniform());
   const view: AttentionView = { heads, keys, values, classAttention: () => classRow, probabilities: () => map };
   const of = (symbol: Tensor): Float64Tensor => feeds.get(symbol) as Float64Tensor;
   const scores = (metric: ImportanceMetric, image: number, token: number): number => {
     let sum = 0;
     for (let head = 0; head < heads; head++) {
-      const own = elementAt(of(classRow), [image, head, 0, token]);
+      const own = elementAt(of(classRow), [image, head, token]);
       if (metric === 'image-attention') {
         for (let row = 0; row < tokens; row++) sum += elementAt(of(map), [image, head, row, token]) / tokens;
       } else if (metric === 'class-attention-value') {

@@ -8,11 +8,12 @@
  * Nothing new is learned: the network itself is trained with tokens standing aside. Its head reads the class token, as before; the authors
  * train a second head on the mean of patches. After the last stage nobody reads the others, so they need not come back.
  */
-import { add, concat, mul, reduceSum, reshape } from '../../graph/operators/index.ts';
-import { dimensionAt, inScope, sizeAt, stopGradient } from '../../graph/tensor.ts';
+import { add, concat, mul } from '../../graph/operators/index.ts';
+import { inScope, sizeAt, stopGradient } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { perPosition } from '../positions.ts';
-import type { AttentionView, TokenReducer } from '../token-reducer.ts';
+import { sumOverHeads } from '../sum-over-heads.ts';
+import type { TokenReducer } from '../token-reducer.ts';
 import { splitTokens } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import { sortTokens } from '../sort.ts';
@@ -60,17 +61,12 @@ export function evoVit({ keep, blocks }: EvoVitOptions): TokenReducer {
     afterAttention(block, state, view) {
       // Only what a later stage sorts by is worth knowing, and before the first one only the block's before it.
       if (keep === 1 || block >= last || block < start - 1) return state;
-      const own = inScope('attention', () => stopGradient(classAttention(view)));
+      const own = inScope('attention', () => stopGradient(sumOverHeads(view.classAttention())));
       const before = block < start ? undefined : state.attached?.[attention];
       const mean = before === undefined ? own : add(mul(own, newShare), mul(before, 1 - newShare));
       return { ...state, attached: { ...state.attached, [attention]: mean } };
     },
   };
-}
-
-/** The class token's attention summed over heads, `[B, N, 1]`. */
-function classAttention(view: AttentionView): Tensor {
-  return reshape(reduceSum(view.classAttention(), [1, 2]), [dimensionAt(view.keys, 0), sizeAt(view.keys, 2), 1]);
 }
 
 /** The tokens of a state, then those that stood aside. */

@@ -71,7 +71,7 @@ describe('ATS', () => {
           const scores = contributionScores(
             {
               classRow: range(heads).map((head) =>
-                range(tokens).map((token) => elementAt(of(view.classAttention()), [image, head, 0, token])),
+                range(tokens).map((token) => elementAt(of(view.classAttention()), [image, head, token])),
               ),
               map: [],
               keys: vectors(view.keys),

@@ -60,10 +60,7 @@ describe('Evo-ViT', () => {
           plain = plain.map(({ through, aside }, image) => ({
             aside,
             through: through.map(({ id, attention }, index) => {
-              const fresh = range(view.heads).reduce(
-                (sum, head) => sum + elementAt(row, [image, head, 0, index + 1]),
-                0,
-              );
+              const fresh = range(view.heads).reduce((sum, head) => sum + elementAt(row, [image, head, index + 1]), 0);
               return { id, attention: block < (blocks[0] ?? 0) ? fresh : (attention + fresh) / 2 };
             }),
           }));

@@ -74,9 +74,7 @@ function compare(
     const vectors = (tensor: Tensor): number[][][] =>
       heads.map((head) => range.map((token) => channels.map((d) => elementAt(of(tensor), [image, head, token, d]))));
     const attention: PlainAttention = {
-      classRow: heads.map((head) =>
-        range.map((token) => elementAt(of(view.classAttention()), [image, head, 0, token])),
-      ),
+      classRow: heads.map((head) => range.map((token) => elementAt(of(view.classAttention()), [image, head, token]))),
       map: heads.map((head) =>
         range.map((query) => range.map((key) => elementAt(of(view.probabilities()), [image, head, query, key]))),
       ),
