@@ -203,10 +203,9 @@ async function startOf(
     const { kept, passes } = await startingSchedule(
       context,
       images,
-      own,
-      uniform,
+      { learnt: own, uniform },
       lookEvery,
-      context.recipe.prunedShares,
+      context.recipe,
     );
     return startLocalSearch(context, kept, passes);
   }

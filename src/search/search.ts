@@ -156,13 +156,7 @@ async function startOf(
   fresh: Learner,
 ): Promise<LocalSearchState> {
   const lookEvery = imagesPerLook(images.size, context.recipe.looks);
-  const { kept, passes } = await startingSchedule(
-    context,
-    images,
-    learnt,
-    fresh.finish(),
-    lookEvery,
-    context.recipe.prunedShares,
-  );
+  const ends = { learnt, uniform: fresh.finish() };
+  const { kept, passes } = await startingSchedule(context, images, ends, lookEvery, context.recipe);
   return startLocalSearch(context, kept, passes);
 }

@@ -17,19 +17,26 @@ const shares = [0.75, 0.5, 0.25, 0];
 /** Parts of the ways that a schedule of another budget is followed. */
 const thirds = [1 / 3, 2 / 3, 1];
 
+/** The two ends of the line, at one cost. */
+export interface StartingEnds {
+  /** What gradients have learnt. */
+  readonly learnt: KeptNumbers;
+  /** The uniform rate. */
+  readonly uniform: KeptNumbers;
+}
+
 /**
  * The best schedule on the line, and between pruning and merging.
  * @param lookEvery images between two looks of a race.
- * @param prunedShares parts of the pruned tokens that race against pruning all of them.
+ * @param recipe `prunedShares`: parts of the pruned tokens that race against pruning all of them.
  * @returns the schedule, and how many image passes it took to find.
  */
 export async function startingSchedule(
   projection: Projection,
   images: ComparedImages,
-  learnt: KeptNumbers,
-  uniform: KeptNumbers,
+  { learnt, uniform }: StartingEnds,
   lookEvery: number,
-  prunedShares: RefinementRecipe['prunedShares'],
+  { prunedShares }: Pick<RefinementRecipe, 'prunedShares'>,
 ): Promise<{ kept: KeptNumbers; passes: number }> {
   const race = new Race(images, lookEvery);
   await race.enter(project(projection, numbersOf(projection, learnt)));
@@ -50,7 +57,7 @@ export async function continuedSchedule(
   projection: Projection,
   images: ComparedImages,
   former: KeptNumbers,
-  { learnt, uniform }: { readonly learnt: KeptNumbers; readonly uniform: KeptNumbers },
+  { learnt, uniform }: StartingEnds,
   lookEvery: number,
 ): Promise<{ kept: KeptNumbers; passes: number }> {
   const numbers = numbersOf(projection, former);

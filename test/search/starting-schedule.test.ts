@@ -26,7 +26,10 @@ const start = async (
   uniform: KeptNumbers,
 ): Promise<{ kept: KeptNumbers; images: KnownImages; passes: number }> => {
   const images = new KnownImages();
-  return { ...(await startingSchedule(projection, images, learnt, uniform, lookEvery, [0.5, 0])), images };
+  return {
+    ...(await startingSchedule(projection, images, { learnt, uniform }, lookEvery, { prunedShares: [0.5, 0] })),
+    images,
+  };
 };
 
 describe('startingSchedule', () => {

@@ -155,7 +155,7 @@ export const randomMethod: ReductionMethod = {
   name: 'random',
   title: 'DiffRate’s compression by a random monotone schedule',
   keys: [
-    { ...seedKey, meaning: 'seed of the schedule' },
+    { ...seedKey, meaning: 'seed of the schedule, and of the random metric' },
     {
       name: 'keep',
       kind: 'number',
@@ -164,11 +164,15 @@ export const randomMethod: ReductionMethod = {
       min: 0.1,
       max: 1,
     },
+    metricKey,
+    orderKey,
+    mergingKey,
   ],
   needsClassToken: false,
   knob: { key: 'keep', min: 0.1, max: () => 1, rising: true },
   build(parameters, network) {
     const { depth, tokens } = network;
-    return scheduled(randomSchedule(parameters.number('seed'), parameters.number('keep'), depth, tokens), network);
+    const kept = randomSchedule(parameters.number('seed'), parameters.number('keep'), depth, tokens);
+    return scheduled(kept, network, parameters);
   },
 };

@@ -36,6 +36,7 @@ const uses = [
   'uniform:rate=0.1',
   'uniform:rate=0.7,pruned=0.5',
   'random:seed=4,keep=0.5',
+  'random:seed=4,keep=0.5,metric=image-attention,order=merge-only,merging=patches',
   'evit:rate=0.01,fusion=true,blocks=0/1/2/3',
   'evit:rate=0.5,blocks=0/2',
   'evit:rate=0.95,fusion=true',
