@@ -23,7 +23,7 @@ export interface Matching {
 const excluded = -3e4;
 
 /**
- * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity; a source's own length changes no choice. No gradient flows.
+ * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity; a source's own length changes no choice.
  * A source that is equally similar to several destinations, to the last bit, joins all of them.
  * @param keepFirst destination 0 is the class token and never chosen.
  */

@@ -62,9 +62,9 @@ export function mergeByRank(
   return mergeAssigned(gatherTokens(state, order), gatherTokens(state, merging.sources), assignment);
 }
 
-/** Merges `r` sources into `K` tokens by a one-hot `assignment [B, K, r]`; without sizes every token stands for itself alone. */
-export function mergeAssigned(kept: TokenState, sources: TokenState, assignment: Tensor): TokenState {
-  const [batch, merged] = [dimensionAt(assignment, 0), dimensionAt(assignment, 2)];
+/** Merges `r` sources into `K` tokens by a one-hot `assignment [B, K, r]`. */
+function mergeAssigned(kept: TokenState, sources: TokenState, assignment: Tensor): TokenState {
+  const [batch, merged] = [dimensionAt(assignment, 0), sizeAt(assignment, 2)];
   const weights = sources.size === undefined ? assignment : mul(assignment, reshape(sources.size, [batch, 1, merged]));
   const size = add(reduceSum(weights, [2], true), kept.size ?? 1);
   // The weights, not the wide features, are divided: one pass over the tokens less.

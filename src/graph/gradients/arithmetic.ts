@@ -61,7 +61,7 @@ function geluDerivative(x: Tensor): Tensor {
 
 /** `e·x^(e − 1)` of a number `e`; nothing flows to the exponent, which is a constant. */
 const powRule: GradientRule = (context) => {
-  const [x, exponent] = [operand(context.node, 0), constantFloats(operand(context.node, 1))?.[0] ?? 0];
+  const [x, exponent] = [operand(context.node, 0), constantFloats(operand(context.node, 1))?.[0] ?? NaN];
   return [mul(mul(incoming(context), exponent), pow(x, exponent - 1)), undefined];
 };
 
