@@ -17,7 +17,7 @@ import { dataPath, loadDeitTiny, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 
 const gflops = 0.809;
-const seeds = [0, 1, 2];
+const seeds = (process.env['SEEDS'] ?? '0,1,2').split(',').map(Number);
 const folder = join('out', 'bench-recipes');
 
 type Recipe = Pick<SearchOptions, 'preset' | 'changes' | 'targets' | 'batchSize' | 'steps'>;
@@ -56,7 +56,7 @@ const recipes: Readonly<Record<string, Recipe>> = {
 /** DeiT-T at 0.809 GFLOPs; `RECIPES` names the variants, default all. */
 export const recipeStudy: Measurement = {
   name: 'recipes',
-  description: `variants of the default recipe, DeiT-T to ${gflops} GFLOPs on imagenet-calibration, KL on imagenet-val of seeds ${seeds.join(', ')} (schedules stay in ${folder}; RECIPES=default,paper names the variants: ${Object.keys(recipes).join(', ')})`,
+  description: `variants of the default recipe, DeiT-T to ${gflops} GFLOPs on imagenet-calibration, KL on imagenet-val of seeds ${seeds.join(', ')} (schedules stay in ${folder}; SEEDS=0,1 gives other seeds, RECIPES=default,paper names the variants: ${Object.keys(recipes).join(', ')})`,
   needs: [weightsFile, 'imagenet-calibration', 'imagenet-val'],
   async run() {
     const model = await loadDeitTiny();
