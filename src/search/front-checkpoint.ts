@@ -9,23 +9,22 @@ import { countSchema, learnerSchema, localSearchSchema } from './search-checkpoi
 
 /** A budget's schedule, found. */
 export interface FoundPoint {
+  readonly ratio: number;
   readonly kept: KeptNumbers;
   readonly loss: number;
-  /** Where its local search ended: the next budget's continues from there. */
+  /** Where its local search ended: that of a budget next to it continues from there. */
   readonly localSearch: LocalSearchState;
 }
 
 /** Everything that the next step depends on. */
 export interface FrontCheckpoint extends IdentifiedCheckpoint {
-  /** Gradient steps done, of all budgets. */
+  /** Gradient steps done. */
   readonly step: number;
   /** Running mean of the loss. */
   readonly loss: number;
-  /** State of the learner under the budget that its next step belongs to, while there is one. */
-  readonly learner?: LearnerState;
-  /** What gradients have learnt for the budgets that are through with their steps. */
-  readonly learnt: readonly KeptNumbers[];
-  /** Schedules of the budgets that are done. */
+  /** State of the first budget's learner. */
+  readonly learner: LearnerState;
+  /** Schedules of the budgets that are done, in the order of their turns. */
   readonly found: readonly FoundPoint[];
   /** Where the local search of the next one stands, once it runs. */
   readonly localSearch?: LocalSearchState;
@@ -37,9 +36,8 @@ const schema = v.object({
   identity: v.string(),
   step: countSchema,
   loss: v.number(),
-  learner: v.optional(learnerSchema),
-  learnt: v.array(keptSchema),
-  found: v.array(v.object({ kept: keptSchema, loss: v.number(), localSearch: localSearchSchema })),
+  learner: learnerSchema,
+  found: v.array(v.object({ ratio: v.number(), kept: keptSchema, loss: v.number(), localSearch: localSearchSchema })),
   localSearch: v.optional(localSearchSchema),
 });
 

@@ -18,7 +18,7 @@ export interface FrontOptions extends Omit<SearchOptions, 'targetGflops'> {
 export interface FrontProgress extends SearchProgress {
   /** Budget that is worked on, as a share of the uncompressed network's FLOPs. */
   readonly ratio: number;
-  /** Its place among the budgets, from 1, and how many there are. */
+  /** Which one in the order of the search, from 1, and how many there are. */
   readonly point: number;
   readonly points: number;
 }
@@ -34,7 +34,7 @@ export interface FrontPoint {
 
 /** What the search of a front gives. */
 export interface FrontOutcome extends Omit<SearchOutcome, 'schedule' | 'history'> {
-  /** In the order of the walk, the dearest first. */
+  /** The dearest first. */
   readonly points: readonly FrontPoint[];
   /** Cost of the uncompressed network, in 10⁹ multiply-accumulates. */
   readonly baselineGflops: number;

@@ -9,27 +9,31 @@ import type { FrontRecipe, PositionRecipe, RefinementRecipe } from './presets.ts
 /** Budgets are whole thousandths of the uncompressed cost, so that the name of a schedule's file says its budget exactly. */
 const thousand = 1000;
 
-/** One budget, and its share of the gradient steps. */
+/** One budget. */
 export interface FrontBudget {
   readonly ratio: number;
   /** In 10⁹ multiply-accumulates. */
   readonly target: number;
-  /** Its steps are `firstStep…firstStep + steps − 1`. */
-  readonly firstStep: number;
-  readonly steps: number;
-  /** Share of the learner's course that is over when it begins: a learner that comes from the budget before needs no large moves. */
-  readonly progress: number;
+}
+
+/** One budget's turn in the walk, which begins in the middle of the front and goes on to both of its ends. */
+export interface FrontTurn {
+  readonly budget: FrontBudget;
+  /** The budget next to it whose turn was before; the first turn has none. */
+  readonly nearest?: FrontBudget | undefined;
+  /** The one beyond that, if its turn was before, too. */
+  readonly beyond?: FrontBudget | undefined;
   /** Share of all image passes that its local search has. */
   readonly share: number;
 }
 
 /** Everything settled. */
 export interface FrontPlan {
-  /** Of a search for the first budget alone. */
+  /** Of a search for the first turn's budget alone. */
   readonly search: Plan;
+  /** The dearest first. */
   readonly budgets: readonly FrontBudget[];
-  /** Gradient steps of all budgets. */
-  readonly steps: number;
+  readonly turns: readonly FrontTurn[];
   readonly learner: PositionRecipe;
   readonly refinement: RefinementRecipe;
   readonly front: FrontRecipe;
@@ -66,7 +70,7 @@ export function frontRatios({ from, to, points }: FrontRange): number[] {
 }
 
 /**
- * Settles a front: its budgets, and for each its part of the steps and of the image passes.
+ * Settles a front: its budgets, in which order they are searched, and each one's part of the image passes.
  * @throws {DiffrateError} for a budget out of reach (with the reachable range) and whatever `planOf` refuses.
  * @throws {UsageError} for a range that is none, and for a preset that does not keep a budget exactly.
  */
@@ -83,41 +87,37 @@ export function frontPlanOf(options: FrontOptions): FrontPlan {
       `The front's budget ${ratio} (${target} GFLOPs) is out of reach for ${model.name}; choose ratios from ${(least / thousand).toFixed(3)} to below ${(most / thousand).toFixed(3)}.`,
     );
   });
-  const search = planOf({ ...options, targetGflops: targets[0] ?? baseline });
+  const budgets = ratios.map((ratio, index): FrontBudget => ({ ratio, target: targets[index] ?? baseline }));
+  const middle = Math.floor((budgets.length - 1) / 2);
+  const search = planOf({ ...options, targetGflops: budgets[middle]?.target ?? baseline });
   const { learner, refinement, front } = search.preset;
   if (learner.kind !== 'positions' || refinement === undefined || front === undefined) {
     throw new UsageError(
       `The preset ${options.preset} searches one schedule at a time: search a front with the preset small-data.`,
     );
   }
-  const budgets = divide(ratios, targets, search.steps * front.steps, front);
-  const steps = budgets.reduce((sum, budget) => sum + budget.steps, 0);
-  return { search, budgets, steps, learner, refinement, front };
+  return { search, budgets, turns: walkOutward(budgets, middle, front), learner, refinement, front };
 }
 
-/** The first budget, which nothing comes before, has the work of several others. */
-function divide(
-  ratios: readonly number[],
-  targets: readonly number[],
-  steps: number,
-  { firstWeight, warmProgress }: FrontRecipe,
-): FrontBudget[] {
-  const total = firstWeight + ratios.length - 1;
-  // However few there are, every budget has one.
-  const rest = Math.max(0, steps - ratios.length);
-  const end = (index: number): number => index + 1 + Math.round((rest * (firstWeight + index)) / total);
-  let firstStep = 0;
-  return ratios.map((ratio, index) => {
-    const own = end(index) - firstStep;
-    const budget: FrontBudget = {
-      ratio,
-      target: targets[index] ?? 0,
-      firstStep,
-      steps: own,
-      progress: index === 0 ? 0 : warmProgress,
-      share: (index === 0 ? firstWeight : 1) / total,
+/** From the middle to the dearest budget, and then to the cheapest. */
+function walkOutward(
+  budgets: readonly FrontBudget[],
+  middle: number,
+  { firstWeight }: Pick<FrontRecipe, 'firstWeight'>,
+): FrontTurn[] {
+  const dearer = budgets.map((_, index) => index).filter((index) => index < middle);
+  const cheaper = budgets.map((_, index) => index).filter((index) => index > middle);
+  const order = [middle, ...dearer.reverse(), ...cheaper];
+  const total = firstWeight + budgets.length - 1;
+  return order.map((index, turn) => {
+    const earlier = (other: number): FrontBudget | undefined =>
+      order.indexOf(other) < turn ? budgets[other] : undefined;
+    const inwards = index < middle ? 1 : -1;
+    return {
+      budget: budgets[index] as FrontBudget,
+      nearest: earlier(index + inwards),
+      beyond: earlier(index + 2 * inwards),
+      share: (turn === 0 ? firstWeight : 1) / total,
     };
-    firstStep += own;
-    return budget;
   });
 }

@@ -1,30 +1,30 @@
 /**
- * A whole front in one search: schedules at falling budgets, each warmed by the one before.
+ * A whole front in one search: schedules at falling budgets, each started from its neighbours.
  *
- * First one learner follows the gradients while its budget walks down, a few steps at each. Then the budgets are refined from the dearest
- * to the cheapest: the schedule of the one before is brought down to the budget and races against the uniform rate and what was learnt
- * there (`starting-schedule.ts`), and the local search goes on in the order of moves. The step graph, the teacher's answers and the
- * calibration images are loaded once.
+ * The budget in the middle is searched as one schedule is: gradients, then compressed networks themselves. From there the walk goes to the
+ * dearest budget and then to the cheapest. Each starts from what was found next to it (`continued-schedule.ts`), and the local search goes on
+ * in the order of moves. The step graph, the teacher's answers and the calibration images are loaded once.
  */
 import { DiffrateError } from '../errors.ts';
-import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { CalibrationSet } from './calibration-set.ts';
 import { removeCheckpoint, writeCheckpoint } from './checkpoint-file.ts';
+import { continuedSchedule } from './continued-schedule.ts';
 import { readFrontCheckpoint } from './front-checkpoint.ts';
 import type { FoundPoint, FrontCheckpoint } from './front-checkpoint.ts';
 import type { FrontOptions, FrontOutcome, FrontProgress } from './front-options.ts';
 import { frontPlanOf } from './front-plan.ts';
-import type { FrontBudget, FrontPlan } from './front-plan.ts';
+import type { FrontBudget, FrontPlan, FrontTurn } from './front-plan.ts';
 import { followGradients } from './gradient-phase.ts';
 import type { ImageSupply } from './gradient-phase.ts';
 import { PositionLearner } from './learners/position-learner.ts';
 import { continueLocalSearch, localSearch, startLocalSearch } from './local-search.ts';
-import type { LocalSearchContext, LocalSearchState } from './local-search.ts';
+import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from './local-search.ts';
 import { identityOf, passesOf } from './plan.ts';
 import { imagesPerLook } from './race.ts';
+import type { Entrant } from './race.ts';
 import { scheduleOf } from './searched-schedule.ts';
-import { continuedSchedule, startingSchedule } from './starting-schedule.ts';
+import { startingSchedule } from './starting-schedule.ts';
 
 /** A checkpoint is written at most this often, in ms: a step is cheap to repeat. */
 const checkpointInterval = 5000;
@@ -34,12 +34,13 @@ interface Course {
   readonly options: FrontOptions;
   readonly plan: FrontPlan;
   readonly session: SessionOptions;
-  readonly learnt: KeptNumbers[];
+  /** Of the first turn's budget. */
+  readonly learner: PositionLearner;
   readonly found: FoundPoint[];
   readonly resumed: FrontCheckpoint | undefined;
-  readonly report: (budget: FrontBudget, progress: Omit<FrontProgress, 'ratio' | 'point' | 'points'>) => void;
+  readonly report: (turn: FrontTurn, progress: Omit<FrontProgress, 'ratio' | 'point' | 'points'>) => void;
   /** Writes a checkpoint where one is due, and stops the search where that was asked for. */
-  readonly settle: (state: Omit<FrontCheckpoint, 'identity' | 'learnt' | 'found'>, doing: string) => Promise<void>;
+  readonly settle: (state: Omit<FrontCheckpoint, 'identity' | 'learner' | 'found'>, doing: string) => Promise<void>;
 }
 
 /**
@@ -52,51 +53,47 @@ export async function searchFront(
   onProgress: (progress: FrontProgress) => void = () => {},
 ): Promise<FrontOutcome> {
   const plan = frontPlanOf(options);
-  const { budgets, search } = plan;
+  const { budgets, turns, search } = plan;
   const identity = identityOf(options, search, `front ${budgets.map(({ ratio }) => ratio).join(' ')}`);
   const { checkpoint, device, threads } = options;
   const resumed =
     options.resume && checkpoint !== undefined ? await readFrontCheckpoint(checkpoint, identity) : undefined;
-  const learnt = [...(resumed?.learnt ?? [])];
+  const learner = learnerFor(plan, (turns[0] as FrontTurn).budget);
+  if (resumed !== undefined) learner.restore(resumed.learner);
   const found = [...(resumed?.found ?? [])];
   let saved = performance.now();
   const course: Course = {
     options,
     plan,
     session: { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) },
-    learnt,
+    learner,
     found,
     resumed,
-    report: (budget, progress) =>
-      onProgress({
-        ...progress,
-        ratio: budget.ratio,
-        point: budgets.indexOf(budget) + 1,
-        points: budgets.length,
-      }),
+    report: (turn, progress) =>
+      onProgress({ ...progress, ratio: turn.budget.ratio, point: turns.indexOf(turn) + 1, points: turns.length }),
     settle: async (state, doing) => {
       const stopped = options.signal?.aborted === true;
       if (checkpoint !== undefined && (stopped || performance.now() - saved > checkpointInterval)) {
-        await writeCheckpoint<FrontCheckpoint>(checkpoint, { identity, learnt, found, ...state });
+        await writeCheckpoint<FrontCheckpoint>(checkpoint, { identity, learner: learner.save(), found, ...state });
         saved = performance.now();
       }
       if (stopped) throw new DiffrateError(`The search was stopped ${doing}; continue it with --resume.`);
     },
   };
   const start = performance.now();
-  const { waitingMilliseconds, skipped } = await walkDown(course);
+  const { waitingMilliseconds, skipped } = await learnMiddle(course);
   await refineAll(course);
   const seconds = (performance.now() - start) / 1000;
   if (checkpoint !== undefined) await removeCheckpoint(checkpoint);
-  const recipe = `a front of ${budgets.length} budgets, ${plan.steps} steps`;
+  const recipe = `a front of ${budgets.length} budgets, ${search.steps} steps`;
   return {
-    points: found.map(({ kept, loss }, index) => {
-      const { ratio, target } = budgets[index] as FrontBudget;
+    points: budgets.map(({ ratio, target }) => {
+      const { kept, loss } = pointOf(found, ratio);
       return { ratio, loss, schedule: scheduleOf(options, search, target, kept, recipe) };
     }),
     baselineGflops: search.cost.baseline,
-    steps: plan.steps,
-    passes: Math.round(found.reduce((sum, { localSearch: { passes } }) => sum + passes, 0)),
+    steps: search.steps,
+    passes: Math.round(passesDone(found)),
     seconds,
     waitingShare: waitingMilliseconds / 1000 / seconds,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
@@ -104,41 +101,33 @@ export async function searchFront(
   };
 }
 
-/** The first phase: one learner follows the gradients while its budget walks down. */
-async function walkDown({ options, plan, session, learnt, resumed, report, settle }: Course): Promise<ImageSupply> {
-  const { search, budgets, steps } = plan;
+/** The first phase: the first turn's numbers follow the gradients of the step graph. */
+async function learnMiddle(course: Course): Promise<ImageSupply> {
+  const { options, plan, session, learner, resumed, report, settle } = course;
+  const { search, turns } = plan;
+  const { steps } = search;
   const first = resumed?.step ?? 0;
-  const budgetAt = (step: number): FrontBudget =>
-    budgets.findLast(({ firstStep }) => firstStep <= step) ?? (budgets[0] as FrontBudget);
-  const { network, fixed, cost } = search;
-  const learner = new PositionLearner(network, fixed, cost, budgetAt(Math.min(first, steps - 1)).target, plan.learner);
-  if (resumed?.learner !== undefined) learner.restore(resumed.learner);
   return followGradients(
     { options, plan: search, session, first, loss: resumed?.loss ?? 0, steps },
     {
       kept: () => learner.kept(),
       learn: async ({ step, result, loss, imagesPerSecond, secondsLeft }) => {
-        const budget = budgetAt(step);
         const done = step + 1;
-        const share = (done - budget.firstStep) / budget.steps;
-        const gflops = cost.value(learner.kept());
-        learner.update(result, budget.progress + share * (1 - budget.progress));
-        if (share === 1) {
-          learnt.push(learner.finish());
-          if (done < steps) learner.retarget(budgetAt(done).target);
-        }
-        report(budget, { phase: 'gradients', step: done, steps, loss, gflops, imagesPerSecond, secondsLeft });
-        await settle({ step: done, loss, learner: learner.save() }, `after step ${done} of ${steps}`);
+        const gflops = search.cost.value(learner.kept());
+        learner.update(result, done / steps);
+        const progress = { phase: 'gradients', step: done, steps, loss, gflops, imagesPerSecond, secondsLeft } as const;
+        report(turns[0] as FrontTurn, progress);
+        await settle({ step: done, loss }, `after step ${done} of ${steps}`);
       },
     },
   );
 }
 
-/** The second phase: from the dearest budget to the cheapest, compressed networks themselves are asked. */
+/** The second phase: budget after budget, compressed networks themselves are asked. */
 async function refineAll(course: Course): Promise<void> {
   const { options, plan, session, found } = course;
-  const { search, refinement, budgets } = plan;
-  if (found.length === budgets.length) return;
+  const { search, refinement, turns } = plan;
+  if (found.length === turns.length) return;
   const images = await CalibrationSet.load(options, search, refinement.looks, session);
   try {
     await refineAllOn(images, course);
@@ -149,30 +138,24 @@ async function refineAll(course: Course): Promise<void> {
 
 async function refineAllOn(images: CalibrationSet, course: Course): Promise<void> {
   const { plan, found, resumed, report, settle } = course;
-  const { search, budgets, steps } = plan;
+  const { search, turns } = plan;
   const passes = plan.front.passes * passesOf(search, plan.refinement, images.size);
-  const passesDone = (): number => found.reduce((sum, { localSearch: { passes: own } }) => sum + own, 0);
-  const before = passesDone() + (resumed?.localSearch?.passes ?? 0);
+  const before = passesDone(found) + (resumed?.localSearch?.passes ?? 0);
   const start = performance.now();
   let continued = resumed?.localSearch;
-  for (const budget of budgets.slice(found.length)) {
+  for (const turn of turns.slice(found.length)) {
+    const { ratio, target } = turn.budget;
     const { network, fixed, cost, seed } = search;
-    const context: LocalSearchContext = {
-      network,
-      fixed,
-      cost,
-      target: budget.target,
-      recipe: plan.refinement,
-      passes: Math.ceil(passes * budget.share),
-      seed,
-    };
-    const begin = continued ?? (await startOf(course, context, images));
+    const recipe = plan.refinement;
+    const context = { network, fixed, cost, target, recipe, passes: Math.ceil(passes * turn.share), seed };
+    const { begin, known } =
+      continued === undefined ? await startOf(course, turn, context, images) : { begin: continued, known: undefined };
     continued = undefined;
-    const done = passesDone();
-    const { kept, loss, state } = await localSearch(context, images, begin, async (move) => {
+    const done = passesDone(found);
+    const onMove = async (move: LocalSearchProgress): Promise<void> => {
       const now = done + move.state.passes;
       const imagesPerSecond = ((now - before) * 1000) / (performance.now() - start);
-      report(budget, {
+      report(turn, {
         phase: 'local search',
         step: Math.min(Math.round(now), Math.ceil(passes)),
         steps: Math.ceil(passes),
@@ -181,34 +164,46 @@ async function refineAllOn(images: CalibrationSet, course: Course): Promise<void
         imagesPerSecond,
         secondsLeft: Math.max(0, passes - now) / imagesPerSecond,
       });
-      const doing = `in the local search of budget ${budget.ratio}`;
-      await settle({ step: steps, loss: move.loss, localSearch: move.state }, doing);
-    });
-    found.push({ kept, loss, localSearch: { ...state, tried: [] } });
+      const state = { step: search.steps, loss: move.loss, localSearch: move.state };
+      await settle(state, `in the local search of budget ${ratio}`);
+    };
+    const { kept, loss, state } = await localSearch(context, images, begin, onMove, known);
+    found.push({ ratio, kept, loss, localSearch: { ...state, tried: [] } });
   }
 }
 
-/** Where the local search of the next budget starts. */
+/** Where the local search of a turn starts. */
 async function startOf(
-  { plan, learnt, found }: Course,
+  { plan, learner, found }: Course,
+  { budget, nearest, beyond }: FrontTurn,
   context: LocalSearchContext,
   images: CalibrationSet,
-): Promise<LocalSearchState> {
-  const lookEvery = imagesPerLook(images.size, context.recipe.looks);
-  const own = learnt[found.length] as KeptNumbers;
-  const { network, fixed, cost, target } = context;
-  const uniform = new PositionLearner(network, fixed, cost, target, plan.learner).finish();
-  const former = found.at(-1);
-  if (former === undefined) {
-    const { kept, passes } = await startingSchedule(
-      context,
-      images,
-      { learnt: own, uniform },
-      lookEvery,
-      context.recipe,
-    );
-    return startLocalSearch(context, kept, passes);
+): Promise<{ readonly begin: LocalSearchState; readonly known: Entrant }> {
+  const { recipe } = context;
+  const lookEvery = imagesPerLook(images.size, recipe.looks);
+  const uniform = learnerFor(plan, budget).finish();
+  if (nearest === undefined) {
+    const ends = { learnt: learner.finish(), uniform };
+    const known = await startingSchedule(context, images, ends, lookEvery, recipe);
+    return { begin: startLocalSearch(context, known.kept, known.passes), known };
   }
-  const { kept, passes } = await continuedSchedule(context, images, former.kept, { learnt: own, uniform }, lookEvery);
-  return continueLocalSearch(context, kept, passes, former.localSearch);
+  const former = pointOf(found, nearest.ratio);
+  const neighbours = {
+    nearest: former.kept,
+    beyond: beyond === undefined ? undefined : pointOf(found, beyond.ratio).kept,
+    uniform,
+  };
+  const known = await continuedSchedule(context, images, neighbours, lookEvery);
+  return { begin: continueLocalSearch(context, known.kept, known.passes, former.localSearch), known };
 }
+
+/** A learner that has learnt nothing: its schedule is the uniform rate. */
+function learnerFor({ search, learner }: FrontPlan, { target }: FrontBudget): PositionLearner {
+  return new PositionLearner(search.network, search.fixed, search.cost, target, learner);
+}
+
+const passesDone = (found: readonly FoundPoint[]): number =>
+  found.reduce((sum, { localSearch: { passes } }) => sum + passes, 0);
+
+const pointOf = (found: readonly FoundPoint[], ratio: number): FoundPoint =>
+  found.find((point) => point.ratio === ratio) as FoundPoint;

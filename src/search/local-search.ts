@@ -12,7 +12,7 @@ import type { RefinementRecipe } from './presets.ts';
 import { keptOf, numbersOf, project } from './projection.ts';
 import type { Numbers, Projection } from './projection.ts';
 import { imagesPerLook, lossesOf, meanOf, raceAgainst } from './race.ts';
-import type { ComparedImages } from './race.ts';
+import type { ComparedImages, Entrant } from './race.ts';
 
 /** Where the search stands: everything that the next move depends on. */
 export interface LocalSearchState {
@@ -89,19 +89,22 @@ export function continueLocalSearch(
  * Runs until the image passes are used up, or no move of a single token helps any more.
  * @param start where to begin, or where a stopped search continues.
  * @param onMove may stop the search by throwing.
+ * @param known the schedule at `start` with its losses, where it leads the images; otherwise it runs on all of them first.
  */
 export async function localSearch(
   context: LocalSearchContext,
   images: ComparedImages,
   start: LocalSearchState,
   onMove: (progress: LocalSearchProgress) => Promise<void>,
+  known?: Entrant,
 ): Promise<LocalSearchResult> {
   const { recipe } = context;
   const lookEvery = imagesPerLook(images.size, recipe.looks);
   let best = keptOf(context, start);
   // Moves start from the best schedule, which is also what a stopped search has to find again.
   let state: LocalSearchState = { ...start, ...numbersOf(context, best) };
-  let { losses } = await lossesOf(images, best, lookEvery);
+  const isKnown = known !== undefined && JSON.stringify(known.kept) === JSON.stringify(best);
+  let { losses } = isKnown ? known : await lossesOf(images, best, lookEvery);
   const tried = new Set<string>([...state.tried, JSON.stringify(best)]);
   while (state.passes < context.passes) {
     const moves = movesOf(context, state.sweep);

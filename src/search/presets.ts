@@ -54,16 +54,12 @@ export interface RefinementRecipe {
   readonly fewAccepted: number;
 }
 
-/** A whole front of budgets, each warmed by the one before; lengths are in those of one search. */
+/** A whole front of budgets: the first one is searched as one schedule is, each other starts from its neighbours. */
 export interface FrontRecipe {
-  /** Gradient steps of all budgets together, over those of one search. */
-  readonly steps: number;
   /** Image passes of all local searches together, over those of one search. */
   readonly passes: number;
-  /** The first budget, which nothing warms, has as much of both as this many others. */
+  /** The first budget has as many of them as this many others. */
   readonly firstWeight: number;
-  /** How much of the learner's course is over where a budget comes from another: the share of its cosine that is left out. */
-  readonly warmProgress: number;
 }
 
 /** A recipe. */
@@ -107,7 +103,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       looks: 8,
       fewAccepted: 0.1,
     },
-    front: { steps: 1, passes: 3.2, firstWeight: 1.5, warmProgress: 0.5 },
+    front: { passes: 3, firstWeight: 2.5 },
     batchSize: 16,
     microBatchSize: 16,
     length: { steps: 150 },

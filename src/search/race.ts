@@ -2,6 +2,7 @@
  * Two schedules race on the calibration images (Maron & Moore, "Hoeffding races", 1993, with paired differences): the challenger is
  * dropped at the first look at which it is not better.
  */
+import { DiffrateError } from '../errors.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 
 /** One schedule's losses, computed as far as they are needed (`Candidate`). */
@@ -45,7 +46,7 @@ export async function lossesOf(
   lookEvery: number,
 ): Promise<{ losses: Float64Array; passes: number }> {
   const candidate = images.candidate(kept);
-  while (candidate.done < images.size) await candidate.runTo(Math.min(images.size, candidate.done + lookEvery));
+  await runToEnd(candidate, images.size, lookEvery);
   candidate.lead();
   return { losses: candidate.losses, passes: candidate.passes };
 }
@@ -65,6 +66,71 @@ export async function raceAgainst(
   }
   candidate.lead();
   return { won: true, passes: candidate.passes, losses: candidate.losses };
+}
+
+/** A schedule that has run on all images. */
+export interface Entrant {
+  readonly kept: KeptNumbers;
+  /** Per image, in nats. */
+  readonly losses: Float64Array;
+}
+
+/** One schedule after the other races against the best so far, which leads. */
+export class Championship {
+  /** Image passes that it took. */
+  passes = 0;
+  readonly #images: ComparedImages;
+  readonly #lookEvery: number;
+  #best: Entrant | undefined;
+
+  constructor(images: ComparedImages, lookEvery: number) {
+    this.#images = images;
+    this.#lookEvery = lookEvery;
+  }
+
+  /** The best of those that have entered. */
+  get best(): Entrant {
+    if (this.#best === undefined) throw new DiffrateError('No schedule has entered the race.');
+    return this.#best;
+  }
+
+  async enter(kept: KeptNumbers): Promise<void> {
+    if (this.#best === undefined) {
+      const { losses, passes } = await lossesOf(this.#images, kept, this.#lookEvery);
+      this.#best = { kept, losses };
+      this.passes += passes;
+      return;
+    }
+    const { won, passes, losses } = await raceAgainst(this.#images, kept, this.#best.losses, this.#lookEvery);
+    this.passes += passes;
+    if (won) this.#best = { kept, losses };
+  }
+
+  /** The first of all: the best of these at the first look, the only one of them that runs on. */
+  async enterBest(first: KeptNumbers, ...others: readonly KeptNumbers[]): Promise<void> {
+    let best = await this.#firstLook(first);
+    for (const kept of others) {
+      const other = await this.#firstLook(kept);
+      if (other.candidate.mean() < best.candidate.mean()) best = other;
+    }
+    const { kept, candidate } = best;
+    const before = candidate.passes;
+    await runToEnd(candidate, this.#images.size, this.#lookEvery);
+    this.passes += candidate.passes - before;
+    candidate.lead();
+    this.#best = { kept, losses: candidate.losses };
+  }
+
+  async #firstLook(kept: KeptNumbers): Promise<{ readonly kept: KeptNumbers; readonly candidate: ScheduleLosses }> {
+    const candidate = this.#images.candidate(kept);
+    await candidate.runTo(Math.min(this.#images.size, this.#lookEvery));
+    this.passes += candidate.passes;
+    return { kept, candidate };
+  }
+}
+
+async function runToEnd(candidate: ScheduleLosses, size: number, lookEvery: number): Promise<void> {
+  while (candidate.done < size) await candidate.runTo(Math.min(size, candidate.done + lookEvery));
 }
 
 /** Mean of losses in nats. */

@@ -12,11 +12,12 @@ import { followGradients } from './gradient-phase.ts';
 import type { ImageSupply } from './gradient-phase.ts';
 import type { Learner } from './learners/learner.ts';
 import { localSearch, startLocalSearch } from './local-search.ts';
-import type { LocalSearchContext, LocalSearchState } from './local-search.ts';
+import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from './local-search.ts';
 import { identityOf, learnerOf, passesOf, planOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { imagesPerLook } from './race.ts';
+import type { Entrant } from './race.ts';
 import { readSearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
@@ -126,9 +127,12 @@ async function refineOn(
   const { network, fixed, cost, seed } = plan;
   const passes = passesOf(plan, recipe, images.size);
   const context = { network, fixed, cost, target: options.targetGflops, recipe, seed, passes };
-  const begin = resumed?.localSearch ?? (await startOf(context, images, learnt, learnerOf(plan, options.targetGflops)));
+  const { begin, known } =
+    resumed?.localSearch === undefined
+      ? await startOf(context, images, learnt, learnerOf(plan, options.targetGflops))
+      : { begin: resumed.localSearch, known: undefined };
   const start = performance.now();
-  const refined = await localSearch(context, images, begin, async ({ state, kept, loss }) => {
+  const onMove = async ({ state, kept, loss }: LocalSearchProgress): Promise<void> => {
     const gflops = cost.value(kept);
     const step = Math.round(state.passes);
     history.push({ phase: 'local search', step, loss, gflops });
@@ -144,8 +148,8 @@ async function refineOn(
       secondsLeft,
     });
     await settle({ step: plan.steps, loss, localSearch: state }, 'in its local search');
-  });
-  return refined.kept;
+  };
+  return (await localSearch(context, images, begin, onMove, known)).kept;
 }
 
 /** @param fresh a learner that has learnt nothing: its schedule is the uniform rate. */
@@ -154,9 +158,9 @@ async function startOf(
   images: CalibrationSet,
   learnt: KeptNumbers,
   fresh: Learner,
-): Promise<LocalSearchState> {
+): Promise<{ readonly begin: LocalSearchState; readonly known: Entrant }> {
   const lookEvery = imagesPerLook(images.size, context.recipe.looks);
   const ends = { learnt, uniform: fresh.finish() };
-  const { kept, passes } = await startingSchedule(context, images, ends, lookEvery, context.recipe);
-  return startLocalSearch(context, kept, passes);
+  const known = await startingSchedule(context, images, ends, lookEvery, context.recipe);
+  return { begin: startLocalSearch(context, known.kept, known.passes), known };
 }

@@ -6,6 +6,7 @@ import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { DiffrateError, UsageError } from '../../src/errors.ts';
 import type { FrontOptions, FrontRange } from '../../src/search/front-options.ts';
 import { frontPlanOf, frontRatios } from '../../src/search/front-plan.ts';
+import type { FrontBudget } from '../../src/search/front-plan.ts';
 import { smallConfiguration, smallNetwork } from '../evaluation/small-network.ts';
 
 /** Thousandths, so that ranges are exact. */
@@ -76,25 +77,40 @@ describe('frontRatios', () => {
 });
 
 describe('frontPlanOf', () => {
-  it('divides all steps and all image passes among the budgets, one after the other', () => {
+  it('walks from the middle to both ends, each budget after the one next to it, and divides all image passes', () => {
     fc.assert(
-      fc.property(ranges, fc.integer({ min: 1, max: 400 }), ({ from, to, points }, steps) => {
+      fc.property(ranges, ({ from, to, points }) => {
         const front = { from: Math.max(from, lowest + 0.002), to: Math.max(to, lowest), points: Math.min(points, 3) };
-        const plan = frontPlanOf(optionsFor(front, { steps }));
-        let next = 0;
-        for (const budget of plan.budgets) {
-          expect(budget.firstStep).toBe(next);
-          expect(budget.steps).toBeGreaterThanOrEqual(1);
-          expect(budget.target).toBeCloseTo(budget.ratio * baseline, 8);
-          next += budget.steps;
-        }
-        expect(plan.steps).toBe(next);
-        expect(next).toBe(Math.max(plan.budgets.length, Math.round(steps * plan.front.steps)));
-        expect(plan.budgets.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
-        expect(plan.budgets[0]?.progress).toBe(0);
+        const { budgets, turns, front: recipe, search } = frontPlanOf(optionsFor(front));
+        budgets.forEach(({ ratio, target }) => expect(target).toBeCloseTo(ratio * baseline, 8));
+        expect(turns.map(({ budget }) => budget.ratio).sort((a, b) => b - a)).toEqual(
+          budgets.map(({ ratio }) => ratio),
+        );
+        expect(turns.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
+        const [first, ...others] = turns;
+        expect(first?.budget).toBe(budgets[Math.floor((budgets.length - 1) / 2)]);
+        expect([first?.nearest, first?.beyond]).toEqual([undefined, undefined]);
+        expect(search.preset.targets).toBe('teacher');
+        others.forEach(({ budget, nearest, share }, index) => {
+          expect(first?.share).toBeCloseTo(share * recipe.firstWeight, 12);
+          expect(turns.slice(0, index + 1).map((turn) => turn.budget)).toContain(nearest);
+          expect(Math.abs(budgets.indexOf(budget) - budgets.indexOf(nearest as FrontBudget))).toBe(1);
+        });
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('knows what lies beyond the neighbour where that was searched before', () => {
+    const { turns } = frontPlanOf(optionsFor({ from: 0.9, to: 0.7, points: 5 }));
+    const ratios = turns.map(({ budget, nearest, beyond }) => [budget.ratio, nearest?.ratio, beyond?.ratio]);
+    expect(ratios).toEqual([
+      [0.8, undefined, undefined],
+      [0.85, 0.8, undefined],
+      [0.9, 0.85, 0.8],
+      [0.75, 0.8, 0.85],
+      [0.7, 0.75, 0.8],
+    ]);
   });
 
   it('says which ratios are in reach', () => {

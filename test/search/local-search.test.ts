@@ -5,6 +5,7 @@ import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { continueLocalSearch, localSearch, startLocalSearch } from '../../src/search/local-search.ts';
 import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from '../../src/search/local-search.ts';
 import { numbersOf } from '../../src/search/projection.ts';
+import { lossesOf } from '../../src/search/race.ts';
 import { deepCost, deepFixed, deepNetwork, deepTokens } from './deep-network.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
 
@@ -153,6 +154,32 @@ describe('localSearch', () => {
       }),
       { numRuns: 12, examples: [[1], [2], [3], [whole.progress.length - 1]] },
     );
+  });
+
+  it('does not run a schedule again whose losses are known', async () => {
+    const context = contextWith();
+    const start = startLocalSearch(context, learnt);
+    const images = new KnownImages();
+    const kept = whole.images.compared[0] as KeptNumbers;
+    const { losses } = await lossesOf(images, kept, 10);
+    const progress: LocalSearchProgress[] = [];
+    const found = await localSearch(
+      context,
+      images,
+      start,
+      (now) => {
+        progress.push(now);
+        return Promise.resolve();
+      },
+      { kept, losses },
+    );
+    expect(progress).toEqual(whole.progress);
+    expect(found.kept).toEqual(whole.kept);
+    expect(images.compared).toEqual(whole.images.compared);
+    // Losses of another schedule are of no use.
+    const other = new KnownImages();
+    await localSearch(contextWith({ passes: 0 }), other, start, () => Promise.resolve(), { kept: whole.kept, losses });
+    expect(other.compared).toEqual([kept]);
   });
 
   it('ends at once where no block is searched', async () => {

@@ -75,26 +75,6 @@ describe('PositionLearner', () => {
     );
   });
 
-  it('moves to another budget at once, keeps it from then on, and remembers what was learnt', () => {
-    fc.assert(
-      fc.property(runs, fc.double({ min: 0.35, max: 0.95, noNaN: true }), ({ ratio, seed, scale }, next) => {
-        const learner = learnerAt(ratio);
-        const random = new RandomGenerator(seed);
-        learner.update(fakeStep(network, learner.kept(), drawnSlope(random, scale)), 0.5);
-        const before = learner.save();
-        learner.retarget(next * deepCost.baseline);
-        expectOrder(learner.kept());
-        const reachable = Math.min(next * deepCost.baseline, deepCost.value(deepFixed()));
-        const tolerance = (tokenPrice * network.searched.length) / 2 + 1e-12;
-        expect(Math.abs(deepCost.value(learner.kept()) - reachable)).toBeLessThanOrEqual(tolerance);
-        for (const name of ['mean', 'square', 'count']) expect(learner.save()[name]).toEqual(before[name]);
-        learner.update(fakeStep(network, learner.kept(), drawnSlope(random, scale)), 1);
-        expect(deepCost.value(learner.finish())).toBeLessThanOrEqual(next * deepCost.baseline);
-      }),
-      { numRuns: 60 },
-    );
-  });
-
   it('starts from a uniform rate at the target that prunes nothing', () => {
     const { pruneKept, mergeKept } = learnerAt(0.6).kept();
     const blocks = effectiveTokens({ pruneKept, mergeKept }, deepTokens);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { numbersOf, project, stretch } from '../../src/search/projection.ts';
 import type { Projection } from '../../src/search/projection.ts';
-import { continuedSchedule, startingSchedule } from '../../src/search/starting-schedule.ts';
+import { startingSchedule } from '../../src/search/starting-schedule.ts';
 import { deepCost, deepFixed, deepNetwork } from './deep-network.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
 
@@ -82,53 +82,3 @@ describe('stretch', () => {
     removed(back).forEach((value, index) => expect(Math.abs(value - (all[index] ?? 0))).toBeLessThanOrEqual(3));
   });
 });
-
-describe('continuedSchedule', () => {
-  const former = stretch({ ...projection, target: 0.7 * deepCost.baseline }, numbersOf(projection, good));
-  const brought = stretch(projection, numbersOf(projection, former));
-  const continued = async (learnt: KeptNumbers, uniform: KeptNumbers): Promise<Continued> => {
-    const images = new KnownImages();
-    const ends = { learnt, uniform };
-    const { kept, passes } = await continuedSchedule(projection, images, former, ends, lookEvery);
-    expect(passes).toBe(images.ends.reduce((sum, parts) => sum + (parts.at(-1) ?? 0), 0));
-    return { kept, compared: images.compared };
-  };
-
-  it('is the best of the schedule before, brought down in two ways, and the ways to the uniform rate and to what was learnt', async () => {
-    for (const [learnt, uniform] of [
-      [good, bad],
-      [bad, good],
-      [bad, bad],
-    ] as const) {
-      const { kept, compared } = await continued(learnt, uniform);
-      expect(compared).toHaveLength(8);
-      for (const one of compared) {
-        expect(deepCost.value(one)).toBeLessThanOrEqual(projection.target);
-        expect(meanLoss(kept)).toBeLessThanOrEqual(meanLoss(one));
-      }
-      expect(compared[0]).toEqual(project(projection, numbersOf(projection, former)));
-      expect(compared[1]).toEqual(brought);
-      expect(compared[4]).toEqual(uniform);
-      expect(compared[7]).toEqual(learnt);
-    }
-  });
-
-  it('prunes nothing where the schedule before prunes nothing, whatever was learnt', async () => {
-    const pruning = project(projection, { ...numbersOf(projection, bad), pruned: [0, 0, 20, 1, 0] });
-    expect(pruning.pruneKept).not.toEqual(bad.pruneKept);
-    const { compared } = await continued(pruning, pruning);
-    for (const one of compared)
-      expect(numbersOf(projection, one).pruned).toEqual(projection.network.searched.map(() => 0));
-  });
-
-  it('stays with the schedule before where the ends are worse', async () => {
-    const { kept } = await continued(bad, bad);
-    expect(meanLoss(kept)).toBeLessThanOrEqual(meanLoss(brought));
-    expect(meanLoss(brought)).toBeLessThan(meanLoss(bad));
-  });
-});
-
-interface Continued {
-  readonly kept: KeptNumbers;
-  readonly compared: readonly KeptNumbers[];
-}

@@ -45,11 +45,11 @@ interface LearntNumber {
 export class PositionLearner implements Learner {
   readonly #network: LearnerNetwork;
   readonly #cost: Cost;
-  #target: number;
+  readonly #target: number;
   readonly #recipe: PositionRecipe;
   readonly #fixed: KeptNumbers;
   readonly #numbers: readonly LearntNumber[];
-  #lowest: LowestLoss;
+  readonly #lowest: LowestLoss;
 
   /**
    * @param fixed kept numbers of the blocks that are not searched.
@@ -98,25 +98,6 @@ export class PositionLearner implements Learner {
       result.loss,
       this.#numbers.map(({ average }) => average),
     );
-  }
-
-  /** Goes on under another budget: what was learnt stays, and all numbers are shifted together until they cost it. */
-  retarget(target: number): void {
-    this.#target = target;
-    this.#lowest = new LowestLoss(this.#recipe.averagedSteps);
-    const shifted = (offset: number): KeptNumbers =>
-      this.#withNumbers(({ proxy }) => proxy.clamp(proxy.value + offset));
-    let [low, high] = [-this.#network.tokens, this.#network.tokens];
-    for (let step = 0; step < bisections; step++) {
-      const middle = (low + high) / 2;
-      if (this.#cost.value(shifted(middle)) > target) high = middle;
-      else low = middle;
-    }
-    for (const number of this.#numbers) {
-      number.proxy.value = number.proxy.clamp(number.proxy.value + low);
-      number.average = number.proxy.clamp(number.average + low);
-    }
-    this.#keepInOrder();
   }
 
   finish(): KeptNumbers {
