@@ -13,14 +13,13 @@ import {
   mul,
   reciprocal,
   reduceL2,
-  reduceMean,
-  reduceSum,
   reshape,
   topK,
+  transpose,
 } from '../graph/operators/index.ts';
-import { dimensionAt, sizeAt } from '../graph/tensor.ts';
-import type { Tensor } from '../graph/tensor.ts';
-import { flagsAt, positionsOf } from './positions.ts';
+import { constant, dimensionAt, sizeAt } from '../graph/tensor.ts';
+import type { Dimension, Tensor } from '../graph/tensor.ts';
+import { flagsAt, perPosition, positionsOf } from './positions.ts';
 import { gatherTokens } from './token-state.ts';
 import type { TokenState } from './token-state.ts';
 import type { AttentionView } from './token-reducer.ts';
@@ -38,8 +37,11 @@ export interface Merging {
 
 /** ToMe's metric for similarity: keys as a mean over heads, of length 1, `[B, N, D]`. */
 export function keySimilarityMetric(view: AttentionView): Tensor {
-  const mean = reduceMean(view.keys, [1]);
-  return div(mean, reduceL2(mean, [-1], true));
+  const [batch, heads, tokens, width] = view.keys.shape as readonly [Dimension, number, number, number];
+  // As a product, which reads the keys once: backends reduce an axis in the middle several times slower. At length 1 the sum is the mean.
+  const ones = constant(new Float32Array(heads).fill(1), [1, 1, heads], 'float32');
+  const sum = reshape(matMul(ones, reshape(view.keys, [batch, heads, tokens * width])), [batch, tokens, width]);
+  return div(sum, reduceL2(sum, [-1], true));
 }
 
 /**
@@ -55,25 +57,43 @@ export function mergeByRank(
   weight?: Tensor,
 ): TokenState {
   const order = topK(rank, count, true, 1).indices;
-  const [batch, merged] = [dimensionAt(rank, 0), sizeAt(merging.sources, 1)];
-  const destinations = reshape(merging.destinations, [batch, 1, merged]);
-  const oneHot = cast(equal(positionsOf(order, sizeAt(rank, 1)), destinations), 'float32');
-  const assignment = weight === undefined ? oneHot : mul(oneHot, weight);
-  return mergeAssigned(gatherTokens(state, order), gatherTokens(state, merging.sources), assignment);
+  const positions = reshape(positionsOf(order, sizeAt(rank, 1)), [dimensionAt(rank, 0), 1, count]);
+  const choices = cast(equal(merging.destinations, positions), 'float32');
+  const chosen = weight === undefined ? choices : mul(choices, weight);
+  return mergeChosen(gatherTokens(state, order), gatherTokens(state, merging.sources), chosen);
 }
 
-/** Merges `r` sources into `K` tokens by a one-hot `assignment [B, K, r]`. */
-function mergeAssigned(kept: TokenState, sources: TokenState, assignment: Tensor): TokenState {
-  const [batch, merged] = [dimensionAt(assignment, 0), sizeAt(assignment, 2)];
-  const weights = sources.size === undefined ? assignment : mul(assignment, reshape(sources.size, [batch, 1, merged]));
-  const size = add(reduceSum(weights, [2], true), kept.size ?? 1);
+/**
+ * Merges `r` sources into `K` tokens.
+ * @param places float `[B, r, 1]`: the place among the `K` of the token that each source joins.
+ */
+export function mergePlaced(kept: TokenState, sources: TokenState, places: Tensor): TokenState {
+  const count = sizeAt(kept.features, 1);
+  const own = reshape(
+    perPosition(count, (place) => place),
+    [1, 1, count],
+  );
+  return mergeChosen(kept, sources, cast(equal(places, own), 'float32'));
+}
+
+/**
+ * Merges `r` sources into `K` tokens.
+ * @param choices `[B, r, K]`, at most one 1 per source: rows along the many tokens are what backends compare and scale fastest.
+ */
+function mergeChosen(kept: TokenState, sources: TokenState, choices: Tensor): TokenState {
+  const [batch, count] = [dimensionAt(choices, 0), sizeAt(choices, 2)];
+  const toKept = (weights: Tensor): Tensor => transpose(weights, [0, 2, 1]);
+  const weights = sources.size === undefined ? choices : mul(choices, sources.size);
+  const ones = (length: number): Tensor => perPosition(length, () => 1);
+  const size = add(matMul(toKept(weights), ones(sizeAt(choices, 1))), kept.size ?? ones(count));
   // The weights, not the wide features, are divided: one pass over the tokens less.
   const own = kept.size === undefined ? reciprocal(size) : div(kept.size, size);
-  const features = add(mul(kept.features, own), matMul(div(weights, size), sources.features));
+  const shares = div(weights, reshape(size, [batch, 1, count]));
+  const features = add(mul(kept.features, own), matMul(toKept(shares), sources.features));
   const source =
     kept.source === undefined || sources.source === undefined
       ? undefined
-      : add(kept.source, matMul(assignment, sources.source));
+      : add(kept.source, matMul(toKept(choices), sources.source));
   return { ...kept, features, size, source };
 }
 

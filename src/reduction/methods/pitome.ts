@@ -5,27 +5,27 @@
  * First half of the blocks: even ranks propose their most similar odd rank, and the `r` most similar pairs merge; then come the other
  * even ranks by similarity, and the odd ones. Second half: only the `2r` of most energy take part, every even rank of them joins its most
  * similar odd rank, several may share one; the others, by energy, come first. Merging is weighted by size, attention is not.
- * Ranks never move a token: they only become masks and orders over the tokens where they are.
+ * Tokens are put in the order of their ranks first: who takes part is known beforehand then.
  */
 import {
   add,
   argMax,
   elu,
+  gather,
   gatherND,
   matMul,
-  max,
   mul,
   reduceMax,
-  reshape,
   sub,
   topK,
   transpose,
 } from '../../graph/operators/index.ts';
-import { dimensionAt, inScope, sizeAt } from '../../graph/tensor.ts';
+import { inScope, int64Vector, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
-import { lookUp, perPosition, positionsOf } from '../positions.ts';
-import { excluded, keySimilarityMetric, mergeByRank, mostSimilar, sourceFlags } from '../weighted-merge.ts';
-import type { Merging } from '../weighted-merge.ts';
+import { lookUp, perPosition } from '../positions.ts';
+import { gatherTokens, mapState } from '../token-state.ts';
+import type { TokenState } from '../token-state.ts';
+import { excluded, keySimilarityMetric, mergePlaced } from '../weighted-merge.ts';
 import type { TokenReducer } from '../token-reducer.ts';
 import type { ReductionMethod } from './method.ts';
 
@@ -49,87 +49,78 @@ export function pitomeTokens({ ratio, depth }: PitomeOptions, tokens: number): n
   return Array.from({ length: depth }, () => (left -= removedTokens(left, ratio)));
 }
 
-/** What a half of the blocks makes of cosines and ranks. */
-interface Matching {
-  readonly merging: Merging;
-  readonly order: Tensor;
-}
-
 /** PiToMe's reducer. */
 export function pitome({ ratio, depth }: PitomeOptions): TokenReducer {
   return {
     name: 'pitome',
     afterAttention(block, state, view) {
-      const tokens = sizeAt(state.features, 1);
-      const removed = removedTokens(tokens, ratio);
+      const removed = removedTokens(sizeAt(state.features, 1), ratio);
       if (removed < 1) return state;
       const metric = inScope('match', () => keySimilarityMetric(view));
-      const cosine = inScope('match', () => matMul(metric, transpose(metric, [0, 2, 1])));
-      const byEnergy = inScope('energy', () => energyRanks(cosine, 0.75 - (0.75 * block) / depth));
-      const { merging, order } = inScope('match', () =>
-        block < Math.floor(depth / 2)
-          ? mergeBestPairs(cosine, byEnergy, removed)
-          : mergeMostEnergetic(cosine, byEnergy, removed),
-      );
-      return inScope('merge', () => mergeByRank(state, order, tokens - removed, merging));
+      const ranked = inScope('energy', () => byEnergy(metric, 0.75 - (0.75 * block) / depth));
+      const match = block < Math.floor(depth / 2) ? mergeBestPairs : mergeMostEnergetic;
+      return inScope('merge', () => match(gatherTokens(state, ranked), gatherND(metric, ranked), removed));
     },
   };
 }
 
-/** Rank by energy of every token, int64 `[B, N, 1]`: 0 is the class token, 1 the patch token of most energy. */
-function energyRanks(cosine: Tensor, margin: number): Tensor {
-  const tokens = sizeAt(cosine, 1);
+/** Tokens by rank, int64 `[B, N, 1]`: the class token, then patch tokens from the most energy to the least. */
+function byEnergy(metric: Tensor, margin: number): Tensor {
+  const tokens = sizeAt(metric, 1);
   const patches = perPosition(tokens, (position) => (position === 0 ? 0 : 1 / (tokens - 1)));
-  const energy = matMul(elu(sub(cosine, margin)), patches);
+  const energy = matMul(elu(sub(cosines(metric, metric), margin)), patches);
   const classFirst = perPosition(tokens, (position) => (position === 0 ? 10 : 0));
-  const order = topK(add(energy, classFirst), tokens, true, 1).indices;
-  // The inverse of a permutation is its own order.
-  return topK(positionsOf(order, tokens), tokens, false, 1).indices;
+  return topK(add(energy, classFirst), tokens, true, 1).indices;
 }
 
-const isEven = (rank: number): boolean => rank > 0 && rank % 2 === 1;
-const isOdd = (rank: number): boolean => rank > 0 && rank % 2 === 0;
-
-/** Cosines `[B, N, N]` with all but some columns, chosen by rank, out of reach. */
-function amongColumns(rows: Tensor, ranks: Tensor, chosen: (rank: number) => boolean): Tensor {
-  const [batch, tokens] = [dimensionAt(ranks, 0), sizeAt(ranks, 1)];
-  const bias = lookUp(ranks, tokens, (rank) => (chosen(rank) ? 0 : excluded));
-  return add(rows, reshape(bias, [batch, 1, tokens]));
+/** First half: of the even ranks (the first, third, … token by energy) those with the best partners among the odd ones. */
+function mergeBestPairs(state: TokenState, metric: Tensor, removed: number): TokenState {
+  const tokens = sizeAt(metric, 1);
+  const odd = everySecond(2, tokens);
+  const pairs = tokens - 1 - odd.length;
+  const similarity = cosines(metric, at(metric, odd));
+  const best = reduceMax(similarity, [2], true);
+  // The class token, even ranks by similarity (which is within ±1), odd ranks in order.
+  const isEven = (rank: number): boolean => rank % 2 === 1;
+  const evenOnly = perPosition(tokens, (rank) => (isEven(rank) ? 1 : 0));
+  const place = perPosition(tokens, (rank) => (rank === 0 ? 9 : isEven(rank) ? 0 : -2 - rank / tokens));
+  const score = add(mul(best, evenOnly), place);
+  const inOrder = gatherTokens(state, topK(score, tokens, true, 1).indices);
+  const withoutClass = perPosition(tokens, (rank) => (rank === 0 ? excluded : 0));
+  const going = topK(add(score, withoutClass), removed, true, 1).indices;
+  const partners = argMax(gatherND(similarity, going), 2, true);
+  return mergePlaced(
+    tokensAt(inOrder, [0, ...range(1 + removed, tokens)]),
+    tokensAt(inOrder, range(1, 1 + removed)),
+    lookUp(partners, odd.length, (partner) => 1 + pairs - removed + partner),
+  );
 }
 
-/** First half: of the even ranks (the first, third, … token by energy) those with the best partners. */
-function mergeBestPairs(cosine: Tensor, ranks: Tensor, removed: number): Matching {
-  const tokens = sizeAt(ranks, 1);
-  const allowed = amongColumns(cosine, ranks, isOdd);
-  const onlyEven = lookUp(ranks, tokens, (rank) => (isEven(rank) ? 0 : excluded));
-  const best = add(reduceMax(allowed, [2], true), onlyEven);
-  const sources = topK(best, removed, true, 1).indices;
-  const destinations = positionsOf(mostSimilar(allowed, sources), tokens);
-  // Class token, the other even ranks by similarity (which is within ±1), odd ranks in order; last those that go.
-  const place = lookUp(ranks, tokens, (rank) => {
-    if (rank === 0) return 9;
-    return isEven(rank) ? 4 : 1 - rank / tokens;
-  });
-  const order = sub(add(place, max(best, -1)), mul(sourceFlags(sources, tokens), 20));
-  return { merging: { sources, destinations }, order };
+/** Second half: of the `2r` tokens of most energy every even rank joins an odd one; the others come before them. */
+function mergeMostEnergetic(state: TokenState, metric: Tensor, removed: number): TokenState {
+  const tokens = sizeAt(metric, 1);
+  const partaking = 1 + 2 * removed;
+  const [even, odd] = [everySecond(1, partaking), everySecond(2, partaking)];
+  const partners = argMax(cosines(at(metric, even), at(metric, odd)), 2, true);
+  return mergePlaced(
+    tokensAt(state, [0, ...range(partaking, tokens), ...odd]),
+    tokensAt(state, even),
+    lookUp(partners, removed, (partner) => tokens - 2 * removed + partner),
+  );
 }
 
-/** Second half: of the `2r` tokens of most energy every even rank joins an odd one. */
-function mergeMostEnergetic(cosine: Tensor, ranks: Tensor, removed: number): Matching {
-  const tokens = sizeAt(ranks, 1);
-  const takesPart = (rank: number): boolean => rank <= 2 * removed;
-  const goes = lookUp(ranks, tokens, (rank) => (isEven(rank) && takesPart(rank) ? tokens - rank : 0));
-  const sources = topK(goes, removed, true, 1).indices;
-  const allowed = amongColumns(gatherND(cosine, sources), ranks, (rank) => isOdd(rank) && takesPart(rank));
-  const destinations = positionsOf(argMax(allowed, 2, true), tokens);
-  // Class token, those that take no part by energy, odd ranks in order; last those that go.
-  const order = lookUp(ranks, tokens, (rank) => {
-    if (rank === 0) return 3 * tokens;
-    if (!takesPart(rank)) return 2 * tokens - rank;
-    return isOdd(rank) ? tokens - rank : -rank;
-  });
-  return { merging: { sources, destinations }, order };
-}
+/** Products of every token of one with every token of the other, `[B, P, Q]`. */
+const cosines = (one: Tensor, other: Tensor): Tensor => matMul(one, transpose(other, [0, 2, 1]));
+
+/** Tokens at these positions, which are known beforehand. */
+const at = (x: Tensor, positions: readonly number[]): Tensor => gather(x, int64Vector(positions), 1);
+const tokensAt = (state: TokenState, positions: readonly number[]): TokenState =>
+  mapState(state, (x) => at(x, positions));
+
+const range = (start: number, end: number): number[] =>
+  Array.from({ length: end - start }, (_, index) => start + index);
+const everySecond = (start: number, end: number): number[] =>
+  range(start, end).filter((rank) => (rank - start) % 2 === 0);
 
 /** `pitome:ratio=0.925`. */
 export const pitomeMethod: ReductionMethod = {
