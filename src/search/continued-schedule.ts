@@ -6,10 +6,9 @@
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { numbersOf, project, stretch } from './projection.ts';
 import type { Projection } from './projection.ts';
-import { Championship } from './race.ts';
-import type { ComparedImages } from './race.ts';
+import { bestAtFirstLook } from './race.ts';
+import type { ComparedImages, Found } from './race.ts';
 import { lineBetween, withPruned } from './starting-schedule.ts';
-import type { Start } from './starting-schedule.ts';
 
 /** Parts of the way to the uniform rate that the prediction by proportion is followed: with less removed, what is right is more lopsided. */
 const towardsUniform = [1 / 3, 2 / 3];
@@ -34,19 +33,21 @@ export async function continuedSchedule(
   images: ComparedImages,
   { nearest, beyond, uniform }: Neighbours,
   lookEvery: number,
-): Promise<Start> {
+): Promise<Found> {
   const numbers = numbersOf(projection, nearest);
   const mergesOnly = numbers.pruned.every((count) => count === 0);
   const stretched = stretch(projection, numbers);
   const end = mergesOnly ? withPruned(projection, uniform, 0) : uniform;
-  const championship = new Championship(images, lookEvery);
-  await championship.enterBest(
-    stretched,
-    project(projection, numbers),
-    ...lineBetween(projection, stretched, end, towardsUniform),
-    ...(beyond === undefined ? [] : [extrapolate(projection, nearest, beyond)]),
+  return bestAtFirstLook(
+    images,
+    [
+      stretched,
+      project(projection, numbers),
+      ...lineBetween(projection, stretched, end, towardsUniform),
+      ...(beyond === undefined ? [] : [extrapolate(projection, nearest, beyond)]),
+    ],
+    lookEvery,
   );
-  return { ...championship.best, passes: championship.passes };
 }
 
 /** The line through two schedules, at the target's cost. */

@@ -51,7 +51,7 @@ export function frontRatios({ from, to, points }: FrontRange): number[] {
   }
   if (!(from > to)) {
     throw new UsageError(
-      `A front walks down: its first ratio must be the larger one, not ${from} before ${to}; turn them round.`,
+      `A front’s budgets fall: the first ratio must be the larger one, not ${from} before ${to}; turn them round.`,
     );
   }
   if (!Number.isSafeInteger(points) || points < 2) {

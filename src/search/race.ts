@@ -105,28 +105,37 @@ export class Championship {
     this.passes += passes;
     if (won) this.#best = { kept, losses };
   }
+}
 
-  /** The first of all: the best of these at the first look, the only one of them that runs on. */
-  async enterBest(first: KeptNumbers, ...others: readonly KeptNumbers[]): Promise<void> {
-    let best = await this.#firstLook(first);
-    for (const kept of others) {
-      const other = await this.#firstLook(kept);
-      if (other.candidate.mean() < best.candidate.mean()) best = other;
-    }
-    const { kept, candidate } = best;
-    const before = candidate.passes;
-    await runToEnd(candidate, this.#images.size, this.#lookEvery);
-    this.passes += candidate.passes - before;
-    candidate.lead();
-    this.#best = { kept, losses: candidate.losses };
-  }
+/** A schedule that leads the images, and the image passes that it took to find. */
+export interface Found extends Entrant {
+  readonly passes: number;
+}
 
-  async #firstLook(kept: KeptNumbers): Promise<{ readonly kept: KeptNumbers; readonly candidate: ScheduleLosses }> {
-    const candidate = this.#images.candidate(kept);
-    await candidate.runTo(Math.min(this.#images.size, this.#lookEvery));
-    this.passes += candidate.passes;
+/** The best of these at the first look, the only one of them that runs on. */
+export async function bestAtFirstLook(
+  images: ComparedImages,
+  schedules: readonly [KeptNumbers, ...KeptNumbers[]],
+  lookEvery: number,
+): Promise<Found> {
+  let passes = 0;
+  const firstLook = async (kept: KeptNumbers): Promise<{ kept: KeptNumbers; candidate: ScheduleLosses }> => {
+    const candidate = images.candidate(kept);
+    await candidate.runTo(Math.min(images.size, lookEvery));
+    passes += candidate.passes;
     return { kept, candidate };
+  };
+  const [first, ...others] = schedules;
+  let best = await firstLook(first);
+  for (const kept of others) {
+    const other = await firstLook(kept);
+    if (other.candidate.mean() < best.candidate.mean()) best = other;
   }
+  const { kept, candidate } = best;
+  passes -= candidate.passes;
+  await runToEnd(candidate, images.size, lookEvery);
+  candidate.lead();
+  return { kept, losses: candidate.losses, passes: passes + candidate.passes };
 }
 
 async function runToEnd(candidate: ScheduleLosses, size: number, lookEvery: number): Promise<void> {

@@ -8,16 +8,10 @@ import type { RefinementRecipe } from './presets.ts';
 import { numbersOf, project } from './projection.ts';
 import type { Projection } from './projection.ts';
 import { Championship } from './race.ts';
-import type { ComparedImages, Entrant } from './race.ts';
+import type { ComparedImages, Found } from './race.ts';
 
 /** Parts of the way from the uniform rate to the learnt schedule that race against it. */
 const shares = [0.75, 0.5, 0.25, 0];
-
-/** Where a local search starts: a schedule that leads the images. */
-export interface Start extends Entrant {
-  /** Image passes that it took to find. */
-  readonly passes: number;
-}
 
 /** The two ends of the line, at one cost. */
 export interface StartingEnds {
@@ -38,7 +32,7 @@ export async function startingSchedule(
   { learnt, uniform }: StartingEnds,
   lookEvery: number,
   { prunedShares }: Pick<RefinementRecipe, 'prunedShares'>,
-): Promise<Start> {
+): Promise<Found> {
   const championship = new Championship(images, lookEvery);
   await championship.enter(project(projection, numbersOf(projection, learnt)));
   for (const challenger of lineBetween(projection, uniform, learnt, shares)) await championship.enter(challenger);

@@ -77,7 +77,7 @@ describe('diffrate', () => {
     [['search', 'small', '--data', 'images', '--ratio', '0.5'], /needs --out/],
     [[...front, '0.9:0.5'], /--front must be the first ratio, .* \(0\.9:0\.5:8\), not "0\.9:0\.5"/],
     [[...front, '0.9:half:8'], /--front must be the first ratio, .*"0\.9:half:8"/],
-    [[...front, '0.5:0.9:8'], /walks down: .*not 0\.5 before 0\.9/],
+    [[...front, '0.5:0.9:8'], /budgets fall: .*not 0\.5 before 0\.9/],
     [[...front, '90:50:8'], /must be below 1 and above 0, not 90 and 50/],
     [[...front, '0.9:0.5:1'], /from 2, not 1/],
     [[...front, '0.9:0.5:8', '--ratio', '0.7'], /--front and --ratio exclude each other/],

@@ -58,8 +58,11 @@ export function pitome({ ratio, depth }: PitomeOptions): TokenReducer {
       if (removed < 1) return state;
       const metric = inScope('match', () => keySimilarityMetric(view));
       const ranked = inScope('energy', () => byEnergy(metric, 0.75 - (0.75 * block) / depth));
-      const match = block < Math.floor(depth / 2) ? mergeBestPairs : mergeMostEnergetic;
-      return inScope('merge', () => match(gatherTokens(state, ranked), gatherND(metric, ranked), removed));
+      const match = block < Math.floor(depth / 2) ? matchBestPairs : matchMostEnergetic;
+      const { kept, sources, places } = inScope('match', () =>
+        match(gatherTokens(state, ranked), gatherND(metric, ranked), removed),
+      );
+      return inScope('merge', () => mergePlaced(kept, sources, places));
     },
   };
 }
@@ -73,8 +76,17 @@ function byEnergy(metric: Tensor, margin: number): Tensor {
   return topK(add(energy, classFirst), tokens, true, 1).indices;
 }
 
+/** What a half of the blocks decides. */
+interface Matching {
+  /** Tokens that stay, in the order of the output, and those that go. */
+  readonly kept: TokenState;
+  readonly sources: TokenState;
+  /** Float `[B, r, 1]`: the place among those that stay of the token that each source joins. */
+  readonly places: Tensor;
+}
+
 /** First half: of the even ranks (the first, third, … token by energy) those with the best partners among the odd ones. */
-function mergeBestPairs(state: TokenState, metric: Tensor, removed: number): TokenState {
+function matchBestPairs(state: TokenState, metric: Tensor, removed: number): Matching {
   const tokens = sizeAt(metric, 1);
   const odd = everySecond(2, tokens);
   const pairs = tokens - 1 - odd.length;
@@ -89,24 +101,24 @@ function mergeBestPairs(state: TokenState, metric: Tensor, removed: number): Tok
   const withoutClass = perPosition(tokens, (rank) => (rank === 0 ? excluded : 0));
   const going = topK(add(score, withoutClass), removed, true, 1).indices;
   const partners = argMax(gatherND(similarity, going), 2, true);
-  return mergePlaced(
-    tokensAt(inOrder, [0, ...range(1 + removed, tokens)]),
-    tokensAt(inOrder, range(1, 1 + removed)),
-    lookUp(partners, odd.length, (partner) => 1 + pairs - removed + partner),
-  );
+  return {
+    kept: tokensAt(inOrder, [0, ...range(1 + removed, tokens)]),
+    sources: tokensAt(inOrder, range(1, 1 + removed)),
+    places: lookUp(partners, odd.length, (partner) => 1 + pairs - removed + partner),
+  };
 }
 
 /** Second half: of the `2r` tokens of most energy every even rank joins an odd one; the others come before them. */
-function mergeMostEnergetic(state: TokenState, metric: Tensor, removed: number): TokenState {
+function matchMostEnergetic(state: TokenState, metric: Tensor, removed: number): Matching {
   const tokens = sizeAt(metric, 1);
   const partaking = 1 + 2 * removed;
   const [even, odd] = [everySecond(1, partaking), everySecond(2, partaking)];
   const partners = argMax(cosines(at(metric, even), at(metric, odd)), 2, true);
-  return mergePlaced(
-    tokensAt(state, [0, ...range(partaking, tokens), ...odd]),
-    tokensAt(state, even),
-    lookUp(partners, removed, (partner) => tokens - 2 * removed + partner),
-  );
+  return {
+    kept: tokensAt(state, [0, ...range(partaking, tokens), ...odd]),
+    sources: tokensAt(state, even),
+    places: lookUp(partners, removed, (partner) => tokens - 2 * removed + partner),
+  };
 }
 
 /** Products of every token of one with every token of the other, `[B, P, Q]`. */
