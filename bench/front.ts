@@ -3,7 +3,6 @@
  * together take long, so the schedules stay in a folder, and a run can be told which budgets to search apart.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openImageFolder } from '../src/data/image-folder.ts';
 import { evaluateVariants } from '../src/evaluation/evaluate.ts';
@@ -13,43 +12,35 @@ import { searchFront } from '../src/search/front.ts';
 import type { FrontOptions } from '../src/search/front-options.ts';
 import { frontPlanOf, frontRatios } from '../src/search/front-plan.ts';
 import { searchSchedule } from '../src/search/search.ts';
+import { formatSearchTime, keptSearch } from './kept-search.ts';
 import { dataPath, loadDeitTiny, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 
 const range = { from: 0.9, to: 0.5, points: 8 };
 const ratios = frontRatios(range);
-const folder = join('out', 'bench-front');
-
-/** What a search took. */
-interface Taken {
-  readonly seconds: number;
-  /** Of the processor, all threads. */
-  readonly processorSeconds: number;
-  /** Whether it went on from a checkpoint, so that this is not the whole time. */
-  readonly continued: boolean;
-}
+const seed = Number(process.env['SEED'] ?? 0);
+const folder = join('out', `bench-front-seed-${seed}`);
 
 /** DeiT-T, eight budgets; `FRONT_POINTS=0,7` names those that are searched apart as well. */
 export const front: Measurement = {
   name: 'front',
-  description: `diffrate search --front ${range.from}:${range.to}:${range.points} of DeiT-T on imagenet-calibration beside single searches, KL on imagenet-val (schedules stay in ${folder}; FRONT_POINTS=0,7 names the budgets to search apart, default all)`,
+  description: `diffrate search --front ${range.from}:${range.to}:${range.points} of DeiT-T on imagenet-calibration beside single searches, KL on imagenet-val (schedules stay in ${folder}; FRONT_POINTS=0,7 names the budgets to search apart, default all; SEED=1 gives another seed)`,
   needs: [weightsFile, 'imagenet-calibration', 'imagenet-val'],
   async run() {
-    await mkdir(folder, { recursive: true });
     const model = await loadDeitTiny();
     const options: FrontOptions = {
       model,
       folder: await openImageFolder(dataPath('imagenet-calibration')),
       front: range,
       preset: 'small-data',
-      seed: 0,
+      seed,
       resume: true,
     };
     const frontFolder = join(folder, 'front');
-    const whole = await taken(frontFolder, async (checkpoint) =>
+    const whole = await keptSearch(frontFolder, async (checkpoint) =>
       writeFront(frontFolder, await searchFront({ ...options, checkpoint })),
     );
-    const lines = [`front: ${formatTaken(whole)}`];
+    const lines = [`front: ${formatSearchTime(whole)}`];
     const images = await openImageFolder(dataPath('imagenet-val'));
     const klOf = async (file: string): Promise<number> => {
       const [result] = await evaluateVariants(model, [{ schedule: await readScheduleFile(file), scheduleName: file }], {
@@ -65,14 +56,14 @@ export const front: Measurement = {
         lines.push(start);
         continue;
       }
-      const apart = await taken(file, async (checkpoint) => {
+      const apart = await keptSearch(file, async (checkpoint) => {
         const { schedule } = await searchSchedule({ ...options, targetGflops: target, checkpoint });
         await writeScheduleFile(file, schedule);
       });
       const own = await klOf(file);
       const dearer = (whole.seconds / apart.seconds).toFixed(2);
       lines.push(
-        `${start}, ${own.toFixed(5)} apart (KL ratio ${(inFront / own).toFixed(3)}); apart ${formatTaken(apart)}, the front takes ${dearer} times that`,
+        `${start}, ${own.toFixed(5)} apart (KL ratio ${(inFront / own).toFixed(3)}); apart ${formatSearchTime(apart)}, the front takes ${dearer} times that`,
       );
     }
     return lines;
@@ -82,24 +73,4 @@ export const front: Measurement = {
 function chosenPoints(): number[] {
   const given = process.env['FRONT_POINTS'];
   return given === undefined ? [...ratios.keys()] : given.split(',').map(Number);
-}
-
-/** What a search took; one that is done already is not repeated, one that was stopped goes on. */
-async function taken(out: string, search: (checkpoint: string) => Promise<void>): Promise<Taken> {
-  const record = `${out}.taken`;
-  if (existsSync(record)) return JSON.parse(await readFile(record, 'utf8')) as Taken;
-  const checkpoint = `${out}.checkpoint`;
-  const continued = existsSync(checkpoint);
-  const start = performance.now();
-  const before = process.cpuUsage();
-  await search(checkpoint);
-  const { user, system } = process.cpuUsage(before);
-  const result = { seconds: (performance.now() - start) / 1000, processorSeconds: (user + system) / 1e6, continued };
-  await writeFile(record, JSON.stringify(result));
-  return result;
-}
-
-function formatTaken({ seconds, processorSeconds, continued }: Taken): string {
-  const since = continued ? ' since it was continued' : '';
-  return `${seconds.toFixed(0)} s, ${processorSeconds.toFixed(0)} s of all cores together${since}`;
 }

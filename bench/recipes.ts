@@ -2,8 +2,6 @@
  * What each part of the default recipe is worth: variants of it, three seeds each, judged by the KL divergence on images that no search
  * has seen. Schedules stay in a folder, so that a run that was stopped goes on.
  */
-import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openImageFolder } from '../src/data/image-folder.ts';
 import { evaluateVariants } from '../src/evaluation/evaluate.ts';
@@ -13,6 +11,8 @@ import { presets } from '../src/search/presets.ts';
 import type { PositionRecipe, RefinementRecipe } from '../src/search/presets.ts';
 import { searchSchedule } from '../src/search/search.ts';
 import type { SearchOptions } from '../src/search/search-options.ts';
+import { keptSearch } from './kept-search.ts';
+import type { SearchTime } from './kept-search.ts';
 import { dataPath, loadDeitTiny, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 
@@ -49,26 +49,30 @@ const recipes: Readonly<Record<string, Recipe>> = {
   'gradients-only-steps-of-2-tokens': gradientsOnly({ stepTokens: { start: 2, end: 0.2 } }),
   'gradients-only-steps-of-8-tokens': gradientsOnly({ stepTokens: { start: 8, end: 0.2 } }),
   'gradients-only-wide-slope': gradientsOnly({ temperature: { start: 6, end: 6 } }),
-  // As many image passes through the step graph as the default has, in batches as small.
-  paper: { preset: 'paper', batchSize: 16, steps: 300 },
+  // About as long as the default takes, in batches as small.
+  paper: { preset: 'paper', batchSize: 16, steps: 500 },
+  'paper-teacher': { preset: 'paper', batchSize: 16, steps: 500, targets: 'teacher' },
 };
+
+interface Judged extends EvaluationResult {
+  readonly time: SearchTime;
+}
 
 /** DeiT-T at 0.809 GFLOPs; `RECIPES` names the variants, default all. */
 export const recipeStudy: Measurement = {
   name: 'recipes',
-  description: `variants of the default recipe, DeiT-T to ${gflops} GFLOPs on imagenet-calibration, KL on imagenet-val of seeds ${seeds.join(', ')} (schedules stay in ${folder}; SEEDS=0,1 gives other seeds, RECIPES=default,paper names the variants: ${Object.keys(recipes).join(', ')})`,
+  description: `variants of the default recipe, DeiT-T to ${gflops} GFLOPs on imagenet-calibration, KL on imagenet-val of seeds ${seeds.join(', ')} (schedules and times stay in ${folder}; SEEDS=0,1 gives other seeds, RECIPES=default,paper names the variants: ${Object.keys(recipes).join(', ')})`,
   needs: [weightsFile, 'imagenet-calibration', 'imagenet-val'],
   async run() {
     const model = await loadDeitTiny();
     const calibration = await openImageFolder(dataPath('imagenet-calibration'));
     const threads = process.env['THREADS'];
-    await mkdir(folder, { recursive: true });
     const lines: string[] = [];
     for (const [name, recipe] of chosenRecipes()) {
-      const results: EvaluationResult[] = [];
+      const results: Judged[] = [];
       for (const seed of seeds) {
         const file = join(folder, `${name}-${seed}.json`);
-        if (!existsSync(file)) {
+        const time = await keptSearch(file, async (checkpoint) => {
           const { schedule } = await searchSchedule({
             ...recipe,
             model,
@@ -76,25 +80,28 @@ export const recipeStudy: Measurement = {
             targetGflops: gflops,
             seed,
             resume: true,
-            checkpoint: `${file}.checkpoint`,
+            checkpoint,
             ...(threads === undefined ? {} : { threads: Number(threads) }),
           });
           await writeScheduleFile(file, schedule);
-        }
+        });
         const variant = { schedule: await readScheduleFile(file), scheduleName: name };
         const [result] = await evaluateVariants(model, [variant], {
           folder: await openImageFolder(dataPath('imagenet-val')),
         });
-        if (result !== undefined) results.push(result);
+        if (result !== undefined) results.push({ ...result, time });
       }
-      const column = (of: (result: EvaluationResult) => string): string => results.map(of).join(' / ');
+      const column = (of: (result: Judged) => string): string => results.map(of).join(' / ');
       lines.push(
-        `${name}: KL ${column(({ kl }) => (kl ?? NaN).toFixed(4))}, agreement ${column(({ agreement }) => (agreement ?? NaN).toFixed(1))} %, GFLOPs ${column((result) => (result.gflops ?? NaN).toFixed(4))}`,
+        `${name}: KL ${column(({ kl }) => (kl ?? NaN).toFixed(4))}, agreement ${column(({ agreement }) => (agreement ?? NaN).toFixed(1))} %, GFLOPs ${column((result) => (result.gflops ?? NaN).toFixed(4))}, ${column(({ time }) => secondsOf(time))} s`,
       );
     }
     return lines;
   },
 };
+
+/** A search that went on from a checkpoint took longer than what is known of it. */
+const secondsOf = ({ seconds, continued }: SearchTime): string => `${continued ? 'over ' : ''}${seconds.toFixed(0)}`;
 
 function chosenRecipes(): [string, Recipe][] {
   const names = process.env['RECIPES']?.split(',');

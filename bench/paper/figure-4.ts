@@ -70,7 +70,7 @@ export const figure4: PaperExperiment = {
 async function searched(setting: PaperSetting, gflops: number): Promise<PlacedSchedule[]> {
   if (setting.given['search'] !== true) return [];
   const folder = await setting.searchFolder();
-  const kept = await searchedSchedule(setting, { name: 'figure-4', model: setting.model, folder, gflops });
+  const kept = await searchedSchedule(setting, { model: setting.model, folder, gflops });
   return [{ name: `searched on ${folder.images.length} images`, kept }];
 }
 

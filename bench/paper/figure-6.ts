@@ -51,7 +51,7 @@ export const figure6: PaperExperiment = {
     ];
     const searches = given['search'] !== false;
     for (const network of searches ? networks : []) {
-      const kept = await searchedSchedule(setting, { name: 'figure-6', model: network, folder, gflops });
+      const kept = await searchedSchedule(setting, { model: network, folder, gflops });
       candidates.push({ name: `searched on ${network.name}`, kept });
     }
     const images = await setting.evaluationFolder();

@@ -1,4 +1,4 @@
-/** Searches for the scripts that need them: finished ones are kept as files, stopped ones continue. */
+/** Searches for the scripts that need them: finished ones are kept as files, for all scripts alike, and stopped ones continue. */
 import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { integerOption } from '../../src/cli/options.ts';
@@ -15,21 +15,22 @@ import { textOption } from './paper-options.ts';
 
 /** One search. */
 export interface WantedSearch {
-  /** Of the schedule's file: `table-4c-128`. */
-  readonly name: string;
   readonly model: LoadedModel;
   readonly folder: ImageFolder;
   readonly gflops: number;
 }
 
-/** The default search; with `--resume` one that was finished is read from its file. */
+/** The default search; with `--resume` one that was finished, by whichever script, is read from its file. */
 export async function searchedSchedule(
   setting: Pick<PaperSetting, 'given' | 'progress' | 'session' | 'seed'>,
-  { name, model, folder, gflops }: WantedSearch,
+  { model, folder, gflops }: WantedSearch,
 ): Promise<Schedule> {
   const { given, progress, session, seed } = setting;
   const directory = textOption(given, 'search-out') ?? 'out/paper';
-  const path = join(directory, `${name}-${basename(model.name)}-${gflops.toPrecision(4)}-seed-${seed}.json`);
+  const steps = integerOption('steps', textOption(given, 'steps'));
+  const length = steps === undefined ? '' : `-${steps}-steps`;
+  const name = `${basename(model.name)}-${gflops.toPrecision(4)}-${folder.images.length}-images${length}-seed-${seed}`;
+  const path = join(directory, `${name}.json`);
   const resume = given['resume'] === true;
   if (resume && (await isFile(path))) return readScheduleFile(path);
   await prepareOutputFile(path);
@@ -41,7 +42,7 @@ export async function searchedSchedule(
     resume,
     targetGflops: gflops,
     preset: 'small-data',
-    steps: integerOption('steps', textOption(given, 'steps')),
+    steps,
     checkpoint: `${path}.checkpoint`,
     onWarning: (message: string) => progress.note(`warning: ${message}`),
   } as const;

@@ -33,7 +33,7 @@ export const table4c: PaperExperiment = {
     const found: { readonly name: string; readonly schedule: Schedule }[] = [];
     for (const count of counts.filter((number) => number <= all.images.length)) {
       const folder = await setting.searchFolder(count);
-      const wanted = { name: `table-4c-${count}`, model, folder, gflops: published.gflops };
+      const wanted = { model, folder, gflops: published.gflops };
       found.push({ name: `${count} images`, schedule: await searchedSchedule(setting, wanted) });
     }
     found.push({ name: `published, ${published.scheduleName}`, schedule: published.schedule });

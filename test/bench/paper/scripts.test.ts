@@ -110,7 +110,7 @@ describe('npm run paper', { timeout: 180_000 }, () => {
     expect(text).toContain('Left out: 99 images, of which the folder has 6.');
     const files = readdirSync(inDirectory('searched'));
     expect(files.filter((file) => file.endsWith('.json'))).toHaveLength(2);
-    const [file = ''] = files.filter((name) => name.includes('table-4c-2-'));
+    const [file = ''] = files.filter((name) => name.includes('-2-images-'));
     const gflops = countFlops(smallConfiguration, schedule).total;
     const searched = JSON.parse(readFileSync(inDirectory('searched', file), 'utf8')) as typeof schedule;
     expect(countFlops(smallConfiguration, searched).total).toBeLessThanOrEqual(gflops * 1.001);
