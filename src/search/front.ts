@@ -5,10 +5,8 @@
  * dearest budget and then to the cheapest. Each starts from what was found next to it (`continued-schedule.ts`), and the local search goes on
  * in the order of moves. The step graph, the teacher's answers and the calibration images are loaded once.
  */
-import { DiffrateError } from '../errors.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { CalibrationSet } from './calibration-set.ts';
-import { removeCheckpoint, writeCheckpoint } from './checkpoint-file.ts';
 import { continuedSchedule } from './continued-schedule.ts';
 import { readFrontCheckpoint } from './front-checkpoint.ts';
 import type { FoundPoint, FrontCheckpoint } from './front-checkpoint.ts';
@@ -18,16 +16,14 @@ import type { FrontBudget, FrontPlan, FrontTurn } from './front-plan.ts';
 import { followGradients } from './gradient-phase.ts';
 import type { ImageSupply } from './gradient-phase.ts';
 import { PositionLearner } from './learners/position-learner.ts';
-import { continueLocalSearch, localSearch, startLocalSearch } from './local-search.ts';
-import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from './local-search.ts';
+import { continueLocalSearch, localSearch } from './local-search.ts';
+import type { LocalSearchContext, LocalSearchProgress } from './local-search.ts';
+import { PacedCheckpoint } from './paced-checkpoint.ts';
 import { identityOf, passesOf } from './plan.ts';
 import { imagesPerLook } from './race.ts';
-import type { Entrant } from './race.ts';
 import { scheduleOf } from './searched-schedule.ts';
-import { startingSchedule } from './starting-schedule.ts';
-
-/** A checkpoint is written at most this often, in ms: a step is cheap to repeat. */
-const checkpointInterval = 5000;
+import { startAfterGradients } from './starting-schedule.ts';
+import type { KnownStart } from './starting-schedule.ts';
 
 /** What the phases share, and where they stand. */
 interface Course {
@@ -61,7 +57,7 @@ export async function searchFront(
   const learner = learnerFor(plan, (turns[0] as FrontTurn).budget);
   if (resumed !== undefined) learner.restore(resumed.learner);
   const found = [...(resumed?.found ?? [])];
-  let saved = performance.now();
+  const checkpoints = new PacedCheckpoint<FrontCheckpoint>(options);
   const course: Course = {
     options,
     plan,
@@ -71,20 +67,13 @@ export async function searchFront(
     resumed,
     report: (turn, progress) =>
       onProgress({ ...progress, ratio: turn.budget.ratio, point: turns.indexOf(turn) + 1, points: turns.length }),
-    settle: async (state, doing) => {
-      const stopped = options.signal?.aborted === true;
-      if (checkpoint !== undefined && (stopped || performance.now() - saved > checkpointInterval)) {
-        await writeCheckpoint<FrontCheckpoint>(checkpoint, { identity, learner: learner.save(), found, ...state });
-        saved = performance.now();
-      }
-      if (stopped) throw new DiffrateError(`The search was stopped ${doing}; continue it with --resume.`);
-    },
+    settle: (state, doing) => checkpoints.settle(() => ({ identity, learner: learner.save(), found, ...state }), doing),
   };
   const start = performance.now();
   const { waitingMilliseconds, skipped } = await learnMiddle(course);
   await refineAll(course);
   const seconds = (performance.now() - start) / 1000;
-  if (checkpoint !== undefined) await removeCheckpoint(checkpoint);
+  await checkpoints.remove();
   const recipe = `a front of ${budgets.length} budgets, ${search.steps} steps`;
   return {
     points: budgets.map(({ ratio, target }) => {
@@ -178,22 +167,16 @@ async function startOf(
   { budget, nearest, beyond }: FrontTurn,
   context: LocalSearchContext,
   images: CalibrationSet,
-): Promise<{ readonly begin: LocalSearchState; readonly known: Entrant }> {
-  const { recipe } = context;
-  const lookEvery = imagesPerLook(images.size, recipe.looks);
+): Promise<KnownStart> {
   const uniform = learnerFor(plan, budget).finish();
-  if (nearest === undefined) {
-    const ends = { learnt: learner.finish(), uniform };
-    const known = await startingSchedule(context, images, ends, lookEvery, recipe);
-    return { begin: startLocalSearch(context, known.kept, known.passes), known };
-  }
+  if (nearest === undefined) return startAfterGradients(context, images, { learnt: learner.finish(), uniform });
   const former = pointOf(found, nearest.ratio);
   const neighbours = {
     nearest: former.kept,
     beyond: beyond === undefined ? undefined : pointOf(found, beyond.ratio).kept,
     uniform,
   };
-  const known = await continuedSchedule(context, images, neighbours, lookEvery);
+  const known = await continuedSchedule(context, images, neighbours, imagesPerLook(images.size, context.recipe.looks));
   return { begin: continueLocalSearch(context, known.kept, known.passes, former.localSearch), known };
 }
 

@@ -1,6 +1,6 @@
 /**
  * The first phase of a search: steps of the step graph on shuffled batches, each a forward and a backward pass. Who learns from them
- * is the caller's affair: one learner under one budget (`search.ts`), or one whose budget falls (`front.ts`).
+ * is the caller's affair: a search's (`search.ts`), or a front's (`front.ts`).
  */
 import { DiffrateError } from '../errors.ts';
 import { createImageLoader } from '../data/batches.ts';

@@ -3,29 +3,23 @@
  * recipe for small data). Images arrive decoded from threads; every step is one run of the step graph. In the default recipe a
  * local search on the compressed network itself follows.
  */
-import { DiffrateError } from '../errors.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { CalibrationSet } from './calibration-set.ts';
-import { removeCheckpoint, writeCheckpoint } from './checkpoint-file.ts';
 import { followGradients } from './gradient-phase.ts';
 import type { ImageSupply } from './gradient-phase.ts';
 import type { Learner } from './learners/learner.ts';
-import { localSearch, startLocalSearch } from './local-search.ts';
-import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from './local-search.ts';
+import { localSearch } from './local-search.ts';
+import type { LocalSearchProgress } from './local-search.ts';
 import { identityOf, learnerOf, passesOf, planOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 import type { RefinementRecipe } from './presets.ts';
-import { imagesPerLook } from './race.ts';
-import type { Entrant } from './race.ts';
+import { PacedCheckpoint } from './paced-checkpoint.ts';
 import { readSearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
 import { scheduleOf } from './searched-schedule.ts';
-import { startingSchedule } from './starting-schedule.ts';
-
-/** A checkpoint is written at most this often, in ms: a step is cheap to repeat. */
-const checkpointInterval = 5000;
+import { startAfterGradients } from './starting-schedule.ts';
 
 /** What both phases share. */
 interface Course {
@@ -57,15 +51,9 @@ export async function searchSchedule(
     options.resume && checkpoint !== undefined ? await readSearchCheckpoint(checkpoint, identity) : undefined;
   if (resumed !== undefined) learner.restore(resumed.learner);
   const history = [...(resumed?.history ?? [])];
-  let saved = performance.now();
-  const settle: Course['settle'] = async (state, doing) => {
-    const stopped = options.signal?.aborted === true;
-    if (checkpoint !== undefined && (stopped || performance.now() - saved > checkpointInterval)) {
-      await writeCheckpoint<SearchCheckpoint>(checkpoint, { identity, learner: learner.save(), history, ...state });
-      saved = performance.now();
-    }
-    if (stopped) throw new DiffrateError(`The search was stopped ${doing}; continue it with --resume.`);
-  };
+  const checkpoints = new PacedCheckpoint<SearchCheckpoint>(options);
+  const settle: Course['settle'] = (state, doing) =>
+    checkpoints.settle(() => ({ identity, learner: learner.save(), history, ...state }), doing);
   const session = { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) };
   const course: Course = { options, plan, session, learner, history, resumed, onProgress, settle };
   const start = performance.now();
@@ -74,7 +62,7 @@ export async function searchSchedule(
   const { refinement } = plan.preset;
   const kept = refinement === undefined ? learnt : await refine(course, learnt, refinement);
   const seconds = (performance.now() - start) / 1000;
-  if (checkpoint !== undefined) await removeCheckpoint(checkpoint);
+  await checkpoints.remove();
   return {
     schedule: scheduleOf(options, plan, options.targetGflops, kept, `${plan.steps} steps`),
     history,
@@ -129,7 +117,7 @@ async function refineOn(
   const context = { network, fixed, cost, target: options.targetGflops, recipe, seed, passes };
   const { begin, known } =
     resumed?.localSearch === undefined
-      ? await startOf(context, images, learnt, learnerOf(plan, options.targetGflops))
+      ? await startAfterGradients(context, images, { learnt, uniform: learnerOf(plan, options.targetGflops).finish() })
       : { begin: resumed.localSearch, known: undefined };
   const start = performance.now();
   const onMove = async ({ state, kept, loss }: LocalSearchProgress): Promise<void> => {
@@ -150,17 +138,4 @@ async function refineOn(
     await settle({ step: plan.steps, loss, localSearch: state }, 'in its local search');
   };
   return (await localSearch(context, images, begin, onMove, known)).kept;
-}
-
-/** @param fresh a learner that has learnt nothing: its schedule is the uniform rate. */
-async function startOf(
-  context: LocalSearchContext,
-  images: CalibrationSet,
-  learnt: KeptNumbers,
-  fresh: Learner,
-): Promise<{ readonly begin: LocalSearchState; readonly known: Entrant }> {
-  const lookEvery = imagesPerLook(images.size, context.recipe.looks);
-  const ends = { learnt, uniform: fresh.finish() };
-  const known = await startingSchedule(context, images, ends, lookEvery, context.recipe);
-  return { begin: startLocalSearch(context, known.kept, known.passes), known };
 }

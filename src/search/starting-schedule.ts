@@ -4,11 +4,13 @@
  * through its first order; what compressed networks answer decides how far to follow them.
  */
 import type { KeptNumbers } from '../reduction/schedule.ts';
+import { startLocalSearch } from './local-search.ts';
+import type { LocalSearchContext, LocalSearchState } from './local-search.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { numbersOf, project } from './projection.ts';
 import type { Projection } from './projection.ts';
-import { Championship } from './race.ts';
-import type { ComparedImages, Found } from './race.ts';
+import { Championship, imagesPerLook } from './race.ts';
+import type { ComparedImages, Entrant, Found } from './race.ts';
 
 /** Parts of the way from the uniform rate to the learnt schedule that race against it. */
 const shares = [0.75, 0.5, 0.25, 0];
@@ -19,6 +21,23 @@ export interface StartingEnds {
   readonly learnt: KeptNumbers;
   /** The uniform rate. */
   readonly uniform: KeptNumbers;
+}
+
+/** Where a local search starts, and the schedule there, which has run on all images. */
+export interface KnownStart {
+  readonly begin: LocalSearchState;
+  readonly known: Entrant;
+}
+
+/** The start of a local search that follows gradients. */
+export async function startAfterGradients(
+  context: LocalSearchContext,
+  images: ComparedImages,
+  ends: StartingEnds,
+): Promise<KnownStart> {
+  const { recipe } = context;
+  const known = await startingSchedule(context, images, ends, imagesPerLook(images.size, recipe.looks), recipe);
+  return { begin: startLocalSearch(context, known.kept, known.passes), known };
 }
 
 /**
