@@ -8,43 +8,26 @@ import {
   div,
   dynamicSlice,
   expandLike,
-  gather,
   matMul,
   mul,
   reduceSum,
   reshape,
   slice,
-  softmax,
-  split,
   transpose,
 } from '../graph/operators/index.ts';
-import { DiffrateError } from '../errors.ts';
-import {
-  constant,
-  constantBytes,
-  dimensionAt,
-  elementCount,
-  inScope,
-  int64Vector,
-  sizeAt,
-  stopGradient,
-} from '../graph/tensor.ts';
+import { constant, dimensionAt, elementCount, inScope, int64Vector, sizeAt, stopGradient } from '../graph/tensor.ts';
 import type { Dimension, Tensor } from '../graph/tensor.ts';
-import { joinHeads, proportionalLogits, splitHeads } from '../nn/attention.ts';
 import type { BranchTransform } from '../nn/drop-path.ts';
 import { layerNorm } from '../nn/layer-norm.ts';
-import { linear } from '../nn/linear.ts';
-import { linearParameters } from '../nn/linear.ts';
-import { mlp } from '../nn/mlp.ts';
+import { linear, linearParameters } from '../nn/linear.ts';
 import type { Parameters } from '../nn/parameters.ts';
 import { patchEmbedding } from '../nn/patch-embedding.ts';
-import { softmaxAttention } from '../nn/softmax-attention.ts';
 import { keepAllTokens } from '../reduction/token-reducer.ts';
-import type { AttentionView, TokenReducer } from '../reduction/token-reducer.ts';
-import { gatherTokens } from '../reduction/token-state.ts';
+import type { TokenReducer } from '../reduction/token-reducer.ts';
 import type { TokenState } from '../reduction/token-state.ts';
 import { tokenCount } from './configuration.ts';
 import type { VisionTransformerConfiguration } from './configuration.ts';
+import { block } from './transformer-block.ts';
 
 /** How a network is built. */
 export interface ForwardOptions {
@@ -71,16 +54,6 @@ export interface ForwardOutputs {
   readonly state: TokenState;
   /** Tokens after each block, in order. */
   readonly states: readonly TokenState[];
-}
-
-/** Everything a block needs besides its tokens. */
-export interface BlockContext {
-  readonly configuration: VisionTransformerConfiguration;
-  readonly parameters: Parameters;
-  readonly reducer: TokenReducer;
-  readonly index: number;
-  readonly classTokenOnly: boolean;
-  readonly branch: BranchTransform;
 }
 
 /** The network on `pixels [B, 3, S, S]`. */
@@ -128,121 +101,6 @@ export function embed(pixels: Tensor, configuration: VisionTransformerConfigurat
   return add(concat([expandLike(classToken, first), patches], 1), position);
 }
 
-/** One transformer block: attention, reduction, MLP. The number of tokens may be a name where the reducer and the batch allow it. */
-export function block(state: TokenState, context: BlockContext): TokenState {
-  const { configuration, parameters, reducer, index } = context;
-  const { width, hiddenWidth, layerNormEpsilon } = configuration;
-  const before = reducer.beforeBlock?.(index, state) ?? state;
-  const attended = inScope('attention', () => attentionResidual(before, context));
-  const reduced = context.classTokenOnly
-    ? attended.state
-    : inScope('reduction', () => reducer.afterAttention?.(index, attended.state, attended.view) ?? attended.state);
-  const features = inScope('mlp', () => {
-    const normalized = layerNorm(reduced.features, parameters, `blocks.${index}.norm2`, width, layerNormEpsilon);
-    const output = mlp(normalized, parameters, `blocks.${index}.mlp`, width, hiddenWidth);
-    return add(reduced.features, context.branch(output, index, 'mlp'));
-  });
-  return { ...reduced, features };
-}
-
-/** Index of the class token. */
-const classTokenIndex = constant(BigInt64Array.of(0n), [], 'int64');
-
-/** `x + Attention(LN(x))` for the tokens that the reducer lets be queries. */
-function attentionResidual(state: TokenState, context: BlockContext): { state: TokenState; view: AttentionView } {
-  const { configuration, parameters, reducer, index, classTokenOnly } = context;
-  const { width, heads, layerNormEpsilon } = configuration;
-  const name = `blocks.${index}.attn`;
-  const [queryPart, keyPart, valuePart] = queryKeyValue(parameters, name, width);
-  const normalized = layerNorm(state.features, parameters, `blocks.${index}.norm1`, width, layerNormEpsilon);
-  const project = (x: Tensor, part: LinearPart): Tensor => splitHeads(linear(x, part), heads);
-  const keys = project(normalized, keyPart);
-  const values = project(normalized, valuePart);
-  const sizes = reducer.keySizes?.(index, state);
-  // Sizes grow by similarities, which carry no gradient in DiffRate.
-  const size = sizes === undefined ? undefined : stopGradient(sizes);
-  let attended: TokenState = state;
-  let queryInput = normalized;
-  let probabilities: Tensor | undefined;
-  let classRow: Tensor | undefined;
-  const attentionOf = (queries: Tensor): Tensor => {
-    const logits = proportionalLogits(queries, keys, size);
-    return reducer.attentionWeights?.(index, state, logits) ?? softmax(logits);
-  };
-  const view: AttentionView = {
-    heads,
-    keys,
-    values,
-    classAttention() {
-      classRow ??= gather(
-        probabilities ?? inScope('class-attention', () => attentionOf(project(slice(normalized, 1, 0, 1), queryPart))),
-        classTokenIndex,
-        2,
-      );
-      return classRow;
-    },
-    probabilities() {
-      if (probabilities === undefined) {
-        throw new DiffrateError(`The attention map of block ${index} is not there yet; ask for it after attention.`);
-      }
-      return probabilities;
-    },
-  };
-  if (classTokenOnly) {
-    attended = { features: slice(state.features, 1, 0, 1) };
-    queryInput = slice(normalized, 1, 0, 1);
-  } else {
-    const selection = inScope('reduction', () => reducer.selectQueries?.(index, state, view));
-    if (selection !== undefined) {
-      const chosen = inScope('reduction/gather', () => gatherTokens(state, selection.indices));
-      attended = { ...chosen, mask: selection.mask ?? chosen.mask };
-      queryInput = inScope(
-        'reduction/gather',
-        () => gatherTokens({ features: normalized }, selection.indices).features,
-      );
-    }
-  }
-  const queries = project(queryInput, queryPart);
-  const custom = reducer.attend?.(index, state, queries, keys, values);
-  let output: Tensor;
-  if (custom === undefined) {
-    const logits = proportionalLogits(queries, keys, size);
-    const weights = reducer.attentionWeights?.(index, state, logits);
-    if (weights === undefined) ({ probabilities, output } = softmaxAttention(logits, values));
-    else [probabilities, output] = [weights, matMul(weights, values)];
-  } else {
-    output = custom.output;
-    classRow = custom.classAttention;
-  }
-  const projected = linear(joinHeads(output), linearParameters(parameters, `${name}.proj`, width, width));
-  return {
-    state: { ...attended, features: add(attended.features, context.branch(projected, index, 'attention')) },
-    view,
-  };
-}
-
-interface LinearPart {
-  readonly weight: Tensor;
-  readonly bias: Tensor | undefined;
-}
-
-/** The fused weight `[3C, C]` as three: three matrix products are faster than one and a transposition in five axes. Of constants they are views. */
-function queryKeyValue(
-  parameters: Parameters,
-  name: string,
-  width: number,
-): readonly [LinearPart, LinearPart, LinearPart] {
-  const fused = linearParameters(parameters, `${name}.qkv`, width, 3 * width);
-  const thirds = (x: Tensor): readonly Tensor[] =>
-    constantBytes(x) === undefined
-      ? split(x, 0, [width, width, width])
-      : [0, 1, 2].map((index) => slice(x, 0, index * width, (index + 1) * width));
-  const weights = thirds(fused.weight);
-  const biases = fused.bias === undefined ? [] : thirds(fused.bias);
-  const part = (index: number): LinearPart => ({ weight: weights[index] as Tensor, bias: biases[index] });
-  return [part(0), part(1), part(2)];
-}
-
 /** Normalised class token, or the mean of patch tokens weighted by size, then `fc_norm`: `[B, C]`. */
 export function pooled(
   state: TokenState,
@@ -258,7 +116,7 @@ export function pooled(
   return layerNorm(meanOfPatches(state, width), parameters, 'fc_norm', width, layerNormEpsilon);
 }
 
-/** `Σ size·x / Σ size` over patch tokens `[B, C]`; removed tokens of a masked state weigh nothing (REFERENCE: MAE pooling). */
+/** `Σ size·x / Σ size` over patch tokens `[B, C]`; removed tokens of a masked state weigh nothing, as in MAE's pooling by the authors. */
 function meanOfPatches(state: TokenState, width: number): Tensor {
   const batch = dimensionAt(state.features, 0);
   const patches = patchesOf(state.features);
