@@ -157,5 +157,5 @@ function movesOf({ network, seed }: LocalSearchContext, sweep: number): Move[] {
 function moveNumbers({ merged, pruned, step }: LocalSearchState, move: Move): Numbers {
   const at = (values: readonly number[], change: number): number[] =>
     values.map((value, index) => (index === move.index ? value + change * step : value));
-  return { merged: at(merged, move.merged), pruned: at(pruned, move.pruned).map((value) => Math.max(0, value)) };
+  return { merged: at(merged, move.merged), pruned: at(pruned, move.pruned) };
 }

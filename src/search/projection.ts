@@ -64,7 +64,7 @@ export function stretch(context: Projection, { merged, pruned }: Numbers): KeptN
   const { tokens } = network;
   const stretched = (factor: number): Numbers => ({
     merged: merged.map((value) => tokens - factor * (tokens - value)),
-    pruned: pruned.map((value) => Math.round(factor * value)),
+    pruned: pruned.map((value) => factor * value),
   });
   let [low, high] = [0, tokens];
   for (let step = 0; step < bisections; step++) {
@@ -75,13 +75,13 @@ export function stretch(context: Projection, { merged, pruned }: Numbers): KeptN
   return project(context, stretched(high));
 }
 
-/** Makes numbers fit: integers, no block keeps more than it gets. */
+/** Makes numbers fit: integers, no block keeps more than it gets, and what is pruned is not below 0. */
 export function keptOf({ network, fixed }: Projection, { merged, pruned }: Numbers): KeptNumbers {
   const kept = { pruneKept: [...fixed.pruneKept], mergeKept: [...fixed.mergeKept] };
   let live = network.tokens;
   network.searched.forEach((block, index) => {
     const out = Math.max(smallestKept, Math.min(live, Math.round(merged[index] ?? live)));
-    kept.pruneKept[block] = Math.max(out, live - (pruned[index] ?? 0));
+    kept.pruneKept[block] = Math.max(out, live - Math.max(0, Math.round(pruned[index] ?? 0)));
     kept.mergeKept[block] = out;
     live = out;
   });

@@ -77,7 +77,7 @@ export function lineBetween(
   return parts.map((share) =>
     project(projection, {
       merged: between(from.merged, to.merged, share),
-      pruned: between(from.pruned, to.pruned, share).map((count) => Math.max(0, Math.round(count))),
+      pruned: between(from.pruned, to.pruned, share),
     }),
   );
 }

@@ -29,6 +29,27 @@ const costWith = (context: Projection, numbers: Numbers, held: number, kept: num
     keptOf(context, { ...numbers, merged: numbers.merged.map((own, index) => (index > held ? kept : own)) }),
   );
 
+describe('keptOf', () => {
+  it('makes any numbers whole, falling, and of at least two tokens', () => {
+    const anyNumber = fc.double({ min: -2 * deepTokens, max: 2 * deepTokens, noNaN: true });
+    const numbers = fc.array(anyNumber, { minLength: last + 1, maxLength: last + 1 });
+    fc.assert(
+      fc.property(numbers, numbers, (merged, pruned) => {
+        const { pruneKept, mergeKept } = keptOf(contextAt(0.6), { merged, pruned });
+        let live = deepTokens;
+        for (const block of network.searched) {
+          const [left, out] = [pruneKept[block] as number, mergeKept[block] as number];
+          for (const kept of [left, out]) expect(Number.isInteger(kept)).toBe(true);
+          expect(left).toBeLessThanOrEqual(live);
+          expect(out).toBeLessThanOrEqual(left);
+          expect(out).toBeGreaterThanOrEqual(2);
+          live = out;
+        }
+      }),
+    );
+  });
+});
+
 describe('project', () => {
   it('leaves the blocks before a moved number as they are wherever the later ones can make up for it', () => {
     let [leading, shiftedAll] = [0, 0];
