@@ -6,7 +6,7 @@
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { numbersOf, project, stretch } from './projection.ts';
 import type { Projection } from './projection.ts';
-import { bestAfterHalving } from './race.ts';
+import { bestAtFirstLook } from './race.ts';
 import type { ComparedImages, Found } from './race.ts';
 import { lineBetween, withPruned } from './starting-schedule.ts';
 
@@ -26,7 +26,7 @@ export interface Neighbours {
  * The best of these, all brought to the budget: the nearest schedule with as many tokens more or fewer in every block, with more or fewer
  * removed in the same proportion, parts of the way from there to the uniform rate, and the line through the two nearest schedules. Where the
  * nearest one prunes nothing, nothing is pruned here.
- * @param lookEvery images between two looks.
+ * @param lookEvery images of the look that decides.
  */
 export async function continuedSchedule(
   projection: Projection,
@@ -38,7 +38,7 @@ export async function continuedSchedule(
   const mergesOnly = numbers.pruned.every((count) => count === 0);
   const stretched = stretch(projection, numbers);
   const end = mergesOnly ? withPruned(projection, uniform, 0) : uniform;
-  return bestAfterHalving(
+  return bestAtFirstLook(
     images,
     [
       stretched,

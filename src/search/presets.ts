@@ -103,7 +103,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       looks: 8,
       fewAccepted: 0.1,
     },
-    front: { passes: 3, firstWeight: 2.8 },
+    front: { passes: 3, firstWeight: 3.5 },
     batchSize: 16,
     microBatchSize: 16,
     length: { steps: 150 },

@@ -46,7 +46,7 @@ export async function lossesOf(
   lookEvery: number,
 ): Promise<{ losses: Float64Array; passes: number }> {
   const candidate = images.candidate(kept);
-  await runTo(candidate, images.size, lookEvery);
+  await runToEnd(candidate, images.size, lookEvery);
   candidate.lead();
   return { losses: candidate.losses, passes: candidate.passes };
 }
@@ -112,47 +112,34 @@ export interface Found extends Entrant {
   readonly passes: number;
 }
 
-/**
- * The best of these: the two best at the first look run on half of the images, and the better of them there on all (sequential halving:
- * Karnin, Koren & Somekh, 2013). One look alone would often choose what happens to suit its images.
- */
-export async function bestAfterHalving(
+/** The best of these at the first look, the only one of them that runs on. */
+export async function bestAtFirstLook(
   images: ComparedImages,
   schedules: readonly [KeptNumbers, ...KeptNumbers[]],
   lookEvery: number,
 ): Promise<Found> {
-  let finalists: Runner[] = [];
   let passes = 0;
-  const runAllTo = async (end: number): Promise<void> => {
-    for (const { candidate } of finalists) {
-      const before = candidate.passes;
-      await runTo(candidate, Math.min(images.size, end), lookEvery);
-      passes += candidate.passes - before;
-    }
-    finalists.sort((one, other) => one.candidate.mean() - other.candidate.mean());
+  const firstLook = async (kept: KeptNumbers): Promise<{ kept: KeptNumbers; candidate: ScheduleLosses }> => {
+    const candidate = images.candidate(kept);
+    await candidate.runTo(Math.min(images.size, lookEvery));
+    passes += candidate.passes;
+    return { kept, candidate };
   };
-  for (const kept of schedules) {
-    finalists.push({ kept, candidate: images.candidate(kept) });
-    await runAllTo(lookEvery);
-    // Two stay in memory, and the one that runs.
-    finalists = finalists.slice(0, 2);
+  const [first, ...others] = schedules;
+  let best = await firstLook(first);
+  for (const kept of others) {
+    const other = await firstLook(kept);
+    if (other.candidate.mean() < best.candidate.mean()) best = other;
   }
-  await runAllTo(lookEvery * Math.ceil(images.size / lookEvery / 2));
-  finalists = finalists.slice(0, 1);
-  await runAllTo(images.size);
-  const [{ kept, candidate }] = finalists as [Runner];
+  const { kept, candidate } = best;
+  passes -= candidate.passes;
+  await runToEnd(candidate, images.size, lookEvery);
   candidate.lead();
-  return { kept, losses: candidate.losses, passes };
+  return { kept, losses: candidate.losses, passes: passes + candidate.passes };
 }
 
-/** A schedule on its way through the images. */
-interface Runner {
-  readonly kept: KeptNumbers;
-  readonly candidate: ScheduleLosses;
-}
-
-async function runTo(candidate: ScheduleLosses, end: number, lookEvery: number): Promise<void> {
-  while (candidate.done < end) await candidate.runTo(Math.min(end, candidate.done + lookEvery));
+async function runToEnd(candidate: ScheduleLosses, size: number, lookEvery: number): Promise<void> {
+  while (candidate.done < size) await candidate.runTo(Math.min(size, candidate.done + lookEvery));
 }
 
 /** Mean of losses in nats. */
