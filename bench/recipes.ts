@@ -50,8 +50,8 @@ const recipes: Readonly<Record<string, Recipe>> = {
   'gradients-only-steps-of-8-tokens': gradientsOnly({ stepTokens: { start: 8, end: 0.2 } }),
   'gradients-only-wide-slope': gradientsOnly({ temperature: { start: 6, end: 6 } }),
   // About as long as the default takes, in batches as small.
-  paper: { preset: 'paper', batchSize: 16, steps: 900 },
-  'paper-teacher': { preset: 'paper', batchSize: 16, steps: 900, targets: 'teacher' },
+  paper: { preset: 'paper', batchSize: 16, steps: 500 },
+  'paper-teacher': { preset: 'paper', batchSize: 16, steps: 500, targets: 'teacher' },
 };
 
 interface Judged extends EvaluationResult {
