@@ -11,7 +11,7 @@ import { Candidate } from './candidate.ts';
 import type { CandidateSource } from './candidate.ts';
 import { softmaxRows } from './divergence.ts';
 import type { LeadingBlocks } from './leading-blocks.ts';
-import { imagesPerLook } from './race.ts';
+import { Looks } from './race.ts';
 import type { ComparedImages } from './race.ts';
 import type { Plan } from './plan.ts';
 import type { SearchedModel, SearchOptions } from './search-options.ts';
@@ -24,13 +24,12 @@ const largestBatch = 16;
 
 /** Images and what each should answer; dispose it. */
 export class CalibrationSet implements ComparedImages {
-  readonly size: number;
+  readonly looks: Looks;
   readonly #configuration: VisionTransformerConfiguration;
   /** `[size, 3, S, S]` */
   readonly #pixels: Float32Array;
   /** `[size, classes]`, rows sum to 1. */
   readonly #targets: Float32Array;
-  readonly #firstLook: number;
   /** Images per run of a block: a look is so many whole batches, as far as it can be. */
   readonly #batch: number;
   readonly #networks: BlockNetworks;
@@ -47,9 +46,9 @@ export class CalibrationSet implements ComparedImages {
     this.#configuration = model.configuration;
     this.#pixels = pixels;
     this.#targets = targets;
-    this.size = targets.length / model.configuration.classes;
-    this.#firstLook = imagesPerLook(this.size, looks);
-    this.#batch = Math.ceil(this.#firstLook / Math.ceil(this.#firstLook / largestBatch));
+    this.looks = new Looks(targets.length / model.configuration.classes, looks);
+    const { perLook } = this.looks;
+    this.#batch = Math.ceil(perLook / Math.ceil(perLook / largestBatch));
     this.#networks = new BlockNetworks(model, this.#batch, session, merging);
   }
 
@@ -108,8 +107,7 @@ export class CalibrationSet implements ComparedImages {
   candidate(kept: KeptNumbers): Candidate {
     const { classes } = this.#configuration;
     const source: CandidateSource = {
-      size: this.size,
-      firstLook: this.#firstLook,
+      looks: this.looks,
       batch: this.#batch,
       configuration: this.#configuration,
       networks: this.#networks,

@@ -1,7 +1,7 @@
 /**
  * One schedule's losses on the calibration images, computed as far as they are needed. Batches go through the network block by block
- * (`loading/block-networks.ts`), so that no network is loaded for a schedule; those of the first look start at the first block in which
- * the schedule differs from the leading one, whose states are in memory.
+ * (`loading/block-networks.ts`), so that no network is loaded for a schedule; they start from the states of the leading schedule that are in
+ * memory, as late as the two are alike.
  */
 import { countFlops } from '../cost/flops.ts';
 import type { BlockNetworks, BlockState } from '../loading/block-networks.ts';
@@ -9,16 +9,15 @@ import { tokenCount } from '../models/configuration.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import { effectiveTokens } from '../reduction/schedule.ts';
 import type { EffectiveBlock, KeptNumbers } from '../reduction/schedule.ts';
-import { batchesWithRoom, firstDifference } from './leading-blocks.ts';
-import type { LeadingBlocks } from './leading-blocks.ts';
+import { firstDifference, roomFor } from './leading-blocks.ts';
+import type { LeadingBlocks, Room } from './leading-blocks.ts';
 import { klDivergence, softmaxRows } from './divergence.ts';
-import type { ScheduleLosses } from './race.ts';
+import type { Looks, ScheduleLosses } from './race.ts';
 
 /** Where a candidate's images and blocks come from. */
 export interface CandidateSource {
-  /** Images in all, in the first look, and in a batch of `networks`. */
-  readonly size: number;
-  readonly firstLook: number;
+  readonly looks: Looks;
+  /** Images in a batch of `networks`. */
   readonly batch: number;
   readonly configuration: VisionTransformerConfiguration;
   readonly networks: Pick<BlockNetworks, 'embed' | 'run' | 'classify'>;
@@ -33,47 +32,44 @@ export interface CandidateSource {
 
 /** A schedule on its way through the images. */
 export class Candidate implements ScheduleLosses {
-  /** KL divergence of each image's answer from its target, in nats, up to `done`. */
+  /** KL divergence of each image's answer from its target, in nats. */
   readonly losses: Float64Array;
-  done = 0;
   passes = 0;
   readonly #source: CandidateSource;
   readonly #leader: LeadingBlocks | undefined;
   readonly #blocks: readonly EffectiveBlock[];
   /** Share of the FLOPs (paper's count) that is spent from each block on. */
   readonly #shareFrom: readonly number[];
-  /** States of the first look's batches. */
-  readonly #states: BlockState[][] = [];
-  readonly #room: number;
+  readonly #states = new Map<number, Map<number, BlockState>>();
+  readonly #room: Room;
+  /** The first block in which this schedule differs from the leading one. */
+  readonly #difference: number;
 
   constructor(source: CandidateSource, kept: KeptNumbers) {
-    const { configuration, size, batch } = source;
+    const { configuration, looks, leader } = source;
     this.#source = source;
-    this.#leader = source.leader;
-    this.losses = new Float64Array(size);
+    this.#leader = leader;
+    this.losses = new Float64Array(looks.images);
     this.#blocks = effectiveTokens(kept, tokenCount(configuration));
     const { blocks, after, total } = countFlops(configuration, kept);
     this.#shareFrom = blocks.map((_, from) => blocks.slice(from).reduce((sum, own) => sum + own, after) / total);
-    this.#room = batchesWithRoom(this.#blocks, batch, configuration.width);
+    this.#room = roomFor(this.#blocks, looks.images, configuration.width);
+    this.#difference = leader === undefined ? 0 : firstDifference(this.#blocks, leader.blocks);
   }
 
-  async runTo(end: number): Promise<void> {
-    const { batch, configuration } = this.#source;
+  async run(look: number): Promise<void> {
+    const { batch, configuration, looks, targets } = this.#source;
     const { classes } = configuration;
-    while (this.done < end) {
-      const count = Math.min(batch, end - this.done);
-      const logits = await this.#logits(this.done, count);
-      const targets = this.#source.targets(this.done, count);
+    const [start, end] = looks.range(look);
+    for (let first = start; first < end; first += batch) {
+      const count = Math.min(batch, end - first);
+      const logits = await this.#logits(first, count);
+      const wanted = targets(first, count);
       for (let image = 0; image < count; image++) {
         const row = (values: Float32Array): Float32Array => values.subarray(image * classes, (image + 1) * classes);
-        this.losses[this.done + image] = klDivergence(row(targets), softmaxRows(row(logits), classes));
+        this.losses[first + image] = klDivergence(row(wanted), softmaxRows(row(logits), classes));
       }
-      this.done += count;
     }
-  }
-
-  mean(): number {
-    return this.losses.subarray(0, this.done).reduce((sum, loss) => sum + loss, 0) / this.done;
   }
 
   lead(): void {
@@ -81,20 +77,19 @@ export class Candidate implements ScheduleLosses {
   }
 
   async #logits(first: number, count: number): Promise<Float32Array> {
-    const { networks, firstLook, batch } = this.#source;
-    const position = first < firstLook ? first / batch : undefined;
-    const known = position === undefined ? undefined : this.#leader?.states[position];
-    const from = known === undefined ? 0 : firstDifference(this.#blocks, (this.#leader as LeadingBlocks).blocks);
-    // Up to there the states are the leading schedule's own.
-    const states = known?.slice(0, from + 1) ?? [await networks.embed(this.#source.pixels(first, count))];
-    this.passes += count * (known === undefined ? 1 : (this.#shareFrom[from] as number));
-    const last = this.#blocks.length - 1;
-    let state = states[from] as BlockState;
-    for (let block = from; block < last; block++) {
+    const { networks, pixels } = this.#source;
+    const known = this.#leader?.states.get(first) ?? new Map<number, BlockState>();
+    // Up to where they differ the states are the leading schedule's own.
+    const shared = [...known].filter(([block]) => block <= this.#difference);
+    const states = new Map(shared);
+    const from = Math.max(0, ...states.keys());
+    this.passes += count * (states.size === 0 ? 1 : (this.#shareFrom[from] as number));
+    let state = states.get(from) ?? (await networks.embed(pixels(first, count)));
+    for (let block = from; block < this.#blocks.length - 1; block++) {
       state = await networks.run(block, state, this.#blocks[block] as EffectiveBlock);
-      states.push(state);
+      if (this.#room.blocks.has(block + 1)) states.set(block + 1, state);
     }
-    if (position !== undefined && position < this.#room) this.#states[position] = states;
+    if (first + count <= this.#room.images) this.#states.set(first, states);
     return networks.classify(state);
   }
 }

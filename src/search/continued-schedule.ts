@@ -6,7 +6,7 @@
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { numbersOf, project, stretch } from './projection.ts';
 import type { Projection } from './projection.ts';
-import { bestAtFirstLook } from './race.ts';
+import { bestAtLook } from './race.ts';
 import type { ComparedImages, Found } from './race.ts';
 import { lineBetween, withPruned } from './starting-schedule.ts';
 
@@ -26,19 +26,19 @@ export interface Neighbours {
  * The best of these, all brought to the budget: the nearest schedule with as many tokens more or fewer in every block, with more or fewer
  * removed in the same proportion, parts of the way from there to the uniform rate, and the line through the two nearest schedules. Where the
  * nearest one prunes nothing, nothing is pruned here.
- * @param lookEvery images of the look that decides.
+ * @param look that decides.
  */
 export async function continuedSchedule(
   projection: Projection,
   images: ComparedImages,
   { nearest, beyond, uniform }: Neighbours,
-  lookEvery: number,
+  look: number,
 ): Promise<Found> {
   const numbers = numbersOf(projection, nearest);
   const mergesOnly = numbers.pruned.every((count) => count === 0);
   const stretched = stretch(projection, numbers);
   const end = mergesOnly ? withPruned(projection, uniform, 0) : uniform;
-  return bestAtFirstLook(
+  return bestAtLook(
     images,
     [
       stretched,
@@ -46,7 +46,7 @@ export async function continuedSchedule(
       ...lineBetween(projection, stretched, end, towardsUniform),
       ...(beyond === undefined ? [] : [extrapolate(projection, nearest, beyond)]),
     ],
-    lookEvery,
+    look,
   );
 }
 

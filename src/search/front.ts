@@ -20,7 +20,6 @@ import { continueLocalSearch, localSearch } from './local-search.ts';
 import type { LocalSearchContext, LocalSearchProgress } from './local-search.ts';
 import { PacedCheckpoint } from './paced-checkpoint.ts';
 import { identityOf, passesOf } from './plan.ts';
-import { imagesPerLook } from './race.ts';
 import { scheduleOf } from './searched-schedule.ts';
 import { startAfterGradients } from './starting-schedule.ts';
 import type { KnownStart } from './starting-schedule.ts';
@@ -128,7 +127,7 @@ async function refineAll(course: Course): Promise<void> {
 async function refineAllOn(images: CalibrationSet, course: Course): Promise<void> {
   const { plan, found, resumed, report, settle } = course;
   const { search, turns } = plan;
-  const passes = plan.front.passes * passesOf(search, plan.refinement, images.size);
+  const passes = plan.front.passes * passesOf(search, plan.refinement, images.looks.images);
   const before = passesDone(found) + (resumed?.localSearch?.passes ?? 0);
   const start = performance.now();
   let continued = resumed?.localSearch;
@@ -176,7 +175,7 @@ async function startOf(
     beyond: beyond === undefined ? undefined : pointOf(found, beyond.ratio).kept,
     uniform,
   };
-  const known = await continuedSchedule(context, images, neighbours, imagesPerLook(images.size, context.recipe.looks));
+  const known = await continuedSchedule(context, images, neighbours, found.length % images.looks.count);
   return { begin: continueLocalSearch(context, known.kept, known.passes, former.localSearch), known };
 }
 

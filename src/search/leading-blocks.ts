@@ -1,6 +1,7 @@
 /**
  * What a schedule leaves between its blocks, in memory: another schedule that keeps the same numbers in its leading blocks continues from
- * there. The states are those of `loading/block-networks.ts`, so the answers are the same to the bit.
+ * there. The states are those of `loading/block-networks.ts`, so the answers are the same to the bit. They are kept for all images where
+ * there is room, but not before every block then: running a few blocks again is cheaper than to begin with the pixels.
  */
 import type { BlockState } from '../loading/block-networks.ts';
 import type { EffectiveBlock } from '../reduction/schedule.ts';
@@ -11,8 +12,8 @@ const stateBytes = 400e6;
 /** A schedule, and the tokens between its blocks. */
 export interface LeadingBlocks {
   readonly blocks: readonly EffectiveBlock[];
-  /** By batch, then by the block that the tokens enter. Batches that there is no room for are not there. */
-  readonly states: readonly (readonly BlockState[])[];
+  /** By the first image of a batch, then by the block that the tokens enter. What there is no room for is not there. */
+  readonly states: ReadonlyMap<number, ReadonlyMap<number, BlockState>>;
 }
 
 /** The first block in which two schedules of a network differ. Where they nowhere do, the last: its own numbers do not reach the head. */
@@ -24,12 +25,26 @@ export function firstDifference(one: readonly EffectiveBlock[], other: readonly 
   return first === -1 ? one.length - 1 : first;
 }
 
+/** What there is room for. */
+export interface Room {
+  /** Blocks before which the tokens are kept, evenly spread. */
+  readonly blocks: ReadonlySet<number>;
+  /** Images from the first on whose tokens are. */
+  readonly images: number;
+}
+
 /**
- * Batches whose states there is room for.
- * @param batch images in one.
+ * As many blocks as there is room for before which all images' tokens are kept; where there is none for a single one, fewer images.
+ * @param images in all.
  * @param width C: a token is C features and its size, in float32.
  */
-export function batchesWithRoom(blocks: readonly EffectiveBlock[], batch: number, width: number): number {
-  const tokens = blocks.reduce((sum, { tokensIn }) => sum + tokensIn, 0);
-  return Math.floor(stateBytes / (4 * batch * tokens * (width + 1)));
+export function roomFor(blocks: readonly EffectiveBlock[], images: number, width: number): Room {
+  const bytes = (chosen: readonly number[]): number =>
+    chosen.reduce((sum, block) => sum + 4 * (blocks[block] as EffectiveBlock).tokensIn * (width + 1), 0);
+  for (let count = blocks.length - 1; count > 0; count--) {
+    const chosen = Array.from({ length: count }, (_, index) => Math.round((blocks.length * (index + 1)) / (count + 1)));
+    const fits = Math.min(images, Math.floor(stateBytes / bytes(chosen)));
+    if (fits === images || count === 1) return { blocks: new Set(chosen), images: fits };
+  }
+  return { blocks: new Set(), images: 0 };
 }

@@ -11,7 +11,7 @@ import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { keptOf, numbersOf, project } from './projection.ts';
 import type { Numbers, Projection } from './projection.ts';
-import { imagesPerLook, lossesOf, meanOf, raceAgainst } from './race.ts';
+import { lossesOf, meanOf, raceAgainst } from './race.ts';
 import type { ComparedImages, Entrant } from './race.ts';
 
 /** Where the search stands: everything that the next move depends on. */
@@ -99,12 +99,11 @@ export async function localSearch(
   known?: Entrant,
 ): Promise<LocalSearchResult> {
   const { recipe } = context;
-  const lookEvery = imagesPerLook(images.size, recipe.looks);
   let best = keptOf(context, start);
   // Moves start from the best schedule, which is also what a stopped search has to find again.
   let state: LocalSearchState = { ...start, ...numbersOf(context, best) };
   const isKnown = known !== undefined && JSON.stringify(known.kept) === JSON.stringify(best);
-  let { losses } = isKnown ? known : await lossesOf(images, best, lookEvery);
+  let { losses } = isKnown ? known : await lossesOf(images, best);
   const tried = new Set<string>([...state.tried, JSON.stringify(best)]);
   while (state.passes < context.passes) {
     const moves = movesOf(context, state.sweep);
@@ -129,7 +128,7 @@ export async function localSearch(
     const key = JSON.stringify(challenger);
     if (tried.has(key) || context.cost.value(challenger) > context.target) continue;
     tried.add(key);
-    const race = await raceAgainst(images, challenger, losses, lookEvery);
+    const race = await raceAgainst(images, challenger, losses, (state.sweep + state.moves) % images.looks.count);
     state = { ...state, passes: state.passes + race.passes };
     if (race.won) {
       best = challenger;

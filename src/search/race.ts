@@ -1,30 +1,58 @@
 /**
- * Two schedules race on the calibration images (Maron & Moore, "Hoeffding races", 1993, with paired differences): the challenger is
- * dropped at the first look at which it is not better.
+ * Two schedules race on the calibration images (Maron & Moore, "Hoeffding races", 1993, with paired differences): images are run in parts,
+ * called looks, and the challenger is dropped at the first of them at which it is not better.
  */
 import { DiffrateError } from '../errors.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 
 /** One schedule's losses, computed as far as they are needed (`Candidate`). */
 export interface ScheduleLosses {
-  /** Per image in nats, up to `done`. */
+  /** Per image in nats; those of looks that have not been run yet are of no meaning. */
   readonly losses: Float64Array;
-  readonly done: number;
   /** What that took, in passes of an image through the whole network; where leading blocks were known, the share of the FLOPs that ran. */
   readonly passes: number;
-  /** Computes the losses of the images up to `end`. */
-  runTo(end: number): Promise<void>;
-  /** Mean loss of the images done. */
-  mean(): number;
+  /** Computes the losses of one look's images. */
+  run(look: number): Promise<void>;
   /** Makes this the schedule that others are expected to begin like: what it has left between its blocks replaces that of the one before. */
   lead(): void;
 }
 
 /** What schedules are compared on (`CalibrationSet`). */
 export interface ComparedImages {
-  readonly size: number;
+  readonly looks: Looks;
   /** A schedule with these kept numbers, nothing of it computed yet. */
   candidate(kept: KeptNumbers): ScheduleLosses;
+}
+
+/** Images in the parts that they are run in, one after the other and all of one size but the last. */
+export class Looks {
+  readonly images: number;
+  /** In each look but the last. */
+  readonly perLook: number;
+  /** How many there are. */
+  readonly count: number;
+
+  /** @param wanted looks; few images may be in fewer of them. */
+  constructor(images: number, wanted: number) {
+    this.images = images;
+    this.perLook = Math.ceil(images / wanted);
+    this.count = Math.ceil(images / this.perLook);
+  }
+
+  /** Its first image, and the one after its last. */
+  range(look: number): readonly [first: number, end: number] {
+    return [look * this.perLook, Math.min(this.images, (look + 1) * this.perLook)];
+  }
+
+  /** All looks in their order from this one on, those before it after the last. */
+  from(first: number): number[] {
+    return Array.from({ length: this.count }, (_, index) => (first + index) % this.count);
+  }
+
+  /** Sum of the losses of a look's images. */
+  sum(losses: Float64Array, look: number): number {
+    return losses.subarray(...this.range(look)).reduce((sum, loss) => sum + loss, 0);
+  }
 }
 
 /** How a race ended. */
@@ -36,33 +64,34 @@ export interface RaceResult {
   readonly losses: Float64Array;
 }
 
-/** Images between two looks at a race. */
-export const imagesPerLook = (images: number, looks: number): number => Math.ceil(images / looks);
-
-/** Losses of all images under a schedule, which then leads, run in the parts of a race: a batch of another size may round otherwise. */
+/** Losses of all images under a schedule, which then leads. */
 export async function lossesOf(
   images: ComparedImages,
   kept: KeptNumbers,
-  lookEvery: number,
 ): Promise<{ losses: Float64Array; passes: number }> {
   const candidate = images.candidate(kept);
-  await runToEnd(candidate, images.size, lookEvery);
+  for (const look of images.looks.from(0)) await candidate.run(look);
   candidate.lead();
   return { losses: candidate.losses, passes: candidate.passes };
 }
 
-/** Looks at the paired difference every so many images; the challenger has to be ahead each time. Where it wins, it leads. */
+/**
+ * Compares look after look; the challenger has to be ahead each time, on all images so far. Where it wins, it leads.
+ * @param first look to begin with: where few images decide against most challengers, they should not always be the same ones.
+ */
 export async function raceAgainst(
   images: ComparedImages,
   kept: KeptNumbers,
   losses: Float64Array,
-  lookEvery: number,
+  first = 0,
 ): Promise<RaceResult> {
+  const { looks } = images;
   const candidate = images.candidate(kept);
-  while (candidate.done < images.size) {
-    await candidate.runTo(Math.min(images.size, candidate.done + lookEvery));
-    if (candidate.mean() >= meanOf(losses.subarray(0, candidate.done)))
-      return { won: false, passes: candidate.passes, losses };
+  let behind = 0;
+  for (const look of looks.from(first)) {
+    await candidate.run(look);
+    behind += looks.sum(candidate.losses, look) - looks.sum(losses, look);
+    if (behind >= 0) return { won: false, passes: candidate.passes, losses };
   }
   candidate.lead();
   return { won: true, passes: candidate.passes, losses: candidate.losses };
@@ -80,12 +109,10 @@ export class Championship {
   /** Image passes that it took. */
   passes = 0;
   readonly #images: ComparedImages;
-  readonly #lookEvery: number;
   #best: Entrant | undefined;
 
-  constructor(images: ComparedImages, lookEvery: number) {
+  constructor(images: ComparedImages) {
     this.#images = images;
-    this.#lookEvery = lookEvery;
   }
 
   /** The best of those that have entered. */
@@ -96,12 +123,12 @@ export class Championship {
 
   async enter(kept: KeptNumbers): Promise<void> {
     if (this.#best === undefined) {
-      const { losses, passes } = await lossesOf(this.#images, kept, this.#lookEvery);
+      const { losses, passes } = await lossesOf(this.#images, kept);
       this.#best = { kept, losses };
       this.passes += passes;
       return;
     }
-    const { won, passes, losses } = await raceAgainst(this.#images, kept, this.#best.losses, this.#lookEvery);
+    const { won, passes, losses } = await raceAgainst(this.#images, kept, this.#best.losses);
     this.passes += passes;
     if (won) this.#best = { kept, losses };
   }
@@ -112,34 +139,31 @@ export interface Found extends Entrant {
   readonly passes: number;
 }
 
-/** The best of these at the first look, the only one of them that runs on. */
-export async function bestAtFirstLook(
+/** The best of these at one look, the only one of them that runs on. */
+export async function bestAtLook(
   images: ComparedImages,
   schedules: readonly [KeptNumbers, ...KeptNumbers[]],
-  lookEvery: number,
+  look: number,
 ): Promise<Found> {
+  const { looks } = images;
   let passes = 0;
-  const firstLook = async (kept: KeptNumbers): Promise<{ kept: KeptNumbers; candidate: ScheduleLosses }> => {
+  const ran = async (kept: KeptNumbers): Promise<{ kept: KeptNumbers; candidate: ScheduleLosses; loss: number }> => {
     const candidate = images.candidate(kept);
-    await candidate.runTo(Math.min(images.size, lookEvery));
+    await candidate.run(look);
     passes += candidate.passes;
-    return { kept, candidate };
+    return { kept, candidate, loss: looks.sum(candidate.losses, look) };
   };
   const [first, ...others] = schedules;
-  let best = await firstLook(first);
+  let best = await ran(first);
   for (const kept of others) {
-    const other = await firstLook(kept);
-    if (other.candidate.mean() < best.candidate.mean()) best = other;
+    const other = await ran(kept);
+    if (other.loss < best.loss) best = other;
   }
   const { kept, candidate } = best;
   passes -= candidate.passes;
-  await runToEnd(candidate, images.size, lookEvery);
+  for (const other of looks.from(look).slice(1)) await candidate.run(other);
   candidate.lead();
   return { kept, losses: candidate.losses, passes: passes + candidate.passes };
-}
-
-async function runToEnd(candidate: ScheduleLosses, size: number, lookEvery: number): Promise<void> {
-  while (candidate.done < size) await candidate.runTo(Math.min(size, candidate.done + lookEvery));
 }
 
 /** Mean of losses in nats. */

@@ -113,7 +113,7 @@ async function refineOn(
   recipe: RefinementRecipe,
 ): Promise<KeptNumbers> {
   const { network, fixed, cost, seed } = plan;
-  const passes = passesOf(plan, recipe, images.size);
+  const passes = passesOf(plan, recipe, images.looks.images);
   const context = { network, fixed, cost, target: options.targetGflops, recipe, seed, passes };
   const { begin, known } =
     resumed?.localSearch === undefined

@@ -9,7 +9,7 @@ import type { LocalSearchContext, LocalSearchState } from './local-search.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { numbersOf, project } from './projection.ts';
 import type { Projection } from './projection.ts';
-import { Championship, imagesPerLook } from './race.ts';
+import { Championship } from './race.ts';
 import type { ComparedImages, Entrant, Found } from './race.ts';
 
 /** Parts of the way from the uniform rate to the learnt schedule that race against it. */
@@ -36,23 +36,21 @@ export async function startAfterGradients(
   ends: StartingEnds,
 ): Promise<KnownStart> {
   const { recipe } = context;
-  const known = await startingSchedule(context, images, ends, imagesPerLook(images.size, recipe.looks), recipe);
+  const known = await startingSchedule(context, images, ends, recipe);
   return { begin: startLocalSearch(context, known.kept, known.passes), known };
 }
 
 /**
  * The best schedule on the line, and between pruning and merging.
- * @param lookEvery images between two looks of a race.
  * @param recipe `prunedShares`: parts of the pruned tokens that race against pruning all of them.
  */
 export async function startingSchedule(
   projection: Projection,
   images: ComparedImages,
   { learnt, uniform }: StartingEnds,
-  lookEvery: number,
   { prunedShares }: Pick<RefinementRecipe, 'prunedShares'>,
 ): Promise<Found> {
-  const championship = new Championship(images, lookEvery);
+  const championship = new Championship(images);
   await championship.enter(project(projection, numbersOf(projection, learnt)));
   for (const challenger of lineBetween(projection, uniform, learnt, shares)) await championship.enter(challenger);
   const { kept } = championship.best;

@@ -21,9 +21,9 @@ import { presets } from '../../src/search/presets.ts';
 import { floats } from '../../src/runtime/runtime.ts';
 import { CalibrationSet } from '../../src/search/calibration-set.ts';
 import { Candidate } from '../../src/search/candidate.ts';
-import { batchesWithRoom, firstDifference } from '../../src/search/leading-blocks.ts';
+import { firstDifference, roomFor } from '../../src/search/leading-blocks.ts';
 import type { LeadingBlocks } from '../../src/search/leading-blocks.ts';
-import { lossesOf, raceAgainst } from '../../src/search/race.ts';
+import { Looks, lossesOf, raceAgainst } from '../../src/search/race.ts';
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { randomModel, smallConfiguration } from '../random-network.ts';
 
@@ -63,24 +63,32 @@ const anyNumbers = fc
   )
   .map(([pruned, merged]) => keptNumbers(pruned, merged));
 
-describe('batchesWithRoom', () => {
-  it('is how many batches of states fit into 400 MB', () => {
-    const blocks = effectiveTokens({ pruneKept: [197, 150, 100], mergeKept: [197, 120, 80] }, 197);
-    // 197, 197 and 120 tokens enter.
-    const bytes = 25 * (197 + 197 + 120) * 193 * 4;
-    const room = batchesWithRoom(blocks, 25, 192);
-    expect(room * bytes).toBeLessThanOrEqual(400e6);
-    expect((room + 1) * bytes).toBeGreaterThan(400e6);
-    expect(batchesWithRoom(blocks, 100_000, 192)).toBe(0);
+describe('roomFor', () => {
+  const blocks = effectiveTokens({ pruneKept: [197, 150, 100, 80], mergeKept: [197, 120, 80, 60] }, 197);
+  /** Of one image before blocks 1, 2 and 3. */
+  const bytes = [197, 120, 80].map((entering) => 4 * entering * 193);
+
+  it('keeps the tokens before every block but the first where they fit into 400 MB', () => {
+    const images = Math.floor(400e6 / (bytes[0]! + bytes[1]! + bytes[2]!));
+    expect(roomFor(blocks, images, 192)).toEqual({ blocks: new Set([1, 2, 3]), images });
+    expect(roomFor(blocks, images + 1, 192).blocks.size).toBeLessThan(3);
+  });
+
+  it('keeps all images’ tokens before fewer blocks, evenly spread, and then fewer images’', () => {
+    const two = Math.floor(400e6 / (bytes[0]! + bytes[2]!));
+    expect(roomFor(blocks, two, 192)).toEqual({ blocks: new Set([1, 3]), images: two });
+    const one = Math.floor(400e6 / bytes[1]!);
+    expect(roomFor(blocks, two + 1, 192)).toEqual({ blocks: new Set([2]), images: two + 1 });
+    expect(roomFor(blocks, one + 1, 192)).toEqual({ blocks: new Set([2]), images: one });
   });
 });
 
 describe('a candidate without room for all states', () => {
-  it('runs the batches whole whose states are not there', async () => {
-    // So wide that the states of two of three batches fit.
-    const configuration = { ...smallConfiguration, width: 750_000 };
+  it('runs the images whole whose states are not there', async () => {
+    // So wide that only two of three images' tokens fit, and those before one block.
+    const configuration = { ...smallConfiguration, width: 3_000_000 };
     const kept = { pruneKept: [17, 15, 12, 8], mergeKept: [17, 14, 10, 5] };
-    expect(batchesWithRoom(effectiveTokens(kept, tokens), 1, configuration.width)).toBe(2);
+    expect(roomFor(effectiveTokens(kept, tokens), 3, configuration.width)).toEqual({ blocks: new Set([2]), images: 2 });
     const state: BlockState = { features: floats(new Float32Array(1), [1]), size: floats(new Float32Array(1), [1]) };
     const ran: string[] = [];
     const recorded = (what: string): Promise<BlockState> => {
@@ -91,8 +99,7 @@ describe('a candidate without room for all states', () => {
     const candidate = (numbers: KeptNumbers): Candidate =>
       new Candidate(
         {
-          size: 6,
-          firstLook: 3,
+          looks: new Looks(3, 1),
           batch: 1,
           configuration,
           networks: {
@@ -110,10 +117,10 @@ describe('a candidate without room for all states', () => {
         numbers,
       );
     const best = candidate(kept);
-    await best.runTo(6);
+    await best.run(0);
     best.lead();
     ran.length = 0;
-    await candidate({ ...kept, mergeKept: [17, 14, 9, 5] }).runTo(3);
+    await candidate({ ...kept, mergeKept: [17, 14, 9, 5] }).run(0);
     expect(ran).toEqual(['block 2', 'block 2', 'embedding', 'block 0', 'block 1', 'block 2']);
   });
 });
@@ -185,7 +192,7 @@ describe.each(['class-token', 'mean'] as const)('candidates of a network whose h
       });
   };
 
-  /** Image passes of a first look that begins at this block. */
+  /** Image passes of a look that begins at this block. */
   const passesFrom = (kept: KeptNumbers, from: number): number => {
     const { blocks, after, total } = countFlops(model.configuration, kept);
     return (lookEvery * blocks.slice(from).reduce((sum, flops) => sum + flops, after)) / total;
@@ -194,9 +201,9 @@ describe.each(['class-token', 'mean'] as const)('candidates of a network whose h
   /** Whether this schedule leads: nothing of it but the head has to run again, and that gives the same to the bit. */
   const expectLeading = async (kept: KeptNumbers, losses: Float64Array): Promise<void> => {
     const again = images.candidate(kept);
-    await again.runTo(lookEvery);
-    expect(again.losses.subarray(0, lookEvery)).toEqual(losses.subarray(0, lookEvery));
-    expect(again.passes).toBeCloseTo(passesFrom(kept, depth - 1), 10);
+    for (const look of [1, 0]) await again.run(look);
+    expect(again.losses.subarray(0, 2 * lookEvery)).toEqual(losses.subarray(0, 2 * lookEvery));
+    expect(again.passes).toBeCloseTo(2 * passesFrom(kept, depth - 1), 10);
   };
 
   it('have the losses of whole networks after any races, won and lost', async () => {
@@ -204,10 +211,10 @@ describe.each(['class-token', 'mean'] as const)('candidates of a network whose h
     await fc.assert(
       fc.asyncProperty(fc.array(anyNumbers, { minLength: 3, maxLength: 7 }), async ([first, ...challengers]) => {
         let best = first as KeptNumbers;
-        let { losses } = await lossesOf(images, best, lookEvery);
+        let { losses } = await lossesOf(images, best);
         expectClose(losses, await wholeLosses(best));
-        for (const challenger of challengers) {
-          const race = await raceAgainst(images, challenger, losses, lookEvery);
+        for (const [index, challenger] of challengers.entries()) {
+          const race = await raceAgainst(images, challenger, losses, index % looks);
           if (race.won) {
             best = challenger;
             won += 1;
@@ -225,38 +232,34 @@ describe.each(['class-token', 'mean'] as const)('candidates of a network whose h
 
   it('have the losses that a set without a leading schedule gives, to the bit', async () => {
     const [best, other] = [keptNumbers([0, 1], [3, 2]), keptNumbers([0, 3], [3, 2])];
-    await lossesOf(images, best, lookEvery);
-    const shared = await lossesOf(images, other, lookEvery);
+    await lossesOf(images, best);
+    const shared = await lossesOf(images, other);
     const fresh = await CalibrationSet.load({ model, folder }, plan, looks, { threads: 1 });
-    const alone = await lossesOf(fresh, other, lookEvery);
+    const alone = await lossesOf(fresh, other);
     await fresh.dispose();
     expect(shared.losses).toEqual(alone.losses);
     expect(alone.passes).toBe(count);
     expect(shared.passes).toBeLessThan(count);
   });
 
-  it('run no block of a first look that the leading schedule shares, and count what runs by its FLOPs', async () => {
+  it('run no block of a look that the leading schedule shares, and count what runs by its FLOPs', async () => {
     const best = keptNumbers([0, 1], [3, 2]);
-    await lossesOf(images, best, lookEvery);
+    await lossesOf(images, best);
     const run = vi.spyOn(BlockNetworks.prototype, 'run');
     const embed = vi.spyOn(BlockNetworks.prototype, 'embed');
-    for (const [challenger, from] of [
-      [keptNumbers([1, 0], [2, 2]), 1],
-      [keptNumbers([0, 0], [3, 2]), 2],
+    for (const [challenger, from, look] of [
+      [keptNumbers([1, 0], [2, 2]), 1, 0],
+      [keptNumbers([0, 0], [3, 2]), 2, 1],
     ] as const) {
       run.mockClear();
-      embed.mockClear();
       const candidate = images.candidate(challenger);
-      await candidate.runTo(lookEvery);
+      await candidate.run(look);
       // The last block is part of the head.
       expect(run.mock.calls.map(([block]) => block)).toEqual(
         Array.from({ length: depth - 1 - from }, (_, index) => from + index),
       );
-      expect(embed).not.toHaveBeenCalled();
       expect(candidate.passes).toBeCloseTo(passesFrom(challenger, from), 10);
-      await candidate.runTo(2 * lookEvery);
-      expect(embed).toHaveBeenCalledTimes(1);
-      expect(candidate.passes).toBeCloseTo(passesFrom(challenger, from) + lookEvery, 10);
     }
+    expect(embed).not.toHaveBeenCalled();
   });
 });

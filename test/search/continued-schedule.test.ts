@@ -15,7 +15,7 @@ const at = (ratio: number): Projection => ({
   target: ratio * deepCost.baseline,
 });
 const projection = at(0.6);
-const lookEvery = 10;
+const look = 2;
 
 const fit = (ratio: number, mergeKept: readonly number[], pruneKept = [50, ...mergeKept.slice(0, -1)]): KeptNumbers =>
   project(at(ratio), numbersOf(at(ratio), { pruneKept, mergeKept }));
@@ -26,7 +26,7 @@ const nearest = stretch(at(0.7), numbersOf(at(0.7), good));
 
 async function continued(neighbours: Neighbours) {
   const images = new KnownImages();
-  const start = await continuedSchedule(projection, images, neighbours, lookEvery);
+  const start = await continuedSchedule(projection, images, neighbours, look);
   return { ...start, images };
 }
 
@@ -44,7 +44,9 @@ describe('continuedSchedule', () => {
       }
       expect(losses.every((loss) => loss > 0)).toBe(true);
       // One look of each, and the rest of the images of one.
-      expect(passes).toBe(images.compared.length * lookEvery + images.size - lookEvery);
+      const { perLook, images: all } = images.looks;
+      expect(passes).toBe(images.compared.length * perLook + all - perLook);
+      expect(images.ran.map(([first]) => first)).toEqual(images.compared.map(() => look));
       expect(images.led).toEqual([kept]);
     }
   });

@@ -1,6 +1,7 @@
 /** Images whose losses are known for every schedule, in place of networks. */
 import { effectiveTokens } from '../../src/reduction/schedule.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
+import { Looks } from '../../src/search/race.ts';
 import type { ComparedImages, ScheduleLosses } from '../../src/search/race.ts';
 import { deepTokens } from './deep-network.ts';
 
@@ -18,34 +19,32 @@ export function meanLoss(kept: KeptNumbers): number {
 
 /** Images that differ in how much they mind, and remember what is asked of them. */
 export class KnownImages implements ComparedImages {
-  readonly size = 40;
+  readonly looks = new Looks(40, 4);
   /** Schedules that came to lead, in order. */
   readonly led: KeptNumbers[] = [];
   readonly compared: KeptNumbers[] = [];
-  /** Where each candidate's runs ended. */
-  readonly ends: number[][] = [];
+  /** The looks that each candidate ran. */
+  readonly ran: number[][] = [];
 
   candidate(kept: KeptNumbers): ScheduleLosses {
     this.compared.push(kept);
-    const losses = new Float64Array(this.size);
+    const losses = new Float64Array(this.looks.images);
     const whole = meanLoss(kept);
-    const ends: number[] = [];
-    this.ends.push(ends);
-    let done = 0;
-    const run = (end: number): void => {
-      for (; done < end; done++) losses[done] = whole * (1 + 0.5 * Math.sin(done));
-      ends.push(end);
+    const ran: number[] = [];
+    this.ran.push(ran);
+    let passes = 0;
+    const run = (look: number): void => {
+      const [first, end] = this.looks.range(look);
+      for (let image = first; image < end; image++) losses[image] = whole * (1 + 0.5 * Math.sin(image));
+      passes += end - first;
+      ran.push(look);
     };
     return {
       losses,
-      get done(): number {
-        return done;
-      },
       get passes(): number {
-        return done;
+        return passes;
       },
-      runTo: (end) => Promise.resolve(run(end)),
-      mean: () => losses.subarray(0, done).reduce((sum, loss) => sum + loss, 0) / done,
+      run: (look) => Promise.resolve(run(look)),
       lead: () => {
         this.led.push(kept);
       },

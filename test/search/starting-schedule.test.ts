@@ -19,7 +19,6 @@ const fit = (mergeKept: readonly number[]): KeptNumbers =>
 
 const good = fit([50, 32, 26, 22, 14, 1]);
 const bad = fit([50, 50, 48, 4, 3, 1]);
-const lookEvery = 10;
 
 const start = async (
   learnt: KeptNumbers,
@@ -27,7 +26,7 @@ const start = async (
 ): Promise<{ kept: KeptNumbers; images: KnownImages; passes: number }> => {
   const images = new KnownImages();
   return {
-    ...(await startingSchedule(projection, images, { learnt, uniform }, lookEvery, { prunedShares: [0.5, 0] })),
+    ...(await startingSchedule(projection, images, { learnt, uniform }, { prunedShares: [0.5, 0] })),
     images,
   };
 };
@@ -37,13 +36,13 @@ describe('startingSchedule', () => {
     expect(meanLoss(good)).toBeLessThan(meanLoss(bad));
     const { kept, images, passes } = await start(good, bad);
     expect(kept).toEqual(good);
-    expect(passes).toBe(images.size + 4 * lookEvery);
+    expect(passes).toBe(images.looks.images + 4 * images.looks.perLook);
   });
 
   it('goes back towards the uniform rate where gradients led astray', async () => {
     const { kept, passes, images } = await start(bad, good);
     expect(meanLoss(kept)).toBeLessThanOrEqual(meanLoss(good));
-    expect(passes).toBeGreaterThan(2 * images.size);
+    expect(passes).toBeGreaterThan(2 * images.looks.images);
     for (const compared of images.compared) expect(deepCost.value(compared)).toBeLessThanOrEqual(projection.target);
   });
 
