@@ -40,6 +40,7 @@ export class Candidate implements ScheduleLosses {
   readonly #blocks: readonly EffectiveBlock[];
   /** Share of the FLOPs (paper's count) that is spent from each block on. */
   readonly #shareFrom: readonly number[];
+  /** As in `LeadingBlocks`. */
   readonly #states = new Map<number, Map<number, BlockState>>();
   readonly #room: Room;
   /** The first block in which this schedule differs from the leading one. */
@@ -78,10 +79,9 @@ export class Candidate implements ScheduleLosses {
 
   async #logits(first: number, count: number): Promise<Float32Array> {
     const { networks, pixels } = this.#source;
-    const known = this.#leader?.states.get(first) ?? new Map<number, BlockState>();
     // Up to where they differ the states are the leading schedule's own.
-    const shared = [...known].filter(([block]) => block <= this.#difference);
-    const states = new Map(shared);
+    const known = [...(this.#leader?.states.get(first) ?? [])];
+    const states = new Map(known.filter(([block]) => block <= this.#difference));
     const from = Math.max(0, ...states.keys());
     this.passes += count * (states.size === 0 ? 1 : (this.#shareFrom[from] as number));
     let state = states.get(from) ?? (await networks.embed(pixels(first, count)));

@@ -6,7 +6,10 @@
 import type { BlockState } from '../loading/block-networks.ts';
 import type { EffectiveBlock } from '../reduction/schedule.ts';
 
-/** Most memory for the states of one schedule, in bytes. In a race there are those of two, but for what they have in common. */
+/**
+ * Memory that one schedule plans for its states, in bytes. What it takes over from the leading one stays, which can be a block or two more.
+ * In a race there are the states of two, but for what they have in common.
+ */
 const stateBytes = 400e6;
 
 /** A schedule, and the tokens between its blocks. */
