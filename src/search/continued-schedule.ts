@@ -19,19 +19,22 @@ export interface Neighbours {
   readonly nearest: KeptNumbers;
   /** Of the one beyond it, if there is any. */
   readonly beyond?: KeptNumbers | undefined;
+  /** Of the nearest one on the other side, if there is any. */
+  readonly across?: KeptNumbers | undefined;
   readonly uniform: KeptNumbers;
 }
 
 /**
  * The best of these, all brought to the budget: the nearest schedule with as many tokens more or fewer in every block, with more or fewer
- * removed in the same proportion, parts of the way from there to the uniform rate, and the line through the two nearest schedules. Where the
- * nearest one prunes nothing, nothing is pruned here.
+ * removed in the same proportion, parts of the way from there to the uniform rate, the line through the two nearest schedules, and where there
+ * is one on the other side, the line to it, and that one with as many tokens more in every block. Where the nearest one prunes nothing, only
+ * what comes from the other side prunes.
  * @param look that decides.
  */
 export async function continuedSchedule(
   projection: Projection,
   images: ComparedImages,
-  { nearest, beyond, uniform }: Neighbours,
+  { nearest, beyond, across, uniform }: Neighbours,
   look: number,
 ): Promise<Found> {
   const numbers = numbersOf(projection, nearest);
@@ -44,16 +47,19 @@ export async function continuedSchedule(
       stretched,
       project(projection, numbers),
       ...lineBetween(projection, stretched, end, towardsUniform),
-      ...(beyond === undefined ? [] : [extrapolate(projection, nearest, beyond)]),
+      ...(beyond === undefined ? [] : [onLine(projection, nearest, beyond)]),
+      ...(across === undefined
+        ? []
+        : [onLine(projection, nearest, across), project(projection, numbersOf(projection, across))]),
     ],
     look,
   );
 }
 
 /** The line through two schedules, at the target's cost. */
-function extrapolate(projection: Projection, nearest: KeptNumbers, beyond: KeptNumbers): KeptNumbers {
+function onLine(projection: Projection, nearest: KeptNumbers, other: KeptNumbers): KeptNumbers {
   const { cost, target } = projection;
-  const [near, far] = [cost.value(nearest), cost.value(beyond)];
-  const share = near === far ? 0 : (target - near) / (near - far);
-  return lineBetween(projection, nearest, beyond, [-share])[0] ?? nearest;
+  const [from, to] = [cost.value(nearest), cost.value(other)];
+  const share = from === to ? 0 : (target - from) / (to - from);
+  return lineBetween(projection, nearest, other, [share])[0] ?? nearest;
 }

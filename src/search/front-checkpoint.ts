@@ -18,12 +18,12 @@ export interface FoundPoint {
 
 /** Everything that the next step depends on. */
 export interface FrontCheckpoint extends IdentifiedCheckpoint {
-  /** Gradient steps done. */
+  /** Gradient steps done, of all budgets together. */
   readonly step: number;
   /** Running mean of the loss. */
   readonly loss: number;
-  /** State of the first budget's learner. */
-  readonly learner: LearnerState;
+  /** States of the learners, in the order of their turns. */
+  readonly learners: readonly LearnerState[];
   /** Schedules of the budgets that are done, in the order of their turns. */
   readonly found: readonly FoundPoint[];
   /** Where the local search of the next one stands, once it runs. */
@@ -36,7 +36,7 @@ const schema = v.object({
   identity: v.string(),
   step: countSchema,
   loss: v.number(),
-  learner: learnerSchema,
+  learners: v.array(learnerSchema),
   found: v.array(v.object({ ratio: v.number(), kept: keptSchema, loss: v.number(), localSearch: localSearchSchema })),
   localSearch: v.optional(localSearchSchema),
 });

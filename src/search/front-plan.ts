@@ -16,13 +16,17 @@ export interface FrontBudget {
   readonly target: number;
 }
 
-/** One budget's turn in the walk, which begins in the middle of the front and goes on to both of its ends. */
+/** One budget's turn: the middle's is first, then those of the dearer ones, of the cheapest, and of what is between the middle and that. */
 export interface FrontTurn {
   readonly budget: FrontBudget;
-  /** The budget next to it whose turn was before; the first turn has none. */
+  /** The budget next to it whose turn was before; one that follows gradients has none. */
   readonly nearest?: FrontBudget | undefined;
   /** The one beyond that, if its turn was before, too. */
   readonly beyond?: FrontBudget | undefined;
+  /** The nearest one on the other side, if there the turn of any was before. */
+  readonly across?: FrontBudget | undefined;
+  /** Gradient steps that it follows. */
+  readonly steps: number;
   /** Share of all image passes that its local search has. */
   readonly share: number;
 }
@@ -34,6 +38,8 @@ export interface FrontPlan {
   /** The dearest first. */
   readonly budgets: readonly FrontBudget[];
   readonly turns: readonly FrontTurn[];
+  /** Gradient steps of all turns together. */
+  readonly steps: number;
   readonly learner: PositionRecipe;
   readonly refinement: RefinementRecipe;
   readonly front: FrontRecipe;
@@ -96,28 +102,45 @@ export function frontPlanOf(options: FrontOptions): FrontPlan {
       `The preset ${options.preset} searches one schedule at a time: search a front with the preset small-data.`,
     );
   }
-  return { search, budgets, turns: walkOutward(budgets, middle, front), learner, refinement, front };
+  const turns = turnsOf(budgets, middle, search.steps, front);
+  const steps = turns.reduce((sum, turn) => sum + turn.steps, 0);
+  return { search, budgets, turns, steps, learner, refinement, front };
 }
 
-/** From the middle to the dearest budget, and then to the cheapest. */
-function walkOutward(
+function turnsOf(
   budgets: readonly FrontBudget[],
   middle: number,
-  { firstWeight }: Pick<FrontRecipe, 'firstWeight'>,
+  steps: number,
+  { stepShare, weights }: FrontRecipe,
 ): FrontTurn[] {
-  const dearer = budgets.map((_, index) => index).filter((index) => index < middle);
-  const cheaper = budgets.map((_, index) => index).filter((index) => index > middle);
-  const order = [middle, ...dearer.reverse(), ...cheaper];
-  const total = firstWeight + budgets.length - 1;
+  const last = budgets.length - 1;
+  const positions = budgets.map((_, index) => index);
+  const dearer = positions.filter((index) => index < middle).reverse();
+  const between = positions.filter((index) => index > middle && index < last);
+  const order = [middle, ...dearer, ...(last > middle ? [last] : []), ...between];
+  const weightOf = (index: number): number =>
+    index === middle ? weights.first : index < middle ? weights.dearer : weights.cheaper;
+  const total = order.reduce((sum, index) => sum + weightOf(index), 0);
+  const stepsOf = new Map([
+    [last, Math.max(1, Math.round(stepShare * steps))],
+    [middle, steps],
+  ]);
   return order.map((index, turn) => {
-    const earlier = (other: number): FrontBudget | undefined =>
-      order.indexOf(other) < turn ? budgets[other] : undefined;
+    const share = weightOf(index) / total;
+    const budget = budgets[index] as FrontBudget;
+    const learnt = stepsOf.get(index);
+    if (learnt !== undefined) return { budget, share, steps: learnt };
+    const before = order.slice(0, turn);
+    const earlier = (other: number): FrontBudget | undefined => (before.includes(other) ? budgets[other] : undefined);
     const inwards = index < middle ? 1 : -1;
+    const cheaper = before.filter((other) => other > index);
     return {
-      budget: budgets[index] as FrontBudget,
+      budget,
+      share,
+      steps: 0,
       nearest: earlier(index + inwards),
       beyond: earlier(index + 2 * inwards),
-      share: (turn === 0 ? firstWeight : 1) / total,
+      across: index < middle ? undefined : earlier(Math.min(...cheaper)),
     };
   });
 }

@@ -1,10 +1,12 @@
 /**
  * A whole front in one search: schedules at falling budgets, each started from its neighbours.
  *
- * The budget in the middle is searched as one schedule is: gradients, then compressed networks themselves. From there the walk goes to the
- * dearest budget and then to the cheapest. Each starts from what was found next to it (`continued-schedule.ts`), and the local search goes on
- * in the order of moves. The step graph, the teacher's answers and the calibration images are loaded once.
+ * The budget in the middle and the cheapest are searched as one schedule is: gradients, then compressed networks themselves. From the middle
+ * the walk goes to the dearest budget, and then to the cheapest. Each of the others starts from what was found next to it
+ * (`continued-schedule.ts`), and the local search goes on in the order of moves. The step graph, the teacher's answers and the calibration
+ * images are loaded once.
  */
+import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { CalibrationSet } from './calibration-set.ts';
 import { continuedSchedule } from './continued-schedule.ts';
@@ -29,13 +31,13 @@ interface Course {
   readonly options: FrontOptions;
   readonly plan: FrontPlan;
   readonly session: SessionOptions;
-  /** Of the first turn's budget. */
-  readonly learner: PositionLearner;
+  /** Of the turns that follow gradients. */
+  readonly learners: ReadonlyMap<FrontTurn, PositionLearner>;
   readonly found: FoundPoint[];
   readonly resumed: FrontCheckpoint | undefined;
   readonly report: (turn: FrontTurn, progress: Omit<FrontProgress, 'ratio' | 'point' | 'points'>) => void;
   /** Writes a checkpoint where one is due, and stops the search where that was asked for. */
-  readonly settle: (state: Omit<FrontCheckpoint, 'identity' | 'learner' | 'found'>, doing: string) => Promise<void>;
+  readonly settle: (state: Omit<FrontCheckpoint, 'identity' | 'learners' | 'found'>, doing: string) => Promise<void>;
 }
 
 /**
@@ -53,34 +55,39 @@ export async function searchFront(
   const { checkpoint, device, threads } = options;
   const resumed =
     options.resume && checkpoint !== undefined ? await readFrontCheckpoint(checkpoint, identity) : undefined;
-  const learner = learnerFor(plan, (turns[0] as FrontTurn).budget);
-  if (resumed !== undefined) learner.restore(resumed.learner);
+  const learnt = turns.filter(({ steps }) => steps > 0);
+  const learners = new Map(learnt.map((turn) => [turn, learnerFor(plan, turn.budget)]));
+  resumed?.learners.forEach((state, index) => learners.get(learnt[index] as FrontTurn)?.restore(state));
   const found = [...(resumed?.found ?? [])];
   const checkpoints = new PacedCheckpoint<FrontCheckpoint>(options);
   const course: Course = {
     options,
     plan,
     session: { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) },
-    learner,
+    learners,
     found,
     resumed,
     report: (turn, progress) =>
       onProgress({ ...progress, ratio: turn.budget.ratio, point: turns.indexOf(turn) + 1, points: turns.length }),
-    settle: (state, doing) => checkpoints.settle(() => ({ identity, learner: learner.save(), found, ...state }), doing),
+    settle: (state, doing) =>
+      checkpoints.settle(
+        () => ({ identity, learners: [...learners.values()].map((learner) => learner.save()), found, ...state }),
+        doing,
+      ),
   };
   const start = performance.now();
-  const { waitingMilliseconds, skipped } = await learnMiddle(course);
+  const { waitingMilliseconds, skipped } = await learnStarts(course);
   await refineAll(course);
   const seconds = (performance.now() - start) / 1000;
   await checkpoints.remove();
-  const recipe = `a front of ${budgets.length} budgets, ${search.steps} steps`;
+  const recipe = `a front of ${budgets.length} budgets, ${plan.steps} steps`;
   return {
     points: budgets.map(({ ratio, target }) => {
       const { kept, loss } = pointOf(found, ratio);
       return { ratio, loss, schedule: scheduleOf(options, search, target, kept, recipe) };
     }),
     baselineGflops: search.cost.baseline,
-    steps: search.steps,
+    steps: plan.steps,
     passes: Math.round(passesDone(found)),
     seconds,
     waitingShare: waitingMilliseconds / 1000 / seconds,
@@ -89,23 +96,36 @@ export async function searchFront(
   };
 }
 
-/** The first phase: the first turn's numbers follow the gradients of the step graph. */
-async function learnMiddle(course: Course): Promise<ImageSupply> {
-  const { options, plan, session, learner, resumed, report, settle } = course;
-  const { search, turns } = plan;
-  const { steps } = search;
-  const first = resumed?.step ?? 0;
+/** The first phase: the numbers of one turn after the other follow the gradients of the step graph. */
+async function learnStarts({
+  options,
+  plan,
+  session,
+  learners,
+  resumed,
+  report,
+  settle,
+}: Course): Promise<ImageSupply> {
+  const { search, steps } = plan;
+  const starts = [...learners].map(([turn, learner], index, all) => ({
+    turn,
+    learner,
+    first: all.slice(0, index).reduce((sum, [before]) => sum + before.steps, 0),
+  }));
+  type Start = (typeof starts)[number];
+  const at = (step: number): Start => starts.findLast(({ first }) => first <= step) as Start;
+  let next = resumed?.step ?? 0;
   return followGradients(
-    { options, plan: search, session, first, loss: resumed?.loss ?? 0, steps },
+    { options, plan: search, session, first: next, loss: resumed?.loss ?? 0, steps },
     {
-      kept: () => learner.kept(),
+      kept: () => at(next).learner.kept(),
       learn: async ({ step, result, loss, imagesPerSecond, secondsLeft }) => {
-        const done = step + 1;
+        const { turn, learner, first } = at(step);
+        next = step + 1;
         const gflops = search.cost.value(learner.kept());
-        learner.update(result, done / steps);
-        const progress = { phase: 'gradients', step: done, steps, loss, gflops, imagesPerSecond, secondsLeft } as const;
-        report(turns[0] as FrontTurn, progress);
-        await settle({ step: done, loss }, `after step ${done} of ${steps}`);
+        learner.update(result, (next - first) / turn.steps);
+        report(turn, { phase: 'gradients', step: next, steps, loss, gflops, imagesPerSecond, secondsLeft });
+        await settle({ step: next, loss }, `after step ${next} of ${steps}`);
       },
     },
   );
@@ -152,7 +172,7 @@ async function refineAllOn(images: CalibrationSet, course: Course): Promise<void
         imagesPerSecond,
         secondsLeft: Math.max(0, passes - now) / imagesPerSecond,
       });
-      const state = { step: search.steps, loss: move.loss, localSearch: move.state };
+      const state = { step: plan.steps, loss: move.loss, localSearch: move.state };
       await settle(state, `in the local search of budget ${ratio}`);
     };
     const { kept, loss, state } = await localSearch(context, images, begin, onMove, known);
@@ -162,19 +182,19 @@ async function refineAllOn(images: CalibrationSet, course: Course): Promise<void
 
 /** Where the local search of a turn starts. */
 async function startOf(
-  { plan, learner, found }: Course,
-  { budget, nearest, beyond }: FrontTurn,
+  { plan, learners, found }: Course,
+  turn: FrontTurn,
   context: LocalSearchContext,
   images: CalibrationSet,
 ): Promise<KnownStart> {
+  const { budget, nearest, beyond, across } = turn;
   const uniform = learnerFor(plan, budget).finish();
-  if (nearest === undefined) return startAfterGradients(context, images, { learnt: learner.finish(), uniform });
-  const former = pointOf(found, nearest.ratio);
-  const neighbours = {
-    nearest: former.kept,
-    beyond: beyond === undefined ? undefined : pointOf(found, beyond.ratio).kept,
-    uniform,
-  };
+  const learner = learners.get(turn);
+  if (learner !== undefined) return startAfterGradients(context, images, { learnt: learner.finish(), uniform });
+  const former = pointOf(found, (nearest as FrontBudget).ratio);
+  const keptAt = (other: FrontBudget | undefined): KeptNumbers | undefined =>
+    other === undefined ? undefined : pointOf(found, other.ratio).kept;
+  const neighbours = { nearest: former.kept, beyond: keptAt(beyond), across: keptAt(across), uniform };
   const known = await continuedSchedule(context, images, neighbours, found.length % images.looks.count);
   return { begin: continueLocalSearch(context, known.kept, known.passes, former.localSearch), known };
 }

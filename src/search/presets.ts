@@ -54,12 +54,14 @@ export interface RefinementRecipe {
   readonly fewAccepted: number;
 }
 
-/** A whole front of budgets: the first one is searched as one schedule is, each other starts from its neighbours. */
+/** A whole front of budgets: two of them follow gradients as one schedule does, each other starts from its neighbours. */
 export interface FrontRecipe {
+  /** Gradient steps of the cheapest budget, over those of the one in the middle. Later ones lead over an edge where much is removed. */
+  readonly stepShare: number;
   /** Image passes of all local searches together, over those of one search. */
   readonly passes: number;
-  /** The first budget has as many of them as this many others. */
-  readonly firstWeight: number;
+  /** How they are divided: among the first budget, each dearer one and each cheaper one. Where more is removed, more can be won. */
+  readonly weights: { readonly first: number; readonly dearer: number; readonly cheaper: number };
 }
 
 /** A recipe. */
@@ -103,7 +105,7 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       looks: 8,
       fewAccepted: 0.1,
     },
-    front: { passes: 3, firstWeight: 3.5 },
+    front: { stepShare: 1 / 3, passes: 3.1, weights: { first: 4.5, dearer: 1, cheaper: 2.6 } },
     batchSize: 16,
     microBatchSize: 16,
     length: { steps: 150 },

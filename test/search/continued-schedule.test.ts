@@ -70,6 +70,23 @@ describe('continuedSchedule', () => {
     }
   });
 
+  it('follows the line to the other side, and comes from there, too', async () => {
+    const on = (ratio: number): KeptNumbers => {
+      const removed = 3 + 40 * (0.9 - ratio);
+      return fit(ratio, [50, 50 - removed, 50 - removed, 50 - 2 * removed, 50 - 2 * removed, 1]);
+    };
+    const across = on(0.4);
+    const { images } = await continued({ nearest: on(0.7), across, uniform: bad });
+    const [line, shifted] = images.compared.slice(4) as [KeptNumbers, KeptNumbers];
+    expect(images.compared).toHaveLength(6);
+    expect(shifted).toEqual(project(projection, numbersOf(projection, across)));
+    const expected = numbersOf(projection, on(0.6));
+    numbersOf(projection, line).merged.forEach((value, index) =>
+      expect(Math.abs(value - (expected.merged[index] as number))).toBeLessThanOrEqual(2),
+    );
+    for (const one of [line, shifted]) expect(deepCost.value(one)).toBeLessThanOrEqual(projection.target);
+  });
+
   it('removes no less than nothing where the line would', async () => {
     const pruning = (ratio: number, count: number): KeptNumbers =>
       project(at(ratio), { merged: [40, 30, 28, 20, 10], pruned: [count, 0, 0, 0, 0] });

@@ -6,7 +6,7 @@ import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { DiffrateError, UsageError } from '../../src/errors.ts';
 import type { FrontOptions, FrontRange } from '../../src/search/front-options.ts';
 import { frontPlanOf, frontRatios } from '../../src/search/front-plan.ts';
-import type { FrontBudget } from '../../src/search/front-plan.ts';
+import type { FrontBudget, FrontTurn } from '../../src/search/front-plan.ts';
 import { smallConfiguration, smallNetwork } from '../evaluation/small-network.ts';
 
 /** Thousandths, so that ranges are exact. */
@@ -77,38 +77,48 @@ describe('frontRatios', () => {
 });
 
 describe('frontPlanOf', () => {
-  it('walks from the middle to both ends, each budget after the one next to it, and divides all image passes', () => {
+  it('begins in the middle and has every budget once, and divides all image passes', () => {
     fc.assert(
       fc.property(ranges, ({ from, to, points }) => {
-        const front = { from: Math.max(from, lowest + 0.002), to: Math.max(to, lowest), points: Math.min(points, 3) };
-        const { budgets, turns, front: recipe } = frontPlanOf(optionsFor(front));
+        const front = { from: Math.max(from, lowest + 0.004), to: Math.max(to, lowest), points: Math.min(points, 4) };
+        const { budgets, turns, steps, search, front: recipe } = frontPlanOf(optionsFor(front));
         budgets.forEach(({ ratio, target }) => expect(target).toBeCloseTo(ratio * baseline, 8));
         expect(turns.map(({ budget }) => budget.ratio).sort((a, b) => b - a)).toEqual(
           budgets.map(({ ratio }) => ratio),
         );
         expect(turns.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
-        const [first, ...others] = turns;
-        expect(first?.budget).toBe(budgets[Math.floor((budgets.length - 1) / 2)]);
-        expect([first?.nearest, first?.beyond]).toEqual([undefined, undefined]);
-        others.forEach(({ budget, nearest, share }, index) => {
-          expect(first?.share).toBeCloseTo(share * recipe.firstWeight, 12);
-          expect(turns.slice(0, index + 1).map((turn) => turn.budget)).toContain(nearest);
-          expect(Math.abs(budgets.indexOf(budget) - budgets.indexOf(nearest as FrontBudget))).toBe(1);
+        const first = turns[0] as FrontTurn;
+        expect(first.budget).toBe(budgets[Math.floor((budgets.length - 1) / 2)]);
+        turns.forEach(({ budget, nearest, share, steps: own }, index) => {
+          const { first: of, dearer, cheaper } = recipe.weights;
+          const weight = index === 0 ? of : budget.ratio > first.budget.ratio ? dearer : cheaper;
+          expect(first.share * weight).toBeCloseTo(share * of, 12);
+          if (own > 0) expect(nearest).toBeUndefined();
+          else {
+            expect(turns.slice(0, index).map((turn) => turn.budget)).toContain(nearest);
+            expect(Math.abs(budgets.indexOf(budget) - budgets.indexOf(nearest as FrontBudget))).toBe(1);
+          }
         });
+        expect(turns.filter(({ steps: own }) => own > 0).map(({ budget }) => budget)).toEqual([
+          first.budget,
+          budgets.at(-1),
+        ]);
+        expect([first.steps, steps]).toEqual([search.steps, Math.round(search.steps * (1 + recipe.stepShare))]);
       }),
       { numRuns: 60 },
     );
   });
 
-  it('knows what lies beyond the neighbour where that was searched before', () => {
-    const { turns } = frontPlanOf(optionsFor({ from: 0.9, to: 0.7, points: 5 }));
-    const ratios = turns.map(({ budget, nearest, beyond }) => [budget.ratio, nearest?.ratio, beyond?.ratio]);
+  it('knows what was searched before on both sides of a budget', () => {
+    const { turns } = frontPlanOf(optionsFor({ from: 0.9, to: 0.7, points: 6 }));
+    const ratios = turns.map((turn) => [turn.budget, turn.nearest, turn.beyond, turn.across].map((of) => of?.ratio));
     expect(ratios).toEqual([
-      [0.8, undefined, undefined],
-      [0.85, 0.8, undefined],
-      [0.9, 0.85, 0.8],
-      [0.75, 0.8, 0.85],
-      [0.7, 0.75, 0.8],
+      [0.82, undefined, undefined, undefined],
+      [0.86, 0.82, undefined, undefined],
+      [0.9, 0.86, 0.82, undefined],
+      [0.7, undefined, undefined, undefined],
+      [0.78, 0.82, 0.86, 0.7],
+      [0.74, 0.78, 0.82, 0.7],
     ]);
   });
 

@@ -87,9 +87,14 @@ describe('searchFront', () => {
     });
   });
 
-  it('reports the steps of the middle budget and the moves of all, outwards from there', () => {
+  it('reports the steps of the middle budget and of the cheapest, and the moves of all, outwards from the middle', () => {
     const of = (phase: FrontProgress['phase']): FrontProgress[] => reports.filter((report) => report.phase === phase);
-    expect(new Set(of('gradients').map(({ ratio }) => ratio))).toEqual(new Set([0.725]));
+    const gradients = of('gradients');
+    const ratios = [...Array.from({ length: 12 }, () => 0.725), ...Array.from({ length: 4 }, () => 0.55)];
+    expect(gradients.map(({ ratio }) => ratio)).toEqual(ratios);
+    expect(gradients.map(({ step }) => step)).toEqual(ratios.map((_, index) => index + 1));
+    expect(gradients.every(({ steps }) => steps === ratios.length)).toBe(true);
+    expect(unbroken.steps).toBe(ratios.length);
     const moves = of('local search');
     expect([...new Set(moves.map(({ ratio }) => ratio))]).toEqual([0.725, 0.9, 0.55]);
     const points = moves.map(({ point }) => point);
@@ -106,7 +111,9 @@ describe('searchFront', () => {
   it.each([
     ['at its first step', (at: FrontProgress) => at.phase === 'gradients' && at.step === 1],
     ['between two steps', (at: FrontProgress) => at.phase === 'gradients' && at.step === 7],
-    ['at its last step', (at: FrontProgress) => at.phase === 'gradients' && at.step === 12],
+    ['at the middle budget’s last step', (at: FrontProgress) => at.phase === 'gradients' && at.step === 12],
+    ['between the cheapest’s steps', (at: FrontProgress) => at.phase === 'gradients' && at.step === 14],
+    ['at its last step', (at: FrontProgress) => at.phase === 'gradients' && at.step === 16],
     ['at the first move', (at: FrontProgress) => at.phase === 'local search'],
     ['in a later budget’s moves', (at: FrontProgress) => at.phase === 'local search' && at.point === 2],
     ['in the last budget’s moves', (at: FrontProgress) => at.phase === 'local search' && at.point === 3],
