@@ -19,7 +19,11 @@ export const searchOptions = {
     description: 'small-data: some hundred images and minutes; paper: its recipe',
     default: 'small-data',
   },
-  steps: { type: 'string', valueHint: 'N', description: 'steps in place of the preset’s' },
+  steps: {
+    type: 'string',
+    valueHint: 'N',
+    description: 'steps in place of the preset’s (of a front’s middle budget; its cheapest has a third as many)',
+  },
   batch: { ...options.batch, description: 'images per step in place of the preset’s' },
   targets: {
     type: 'enum',

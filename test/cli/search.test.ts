@@ -99,7 +99,7 @@ describe('diffrate search --front', () => {
     expect(readdirSync(join(directory, 'fronts'))).toEqual(['a']);
     expect(readdirSync(join(directory, 'fronts/a')).sort()).toEqual(names);
     const index = JSON.parse(read('fronts/a/front.json')) as Record<string, unknown>;
-    expect(report).toMatchObject({ ...index, out: 'fronts/a/', model: 'small', steps: 9, skipped: [] });
+    expect(report).toMatchObject({ ...index, out: 'fronts/a/', model: 'small', steps: 12, skipped: [] });
     const points = index['points'] as {
       ratio: number;
       gflops: number;
@@ -134,7 +134,7 @@ describe('diffrate search --front', () => {
     const { code, stdout } = await run(...search('fronts/b', '--front', '0.9:0.6:3', '--steps', '9'));
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ratio +GFLOPs +loss +schedule\n0\.900 .*\n0\.750 .*\n0\.600 .*schedule-0\.600\.json\n/);
-    expect(stdout).toMatch(/fronts\/b: 3 schedules, searched in .* \(9 steps, \d+ image passes\)\n$/);
+    expect(stdout).toMatch(/fronts\/b: 3 schedules, searched in .* \(12 steps, \d+ image passes\)\n$/);
     expect(readdirSync(join(directory, 'fronts/b')).sort()).toEqual([...names, 'schedule-0.123.json'].sort());
     expect(read('fronts/b/schedule-0.123.json')).toBe('mine');
   }, 120_000);
@@ -149,7 +149,7 @@ describe('diffrate search --front', () => {
         child.stderr?.on('data', (text: string) => /step \d+ of/.test(text) && begun()),
       );
       child.kill('SIGINT');
-      expectFailure(await done, 1, /stopped after step \d+ of 300; continue it with --resume/);
+      expectFailure(await done, 1, /stopped after step \d+ of 400; continue it with --resume/);
       expect(existsSync(join(directory, 'fronts/c'))).toBe(false);
       expect(existsSync(join(directory, 'fronts/c.checkpoint'))).toBe(true);
       expect((await run(...search('fronts/c', ...steps, '--resume'))).code).toBe(0);
