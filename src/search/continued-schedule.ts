@@ -6,12 +6,15 @@
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { numbersOf, project, stretch } from './projection.ts';
 import type { Projection } from './projection.ts';
-import { bestAtLook } from './race.ts';
+import { bestAtLook, raceAgainst } from './race.ts';
 import type { ComparedImages, Found } from './race.ts';
 import { lineBetween, withPruned } from './starting-schedule.ts';
 
 /** Parts of the way to the uniform rate that the prediction by proportion is followed: with less removed, what is right is more lopsided. */
 const towardsUniform = [1 / 3, 2 / 3];
+
+/** Parts of what the budget on the other side prunes. */
+const prunedShares = [1 / 3, 2 / 3];
 
 /** Schedules of other budgets, and the uniform rate at this one. */
 export interface Neighbours {
@@ -41,7 +44,7 @@ export async function continuedSchedule(
   const mergesOnly = numbers.pruned.every((count) => count === 0);
   const stretched = stretch(projection, numbers);
   const end = mergesOnly ? withPruned(projection, uniform, 0) : uniform;
-  return bestAtLook(
+  const best = await bestAtLook(
     images,
     [
       stretched,
@@ -54,6 +57,27 @@ export async function continuedSchedule(
     ],
     look,
   );
+  return across === undefined ? best : prunedAs(projection, images, best, across, look + 1);
+}
+
+/** The same tokens after every block, of them as many pruned as another schedule prunes or a part of that, where that is better. */
+async function prunedAs(
+  projection: Projection,
+  images: ComparedImages,
+  start: Found,
+  other: KeptNumbers,
+  look: number,
+): Promise<Found> {
+  const { pruned } = numbersOf(projection, other);
+  const { merged } = numbersOf(projection, start.kept);
+  let best = start;
+  for (const share of pruned.some((count) => count > 0) ? prunedShares : []) {
+    const kept = project(projection, { merged, pruned: pruned.map((count) => Math.floor(share * count)) });
+    if (JSON.stringify(kept) === JSON.stringify(best.kept)) continue;
+    const race = await raceAgainst(images, kept, best.losses, look % images.looks.count);
+    best = { ...(race.won ? { kept, losses: race.losses } : best), passes: best.passes + race.passes };
+  }
+  return best;
 }
 
 /** The line through two schedules, at the target's cost. */

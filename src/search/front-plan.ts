@@ -25,6 +25,8 @@ export interface FrontTurn {
   readonly beyond?: FrontBudget | undefined;
   /** The nearest one on the other side, if there the turn of any was before. */
   readonly across?: FrontBudget | undefined;
+  /** Whether it removes more than the middle one. */
+  readonly cheaper: boolean;
   /** Gradient steps that it follows. */
   readonly steps: number;
   /** Share of all image passes that its local search has. */
@@ -128,19 +130,21 @@ function turnsOf(
   return order.map((index, turn) => {
     const share = weightOf(index) / total;
     const budget = budgets[index] as FrontBudget;
+    const cheaper = index > middle;
     const learnt = stepsOf.get(index);
-    if (learnt !== undefined) return { budget, share, steps: learnt };
+    if (learnt !== undefined) return { budget, share, cheaper, steps: learnt };
     const before = order.slice(0, turn);
     const earlier = (other: number): FrontBudget | undefined => (before.includes(other) ? budgets[other] : undefined);
     const inwards = index < middle ? 1 : -1;
-    const cheaper = before.filter((other) => other > index);
+    const beyondIt = before.filter((other) => other > index);
     return {
       budget,
       share,
+      cheaper,
       steps: 0,
       nearest: earlier(index + inwards),
       beyond: earlier(index + 2 * inwards),
-      across: index < middle ? undefined : earlier(Math.min(...cheaper)),
+      across: cheaper ? earlier(Math.min(...beyondIt)) : undefined,
     };
   });
 }

@@ -3,7 +3,8 @@
  *
  * The budget in the middle and the cheapest are searched as one schedule is: gradients, then compressed networks themselves. From the middle
  * the walk goes to the dearest budget, and then to the cheapest. Each of the others starts from what was found next to it
- * (`continued-schedule.ts`), and the local search goes on in the order of moves. The step graph, the teacher's answers and the calibration
+ * (`continued-schedule.ts`), and the local search goes on in the order of moves. From the middle to the cheapest, a step down the response
+ * surface comes before it (`response-surface.ts`). The step graph, the teacher's answers and the calibration
  * images are loaded once.
  */
 import type { KeptNumbers } from '../reduction/schedule.ts';
@@ -19,9 +20,12 @@ import { followGradients } from './gradient-phase.ts';
 import type { ImageSupply } from './gradient-phase.ts';
 import { PositionLearner } from './learners/position-learner.ts';
 import { continueLocalSearch, localSearch } from './local-search.ts';
-import type { LocalSearchContext, LocalSearchProgress } from './local-search.ts';
+import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from './local-search.ts';
 import { PacedCheckpoint } from './paced-checkpoint.ts';
 import { identityOf, passesOf } from './plan.ts';
+import { numbersOf } from './projection.ts';
+import { meanOf } from './race.ts';
+import { surfaceStep } from './response-surface.ts';
 import { scheduleOf } from './searched-schedule.ts';
 import { startAfterGradients } from './starting-schedule.ts';
 import type { KnownStart } from './starting-schedule.ts';
@@ -156,9 +160,6 @@ async function refineAllOn(images: CalibrationSet, course: Course): Promise<void
     const { network, fixed, cost, seed } = search;
     const recipe = plan.refinement;
     const context = { network, fixed, cost, target, recipe, passes: Math.ceil(passes * turn.share), seed };
-    const { begin, known } =
-      continued === undefined ? await startOf(course, turn, context, images) : { begin: continued, known: undefined };
-    continued = undefined;
     const done = passesDone(found);
     const onMove = async (move: LocalSearchProgress): Promise<void> => {
       const now = done + move.state.passes;
@@ -175,17 +176,46 @@ async function refineAllOn(images: CalibrationSet, course: Course): Promise<void
       const state = { step: plan.steps, loss: move.loss, localSearch: move.state };
       await settle(state, `in the local search of budget ${ratio}`);
     };
-    const { kept, loss, state } = await localSearch(context, images, begin, onMove, known);
+    const started = continued === undefined ? await startOf(course, turn, context, images) : undefined;
+    if (started !== undefined) await onMove(whereItStarts(started));
+    const begin = started?.begin ?? (continued as LocalSearchState);
+    continued = undefined;
+    const { kept, loss, state } = await localSearch(context, images, begin, onMove, started?.known);
     found.push({ ratio, kept, loss, localSearch: { ...state, tried: [] } });
   }
 }
 
-/** Where the local search of a turn starts. */
+/** Where the local search of a turn starts: that of a cheaper budget after a step down the response surface. */
 async function startOf(
+  course: Course,
+  turn: FrontTurn,
+  context: LocalSearchContext,
+  images: CalibrationSet,
+): Promise<KnownStart> {
+  const { plan, found, settle } = course;
+  const look = found.length % images.looks.count;
+  const { begin, known } = await firstStart(course, turn, context, images, look);
+  if (!turn.cheaper) return { begin, known };
+  const state = { step: plan.steps, loss: found.at(-1)?.loss ?? 0 };
+  const settled = (): Promise<void> => settle(state, `before the local search of budget ${turn.budget.ratio}`);
+  const step = await surfaceStep(context, images, { known, look, recipe: plan.front.surface }, settled);
+  const { merged, pruned } = numbersOf(context, step.kept);
+  return { begin: { ...begin, merged, pruned, passes: begin.passes + step.passes }, known: step };
+}
+
+const whereItStarts = ({ begin, known }: KnownStart): LocalSearchProgress => ({
+  state: begin,
+  kept: known.kept,
+  loss: meanOf(known.losses),
+});
+
+/** What gradients have learnt, or what follows from the neighbours. */
+async function firstStart(
   { plan, learners, found }: Course,
   turn: FrontTurn,
   context: LocalSearchContext,
   images: CalibrationSet,
+  look: number,
 ): Promise<KnownStart> {
   const { budget, nearest, beyond, across } = turn;
   const uniform = learnerFor(plan, budget).finish();
@@ -195,7 +225,7 @@ async function startOf(
   const keptAt = (other: FrontBudget | undefined): KeptNumbers | undefined =>
     other === undefined ? undefined : pointOf(found, other.ratio).kept;
   const neighbours = { nearest: former.kept, beyond: keptAt(beyond), across: keptAt(across), uniform };
-  const known = await continuedSchedule(context, images, neighbours, found.length % images.looks.count);
+  const known = await continuedSchedule(context, images, neighbours, look);
   return { begin: continueLocalSearch(context, known.kept, known.passes, former.localSearch), known };
 }
 

@@ -62,6 +62,18 @@ export interface FrontRecipe {
   readonly passes: number;
   /** How they are divided: among the first budget, each dearer one and each cheaper one. Where more is removed, more can be won. */
   readonly weights: { readonly first: number; readonly dearer: number; readonly cheaper: number };
+  /** Before the local search of a cheaper budget. */
+  readonly surface: SurfaceRecipe;
+}
+
+/** A step down a response surface. */
+export interface SurfaceRecipe {
+  /** Smooth directions over depth that are measured, up and down. */
+  readonly directions: number;
+  /** How far, over the mean number of removed tokens. */
+  readonly reach: number;
+  /** The least number of images that they are measured on, where there are as many. */
+  readonly images: number;
 }
 
 /** A recipe. */
@@ -105,7 +117,12 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       looks: 8,
       fewAccepted: 0.1,
     },
-    front: { stepShare: 1 / 3, passes: 3.1, weights: { first: 4.5, dearer: 1, cheaper: 2.6 } },
+    front: {
+      stepShare: 1 / 3,
+      passes: 2.8,
+      weights: { first: 3.8, dearer: 1, cheaper: 2.2 },
+      surface: { directions: 5, reach: 0.1, images: 250 },
+    },
     batchSize: 16,
     microBatchSize: 16,
     length: { steps: 150 },

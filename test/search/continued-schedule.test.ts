@@ -78,7 +78,7 @@ describe('continuedSchedule', () => {
     const across = on(0.4);
     const { images } = await continued({ nearest: on(0.7), across, uniform: bad });
     const [line, shifted] = images.compared.slice(4) as [KeptNumbers, KeptNumbers];
-    expect(images.compared).toHaveLength(6);
+    expect(images.compared.length).toBeGreaterThanOrEqual(6);
     expect(shifted).toEqual(project(projection, numbersOf(projection, across)));
     const expected = numbersOf(projection, on(0.6));
     numbersOf(projection, line).merged.forEach((value, index) =>
@@ -101,5 +101,23 @@ describe('continuedSchedule', () => {
     const { images } = await continued({ nearest, uniform: pruning });
     for (const one of images.compared)
       expect(numbersOf(projection, one).pruned).toEqual(projection.network.searched.map(() => 0));
+  });
+
+  it('prunes as the other side does, or a part of that, where that is better', async () => {
+    const other = numbersOf(at(0.4), fit(0.4, [50, 32, 26, 22, 14, 1]));
+    for (const [count, expected] of [
+      [6, 2],
+      [3, 2],
+      [0, 0],
+    ] as const) {
+      const across = project(at(0.4), { ...other, pruned: other.merged.map((_, index) => (index < 2 ? count : 0)) });
+      const { kept, losses, passes, images } = await continued({ nearest, across, uniform: good });
+      const most = Math.max(...numbersOf(projection, kept).pruned);
+      expect(most).toBe(expected);
+      expect(images.led.at(-1)).toEqual(kept);
+      expect(meanLoss(kept)).toBe(Math.min(...images.led.map(meanLoss)));
+      expect(losses[0]).toBeCloseTo(meanLoss(kept), 12);
+      expect(passes).toBe(images.ran.reduce((sum, looks) => sum + looks.length * images.looks.perLook, 0));
+    }
   });
 });
