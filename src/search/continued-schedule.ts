@@ -31,8 +31,8 @@ export interface Neighbours {
  * The best of these, all brought to the budget: the nearest schedule with as many tokens more or fewer in every block, with more or fewer
  * removed in the same proportion, parts of the way from there to the uniform rate, the line through the two nearest schedules, and where there
  * is one on the other side, the line to it, and that one with as many tokens more in every block. Where the nearest one prunes nothing, only
- * what comes from the other side prunes.
- * @param look that decides.
+ * what comes from the other side prunes; but then the best of them races against itself with parts of what the other side prunes.
+ * @param look that decides; the races begin with the next one.
  */
 export async function continuedSchedule(
   projection: Projection,

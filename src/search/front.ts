@@ -4,8 +4,7 @@
  * The budget in the middle and the cheapest are searched as one schedule is: gradients, then compressed networks themselves. From the middle
  * the walk goes to the dearest budget, and then to the cheapest. Each of the others starts from what was found next to it
  * (`continued-schedule.ts`), and the local search goes on in the order of moves. From the middle to the cheapest, a step down the response
- * surface comes before it (`response-surface.ts`). The step graph, the teacher's answers and the calibration
- * images are loaded once.
+ * surface comes before it (`response-surface.ts`). The step graph, the teacher's answers and the calibration images are loaded once.
  */
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';

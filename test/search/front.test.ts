@@ -132,6 +132,27 @@ describe('searchFront', () => {
     expect(existsSync(checkpoint)).toBe(false);
   });
 
+  it('can be stopped while a step down the response surface is measured', async () => {
+    const checkpoint = join(root, 'surface.checkpoint');
+    const options = optionsFor({ checkpoint });
+    // The surface asks whether to stop without a report before that.
+    let reported = 0;
+    let moving = false;
+    const signal = {
+      get aborted(): boolean {
+        const silent = moving && reported === 0;
+        reported = 0;
+        return silent;
+      },
+    } as AbortSignal;
+    const stopped = searchFront({ ...options, signal }, ({ phase }) => {
+      reported++;
+      moving ||= phase === 'local search';
+    });
+    await expect(stopped).rejects.toThrow(/stopped before the local search of budget 0\.55; continue it with --resume/);
+    expect(result(await searchFront({ ...options, resume: true }))).toEqual(result(unbroken));
+  });
+
   it('does not continue from another front, and leaves that one’s state alone', async () => {
     const checkpoint = join(root, 'other');
     await stoppedAt(optionsFor({ checkpoint }), () => true);
