@@ -4,12 +4,12 @@
  * The budget in the middle and the cheapest are searched as one schedule is: gradients, then compressed networks themselves. From the middle
  * the walk goes to the dearest budget, and then to the cheapest. Each of the others starts from what was found next to it
  * (`continued-schedule.ts`), and the local search goes on in the order of moves. From the middle to the cheapest, a step down the response
- * surface comes before it (`response-surface.ts`). The step graph, the teacher's answers and the calibration images are loaded once.
+ * surface comes before it (`response-surface.ts`). In the end the middle is compared with the line between its neighbours. The step graph, the teacher's answers and the calibration images are loaded once.
  */
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { CalibrationSet } from './calibration-set.ts';
-import { continuedSchedule } from './continued-schedule.ts';
+import { continuedSchedule, orBetween } from './continued-schedule.ts';
 import { readFrontCheckpoint } from './front-checkpoint.ts';
 import type { FoundPoint, FrontCheckpoint } from './front-checkpoint.ts';
 import type { FrontOptions, FrontOutcome, FrontProgress } from './front-options.ts';
@@ -23,7 +23,8 @@ import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from '
 import { PacedCheckpoint } from './paced-checkpoint.ts';
 import { identityOf, passesOf } from './plan.ts';
 import { numbersOf } from './projection.ts';
-import { meanOf } from './race.ts';
+import { lossesOf, meanOf } from './race.ts';
+import type { Entrant } from './race.ts';
 import { surfaceStep } from './response-surface.ts';
 import { scheduleOf } from './searched-schedule.ts';
 import { startAfterGradients } from './starting-schedule.ts';
@@ -154,6 +155,7 @@ async function refineAllOn(images: CalibrationSet, course: Course): Promise<void
   const before = passesDone(found) + (resumed?.localSearch?.passes ?? 0);
   const start = performance.now();
   let continued = resumed?.localSearch;
+  let first = await startedAgain(course, images);
   for (const turn of turns.slice(found.length)) {
     const { ratio, target } = turn.budget;
     const { network, fixed, cost, seed } = search;
@@ -179,9 +181,44 @@ async function refineAllOn(images: CalibrationSet, course: Course): Promise<void
     if (started !== undefined) await onMove(whereItStarts(started));
     const begin = started?.begin ?? (continued as LocalSearchState);
     continued = undefined;
-    const { kept, loss, state } = await localSearch(context, images, begin, onMove, started?.known);
+    const { kept, loss, losses, state } = await localSearch(context, images, begin, onMove, started?.known);
     found.push({ ratio, kept, loss, localSearch: { ...state, tried: [] } });
+    if (found.length === 1) first = { kept, losses };
   }
+  await returnToFirst(course, images, first);
+}
+
+/** What a search that goes on needs to know of the first budget; the schedule of the last one leads, as it did before the stop. */
+async function startedAgain({ found, resumed }: Course, images: CalibrationSet): Promise<Entrant | undefined> {
+  const [first, last] = [found[0], found.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  const { losses } = await lossesOf(images, first.kept);
+  if (last !== first && resumed?.localSearch === undefined) await lossesOf(images, last.kept);
+  return { kept: first.kept, losses };
+}
+
+/** The first budget had no neighbours when its turn came: in the end the line between them is compared with what was found. */
+async function returnToFirst(
+  { plan, found }: Course,
+  images: CalibrationSet,
+  known: Entrant | undefined,
+): Promise<void> {
+  const { budgets, search } = plan;
+  const [point] = found as [FoundPoint];
+  const position = budgets.findIndex(({ ratio }) => ratio === point.ratio);
+  const [dearer, cheaper] = [budgets[position - 1], budgets[position + 1]];
+  if (known === undefined || dearer === undefined || cheaper === undefined) return;
+  const { kept, losses, passes } = await orBetween(
+    { ...search, target: (budgets[position] as FrontBudget).target },
+    images,
+    {
+      known,
+      dearer: pointOf(found, dearer.ratio).kept,
+      cheaper: pointOf(found, cheaper.ratio).kept,
+    },
+  );
+  const localSearch = { ...point.localSearch, passes: point.localSearch.passes + passes };
+  found[0] = { ...point, kept, loss: meanOf(losses), localSearch };
 }
 
 /** Where the local search of a turn starts: that of a cheaper budget after a step down the response surface. */

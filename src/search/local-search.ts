@@ -44,6 +44,8 @@ export interface LocalSearchResult {
   readonly kept: KeptNumbers;
   /** Its mean loss on the calibration images, in nats. */
   readonly loss: number;
+  /** Of each of them. */
+  readonly losses: Float64Array;
   /** Where the search ended. */
   readonly state: LocalSearchState;
 }
@@ -138,7 +140,7 @@ export async function localSearch(
     state = { ...state, tried: [...tried] };
     await onMove({ state, kept: best, loss: meanOf(losses) });
   }
-  return { kept: best, loss: meanOf(losses), state };
+  return { kept: best, loss: meanOf(losses), losses, state };
 }
 
 /** Each number up and down, in an order of its own for every sweep. */
