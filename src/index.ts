@@ -95,6 +95,7 @@ export type {
   PositionRecipe,
   Preset,
   RefinementRecipe,
+  SurfaceRecipe,
 } from './search/presets.ts';
 export { searchFront } from './search/front.ts';
 export type { FrontOptions, FrontOutcome, FrontPoint, FrontProgress, FrontRange } from './search/front-options.ts';
