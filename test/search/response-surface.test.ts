@@ -1,5 +1,5 @@
 /** Steps along smooth directions, on losses that are known. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { numbersOf, project } from '../../src/search/projection.ts';
