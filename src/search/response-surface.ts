@@ -56,16 +56,16 @@ export async function surfaceStep(
     });
   let passes = 0;
   const sum = (losses: Float64Array): number => measured.reduce((all, each) => all + looks.sum(losses, each), 0);
-  const relative = async (along: readonly number[]): Promise<number> => {
+  const change = async (along: readonly number[]): Promise<number> => {
     const candidate = images.candidate(moved(along));
     for (const each of measured) await candidate.run(each);
     passes += candidate.passes;
-    return sum(candidate.losses) / sum(known.losses) - 1;
+    return sum(candidate.losses) - sum(known.losses);
   };
   const step: number[] = [];
   for (const position of directions.keys()) {
     const along = (share: number): number[] => directions.map((_, index) => (index === position ? share : 0));
-    step.push(lowest(await relative(along(1)), await relative(along(-1))));
+    step.push(lowest(await change(along(1)), await change(along(-1))));
     await onMeasured();
   }
   for (const part of parts) {
