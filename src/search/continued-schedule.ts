@@ -6,8 +6,8 @@
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { numbersOf, project, stretch } from './projection.ts';
 import type { Projection } from './projection.ts';
-import { bestAtLook, lossesOf, meanOf, raceAgainst } from './race.ts';
-import type { ComparedImages, Entrant, Found } from './race.ts';
+import { bestAtLook, raceAgainst } from './race.ts';
+import type { ComparedImages, Found } from './race.ts';
 import { lineBetween, withPruned } from './starting-schedule.ts';
 
 /** Parts of the way to the uniform rate that the prediction by proportion is followed: with less removed, what is right is more lopsided. */
@@ -50,10 +50,10 @@ export async function continuedSchedule(
       stretched,
       project(projection, numbers),
       ...lineBetween(projection, stretched, end, towardsUniform),
-      ...(beyond === undefined ? [] : [onLine(projection, nearest, beyond)]),
+      ...(beyond === undefined ? [] : [lineAt(projection, nearest, beyond)]),
       ...(across === undefined
         ? []
-        : [onLine(projection, nearest, across), project(projection, numbersOf(projection, across))]),
+        : [lineAt(projection, nearest, across), project(projection, numbersOf(projection, across))]),
     ],
     look,
   );
@@ -80,30 +80,8 @@ async function prunedAs(
   return best;
 }
 
-/** What a schedule is compared with that had no neighbours when it was searched. */
-export interface Compared {
-  /** It runs before. */
-  readonly known: Entrant;
-  /** Of the next larger budget, and of the next smaller one. */
-  readonly dearer: KeptNumbers;
-  readonly cheaper: KeptNumbers;
-}
-
-/** The better one, on all images, of a schedule and the line between its neighbours, which prunes nothing where that one prunes nothing. */
-export async function orBetween(
-  projection: Projection,
-  images: ComparedImages,
-  { known, dearer, cheaper }: Compared,
-): Promise<Found> {
-  const line = onLine(projection, dearer, cheaper);
-  const mergesOnly = numbersOf(projection, known.kept).pruned.every((count) => count === 0);
-  const kept = mergesOnly ? withPruned(projection, line, 0) : line;
-  const { losses, passes } = await lossesOf(images, kept);
-  return meanOf(losses) < meanOf(known.losses) ? { kept, losses, passes } : { ...known, passes };
-}
-
 /** The line through two schedules, at the target's cost. */
-function onLine(projection: Projection, nearest: KeptNumbers, other: KeptNumbers): KeptNumbers {
+export function lineAt(projection: Projection, nearest: KeptNumbers, other: KeptNumbers): KeptNumbers {
   const { cost, target } = projection;
   const [from, to] = [cost.value(nearest), cost.value(other)];
   const share = from === to ? 0 : (target - from) / (to - from);

@@ -1,4 +1,5 @@
 /** Where the search of a front stands: what its two phases share. */
+import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import type { FoundPoint, FrontCheckpoint } from './front-checkpoint.ts';
 import type { FrontOptions, FrontProgress } from './front-options.ts';
@@ -17,6 +18,30 @@ export interface FrontCourse {
   readonly report: (turn: FrontTurn, progress: Omit<FrontProgress, 'ratio' | 'point' | 'points'>) => void;
   /** Writes a checkpoint where one is due, and stops the search where that was asked for. */
   readonly settle: (state: Omit<FrontCheckpoint, 'identity' | 'learners' | 'found'>, doing: string) => Promise<void>;
+}
+
+/** Tells how many image passes are done, and the best schedule of a turn with its loss. */
+export type PassReport = (
+  turn: FrontTurn,
+  done: number,
+  best: { readonly kept: KeptNumbers; readonly loss: number },
+) => void;
+
+/** Reports image passes as the steps of the local search: so many in all, and these before this process began. */
+export function passReport({ plan, report }: FrontCourse, all: number, before: number): PassReport {
+  const start = performance.now();
+  return (turn, done, { kept, loss }) => {
+    const imagesPerSecond = ((done - before) * 1000) / (performance.now() - start);
+    report(turn, {
+      phase: 'local search',
+      step: Math.min(Math.round(done), all),
+      steps: all,
+      loss,
+      gflops: plan.search.cost.value(kept),
+      imagesPerSecond,
+      secondsLeft: Math.max(0, all - done) / imagesPerSecond,
+    });
+  };
 }
 
 /** A learner that has learnt nothing: its schedule is the uniform rate. */

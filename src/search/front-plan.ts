@@ -25,8 +25,8 @@ export interface FrontTurn {
   readonly beyond?: FrontBudget | undefined;
   /** The nearest one on the other side, if there the turn of any was before. */
   readonly across?: FrontBudget | undefined;
-  /** Whether it removes more than the middle one. */
-  readonly cheaper: boolean;
+  /** Whether it removes less than the middle one. */
+  readonly dearer: boolean;
   /** Gradient steps that it follows. */
   readonly steps: number;
   /** Share of all image passes that its local search has. */
@@ -130,21 +130,21 @@ function turnsOf(
   return order.map((index, turn) => {
     const share = weightOf(index) / total;
     const budget = budgets[index] as FrontBudget;
-    const cheaper = index > middle;
+    const dearer = index < middle;
     const learnt = stepsOf.get(index);
-    if (learnt !== undefined) return { budget, share, cheaper, steps: learnt };
+    if (learnt !== undefined) return { budget, share, dearer, steps: learnt };
     const before = order.slice(0, turn);
     const earlier = (other: number): FrontBudget | undefined => (before.includes(other) ? budgets[other] : undefined);
-    const inwards = index < middle ? 1 : -1;
+    const inwards = dearer ? 1 : -1;
     const beyondIt = before.filter((other) => other > index);
     return {
       budget,
       share,
-      cheaper,
+      dearer,
       steps: 0,
       nearest: earlier(index + inwards),
       beyond: earlier(index + 2 * inwards),
-      across: cheaper ? earlier(Math.min(...beyondIt)) : undefined,
+      across: dearer ? undefined : earlier(Math.min(...beyondIt)),
     };
   });
 }

@@ -1,29 +1,27 @@
 /**
  * The second phase of a front's search: budget after budget, compressed networks themselves are asked. Turns start from the schedules found
- * next to them, those below the middle with a step down the response surface, and the local search follows.
+ * next to them, and the local search follows. At the middle and below it, a step down the response surface comes before it.
  */
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { CalibrationSet } from './calibration-set.ts';
-import { continuedSchedule, orBetween } from './continued-schedule.ts';
-import type { FoundPoint } from './front-checkpoint.ts';
-import { learnerFor, passesDone, pointOf } from './front-course.ts';
+import { continuedSchedule } from './continued-schedule.ts';
+import { learnerFor, passesDone, passReport, pointOf } from './front-course.ts';
 import type { FrontCourse } from './front-course.ts';
 import type { FrontBudget, FrontTurn } from './front-plan.ts';
 import { continueLocalSearch, localSearch } from './local-search.ts';
 import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from './local-search.ts';
+import { compareWithLines, turnsBetween } from './neighbours-line.ts';
 import { passesOf } from './plan.ts';
 import { numbersOf } from './projection.ts';
 import { lossesOf, meanOf } from './race.ts';
-import type { Entrant } from './race.ts';
 import { surfaceStep } from './response-surface.ts';
 import { startAfterGradients } from './starting-schedule.ts';
 import type { KnownStart } from './starting-schedule.ts';
 
 /** Searches what is not found yet. */
 export async function refineAll(course: FrontCourse): Promise<void> {
-  const { options, plan, session, found } = course;
-  const { search, refinement, turns } = plan;
-  if (found.length === turns.length) return;
+  const { options, plan, session } = course;
+  const { search, refinement } = plan;
   const images = await CalibrationSet.load(options, search, refinement.looks, session);
   try {
     await refineAllOn(images, course);
@@ -33,13 +31,15 @@ export async function refineAll(course: FrontCourse): Promise<void> {
 }
 
 async function refineAllOn(images: CalibrationSet, course: FrontCourse): Promise<void> {
-  const { plan, found, resumed, report, settle } = course;
+  const { plan, found, resumed, settle } = course;
   const { search, turns } = plan;
   const passes = plan.front.passes * passesOf(search, plan.refinement, images.looks.images);
-  const before = passesDone(found) + (resumed?.localSearch?.passes ?? 0);
-  const start = performance.now();
+  const lines = turnsBetween(plan).length * images.looks.images;
+  const report = passReport(course, Math.ceil(passes + lines), passesDone(found) + (resumed?.localSearch?.passes ?? 0));
   let continued = resumed?.localSearch;
-  let first = await startedAgain(course, images);
+  // The schedule of the last turn led the images before the stop, too.
+  const last = found.at(-1);
+  if (last !== undefined && continued === undefined) await lossesOf(images, last.kept);
   for (const turn of turns.slice(found.length)) {
     const { ratio, target } = turn.budget;
     const { network, fixed, cost, seed } = search;
@@ -47,17 +47,7 @@ async function refineAllOn(images: CalibrationSet, course: FrontCourse): Promise
     const context = { network, fixed, cost, target, recipe, passes: Math.ceil(passes * turn.share), seed };
     const done = passesDone(found);
     const onMove = async (move: LocalSearchProgress): Promise<void> => {
-      const now = done + move.state.passes;
-      const imagesPerSecond = ((now - before) * 1000) / (performance.now() - start);
-      report(turn, {
-        phase: 'local search',
-        step: Math.min(Math.round(now), Math.ceil(passes)),
-        steps: Math.ceil(passes),
-        loss: move.loss,
-        gflops: cost.value(move.kept),
-        imagesPerSecond,
-        secondsLeft: Math.max(0, passes - now) / imagesPerSecond,
-      });
+      report(turn, done + move.state.passes, move);
       const state = { step: plan.steps, loss: move.loss, localSearch: move.state };
       await settle(state, `in the local search of budget ${ratio}`);
     };
@@ -65,47 +55,13 @@ async function refineAllOn(images: CalibrationSet, course: FrontCourse): Promise
     if (started !== undefined) await onMove(whereItStarts(started));
     const begin = started?.begin ?? (continued as LocalSearchState);
     continued = undefined;
-    const { kept, loss, losses, state } = await localSearch(context, images, begin, onMove, started?.known);
+    const { kept, loss, state } = await localSearch(context, images, begin, onMove, started?.known);
     found.push({ ratio, kept, loss, localSearch: { ...state, tried: [] } });
-    if (found.length === 1) first = { kept, losses };
   }
-  await returnToFirst(course, images, first);
+  await compareWithLines(course, images, report);
 }
 
-/** What a search that goes on needs to know of the first budget; the schedule of the last one leads, as it did before the stop. */
-async function startedAgain({ found, resumed }: FrontCourse, images: CalibrationSet): Promise<Entrant | undefined> {
-  const [first, last] = [found[0], found.at(-1)];
-  if (first === undefined || last === undefined) return undefined;
-  const { losses } = await lossesOf(images, first.kept);
-  if (last !== first && resumed?.localSearch === undefined) await lossesOf(images, last.kept);
-  return { kept: first.kept, losses };
-}
-
-/** The first budget had no neighbours when its turn came: in the end the line between them is compared with what was found. */
-async function returnToFirst(
-  { plan, found }: FrontCourse,
-  images: CalibrationSet,
-  known: Entrant | undefined,
-): Promise<void> {
-  const { budgets, search } = plan;
-  const [point] = found as [FoundPoint];
-  const position = budgets.findIndex(({ ratio }) => ratio === point.ratio);
-  const [dearer, cheaper] = [budgets[position - 1], budgets[position + 1]];
-  if (known === undefined || dearer === undefined || cheaper === undefined) return;
-  const { kept, losses, passes } = await orBetween(
-    { ...search, target: (budgets[position] as FrontBudget).target },
-    images,
-    {
-      known,
-      dearer: pointOf(found, dearer.ratio).kept,
-      cheaper: pointOf(found, cheaper.ratio).kept,
-    },
-  );
-  const localSearch = { ...point.localSearch, passes: point.localSearch.passes + passes };
-  found[0] = { ...point, kept, loss: meanOf(losses), localSearch };
-}
-
-/** Where the local search of a turn starts: that of a cheaper budget after a step down the response surface. */
+/** Where the local search of a turn starts: that of the middle and of what is cheaper after a step down the response surface. */
 async function startOf(
   course: FrontCourse,
   turn: FrontTurn,
@@ -115,7 +71,7 @@ async function startOf(
   const { plan, found, settle } = course;
   const look = found.length % images.looks.count;
   const { begin, known } = await firstStart(course, turn, context, images, look);
-  if (!turn.cheaper) return { begin, known };
+  if (turn.dearer) return { begin, known };
   const state = { step: plan.steps, loss: found.at(-1)?.loss ?? 0 };
   const settled = (): Promise<void> => settle(state, `before the local search of budget ${turn.budget.ratio}`);
   const step = await surfaceStep(context, images, { known, look, recipe: plan.front.surface }, settled);

@@ -3,8 +3,9 @@
  *
  * The budget in the middle and the cheapest are searched as one schedule is: gradients, then compressed networks themselves. From the middle
  * the walk goes to the dearest budget, and then to the cheapest. Each of the others starts from what was found next to it
- * (`continued-schedule.ts`), and the local search goes on in the order of moves. From the middle to the cheapest, a step down the response
- * surface comes before it (`response-surface.ts`). In the end the middle is compared with the line between its neighbours. The step graph, the teacher's answers and the calibration images are loaded once.
+ * (`continued-schedule.ts`), and the local search goes on in the order of moves. From the middle to the cheapest, both as well, a step down
+ * the response surface comes before it (`response-surface.ts`). In the end the middle and each cheaper one are compared with the lines between
+ * their neighbours (`neighbours-line.ts`). The step graph, the teacher's answers and the calibration images are loaded once.
  */
 import { readFrontCheckpoint } from './front-checkpoint.ts';
 import type { FrontCheckpoint } from './front-checkpoint.ts';

@@ -62,7 +62,7 @@ export interface FrontRecipe {
   readonly passes: number;
   /** How they are divided: among the first budget, each dearer one and each cheaper one. Where more is removed, more can be won. */
   readonly weights: { readonly first: number; readonly dearer: number; readonly cheaper: number };
-  /** Before the local search of a cheaper budget. */
+  /** Before the local search of the middle and of each cheaper budget. */
   readonly surface: SurfaceRecipe;
 }
 

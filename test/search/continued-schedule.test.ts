@@ -1,13 +1,11 @@
 /** Predictions from neighbouring budgets, on losses that are known. */
 import { describe, expect, it } from 'vitest';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
-import { continuedSchedule, orBetween } from '../../src/search/continued-schedule.ts';
+import { continuedSchedule } from '../../src/search/continued-schedule.ts';
 import type { Neighbours } from '../../src/search/continued-schedule.ts';
 import { numbersOf, project, stretch } from '../../src/search/projection.ts';
 import type { Projection } from '../../src/search/projection.ts';
 import { deepCost, deepFixed, deepNetwork } from './deep-network.ts';
-import { lossesOf, meanOf } from '../../src/search/race.ts';
-import { withPruned } from '../../src/search/starting-schedule.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
 
 const at = (ratio: number): Projection => ({
@@ -121,58 +119,5 @@ describe('continuedSchedule', () => {
       expect(losses[0]).toBeCloseTo(meanLoss(kept), 12);
       expect(passes).toBe(images.ran.reduce((sum, looks) => sum + looks.length * images.looks.perLook, 0));
     }
-  });
-});
-
-describe('orBetween', () => {
-  const between = async (kept: KeptNumbers) => {
-    const images = new KnownImages();
-    const { losses } = await lossesOf(images, kept);
-    const on = (ratio: number): KeptNumbers => stretch(at(ratio), numbersOf(at(ratio), good));
-    const result = await orBetween(projection, images, { known: { kept, losses }, dearer: on(0.7), cheaper: on(0.5) });
-    return { ...result, images, line: images.compared.at(-1) as KeptNumbers };
-  };
-
-  it('takes the line between the neighbours where it is better, after all images', async () => {
-    const { kept, losses, passes, images, line } = await between(bad);
-    expect(kept).toEqual(line);
-    expect(meanLoss(kept)).toBeLessThan(meanLoss(bad));
-    expect(meanOf(losses)).toBeLessThan(meanLoss(bad));
-    expect(passes).toBe(images.looks.images);
-    expect(deepCost.value(line)).toBeLessThanOrEqual(projection.target);
-    numbersOf(projection, line).merged.forEach((value, index) =>
-      expect(Math.abs(value - (numbersOf(projection, good).merged[index] as number))).toBeLessThanOrEqual(2),
-    );
-  });
-
-  it('keeps what was found where that is better', async () => {
-    const best = withPruned(projection, good, 0);
-    const found = project(projection, { ...numbersOf(projection, best), pruned: [2, 2, 2, 2] });
-    const { kept, line } = await between(found);
-    const better = meanLoss(line) < meanLoss(found) ? line : found;
-    expect(kept).toEqual(better);
-    expect(kept).toEqual(found);
-  });
-
-  it('prunes nothing where what was found prunes nothing', async () => {
-    const pruning = (ratio: number): KeptNumbers =>
-      project(at(ratio), { ...numbersOf(at(ratio), good), pruned: [0, 4, 4, 0] });
-    const known = withPruned(projection, bad, 0);
-    const images = new KnownImages();
-    const { losses } = await lossesOf(images, known);
-    await orBetween(projection, images, {
-      known: { kept: known, losses },
-      dearer: pruning(0.7),
-      cheaper: pruning(0.5),
-    });
-    expect(numbersOf(projection, images.compared.at(-1) as KeptNumbers).pruned).toEqual([0, 0, 0, 0]);
-    const prunes = project(projection, { ...numbersOf(projection, bad), pruned: [0, 0, 1, 0] });
-    const other = await lossesOf(images, prunes);
-    await orBetween(projection, images, {
-      known: { kept: prunes, ...other },
-      dearer: pruning(0.7),
-      cheaper: pruning(0.5),
-    });
-    expect(numbersOf(projection, images.compared.at(-1) as KeptNumbers).pruned).toContain(4);
   });
 });

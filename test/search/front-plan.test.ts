@@ -89,8 +89,8 @@ describe('frontPlanOf', () => {
         expect(turns.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 12);
         const first = turns[0] as FrontTurn;
         expect(first.budget).toBe(budgets[Math.floor((budgets.length - 1) / 2)]);
-        turns.forEach(({ budget, nearest, share, cheaper: below, steps: own }, index) => {
-          expect(below).toBe(budget.ratio < first.budget.ratio);
+        turns.forEach(({ budget, nearest, share, dearer: above, steps: own }, index) => {
+          expect(above).toBe(budget.ratio > first.budget.ratio);
           const { first: of, dearer, cheaper } = recipe.weights;
           const weight = index === 0 ? of : budget.ratio > first.budget.ratio ? dearer : cheaper;
           expect(first.share * weight).toBeCloseTo(share * of, 12);

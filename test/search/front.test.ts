@@ -99,6 +99,8 @@ describe('searchFront', () => {
     expect([...new Set(moves.map(({ ratio }) => ratio))]).toEqual([0.725, 0.9, 0.55]);
     const points = moves.map(({ point }) => point);
     expect([...new Set(points)]).toEqual([1, 2, 3]);
+    // In the end the middle is compared with its neighbours.
+    expect(points.pop()).toBe(1);
     expect(points).toEqual([...points].sort());
     const steps = moves.map(({ step }) => step);
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
@@ -151,6 +153,21 @@ describe('searchFront', () => {
     });
     await expect(stopped).rejects.toThrow(/stopped before the local search of budget 0\.55; continue it with --resume/);
     expect(result(await searchFront({ ...options, resume: true }))).toEqual(result(unbroken));
+  });
+
+  it('stopped after a comparison with neighbours ends as an unbroken one, too', async () => {
+    const checkpoint = join(root, 'compared.checkpoint');
+    const options = optionsFor({ checkpoint });
+    let last = 0;
+    await stoppedAt(options, ({ phase, point }) => {
+      const compared = phase === 'local search' && point < last;
+      last = phase === 'local search' ? point : 0;
+      return compared;
+    });
+    const continued: FrontProgress[] = [];
+    const outcome = await searchFront({ ...options, resume: true }, (progress) => continued.push(progress));
+    expect(result(outcome)).toEqual(result(unbroken));
+    expect(continued.map(({ point }) => point)).toEqual([1]);
   });
 
   it('does not continue from another front, and leaves that one’s state alone', async () => {
