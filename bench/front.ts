@@ -13,6 +13,7 @@ import type { FrontOptions } from '../src/search/front-options.ts';
 import { frontPlanOf, frontRatios } from '../src/search/front-plan.ts';
 import { searchSchedule } from '../src/search/search.ts';
 import { formatSearchTime, keptSearch } from './kept-search.ts';
+import type { SearchTime } from './kept-search.ts';
 import { dataPath, loadDeitTiny, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 
@@ -41,6 +42,7 @@ export const front: Measurement = {
       writeFront(frontFolder, await searchFront({ ...options, checkpoint })),
     );
     const lines = [`front: ${formatSearchTime(whole)}`];
+    const timesApart: SearchTime[] = [];
     const images = await openImageFolder(dataPath('imagenet-val'));
     const klOf = async (file: string): Promise<number> => {
       const [result] = await evaluateVariants(model, [{ schedule: await readScheduleFile(file), scheduleName: file }], {
@@ -60,15 +62,25 @@ export const front: Measurement = {
         const { schedule } = await searchSchedule({ ...options, targetGflops: target, checkpoint });
         await writeScheduleFile(file, schedule);
       });
+      timesApart.push(apart);
       const own = await klOf(file);
       const dearer = (whole.seconds / apart.seconds).toFixed(2);
       lines.push(
         `${start}, ${own.toFixed(5)} apart (KL ratio ${(inFront / own).toFixed(3)}); apart ${formatSearchTime(apart)}, the front takes ${dearer} times that`,
       );
     }
+    if (timesApart.length > 0) lines.push(besideMean(whole, timesApart));
     return lines;
   },
 };
+
+/** By the clock and by the processor, which other work on the machine disturbs less. */
+function besideMean(whole: SearchTime, apart: readonly SearchTime[]): string {
+  const times = (of: (time: SearchTime) => number): string =>
+    ((of(whole) * apart.length) / apart.reduce((sum, time) => sum + of(time), 0)).toFixed(2);
+  const [seconds, processor] = [times((time) => time.seconds), times((time) => time.processorSeconds)];
+  return `the front takes ${seconds} times the mean of ${apart.length} searches apart, ${processor} times by the processor`;
+}
 
 function chosenPoints(): number[] {
   const given = process.env['FRONT_POINTS'];
