@@ -1,4 +1,4 @@
-/** Where the search of a front stands: what its two phases share. */
+/** Where the search of a front stands: what its phases share. */
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import type { FoundPoint, FrontCheckpoint } from './front-checkpoint.ts';
