@@ -1,7 +1,7 @@
 /**
  * The last phase of a front's search: the middle and every cheaper budget that has neighbours on both sides is compared with the line between
  * them, on all calibration images. The middle had no neighbours when its turn came, those of the others have changed since, and errors of
- * schedules that were not searched to their end are averaged on the line. Where little is removed, moves have not left such errors.
+ * schedules that were not searched to their end are averaged on the line. Dearer budgets are left: lines lost there.
  */
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { lineAt } from './continued-schedule.ts';

@@ -4,21 +4,11 @@ import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { continuedSchedule } from '../../src/search/continued-schedule.ts';
 import type { Neighbours } from '../../src/search/continued-schedule.ts';
 import { numbersOf, project, stretch } from '../../src/search/projection.ts';
-import type { Projection } from '../../src/search/projection.ts';
-import { deepCost, deepFixed, deepNetwork } from './deep-network.ts';
+import { deepCost, deepProjection as at, fitDeep as fit } from './deep-network.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
 
-const at = (ratio: number): Projection => ({
-  network: deepNetwork(false),
-  fixed: deepFixed(),
-  cost: deepCost,
-  target: ratio * deepCost.baseline,
-});
 const projection = at(0.6);
 const look = 2;
-
-const fit = (ratio: number, mergeKept: readonly number[], pruneKept = [50, ...mergeKept.slice(0, -1)]): KeptNumbers =>
-  project(at(ratio), numbersOf(at(ratio), { pruneKept, mergeKept }));
 
 const good = fit(0.6, [50, 32, 26, 22, 14, 1]);
 const bad = fit(0.6, [50, 50, 48, 4, 3, 1]);

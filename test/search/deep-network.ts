@@ -7,6 +7,8 @@ import { compressibleBlocks } from '../../src/models/schedule-target.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import type { LearnerNetwork } from '../../src/search/learners/candidate-learner.ts';
 import type { BlockGradients, StepResult } from '../../src/search/search-step.ts';
+import { numbersOf, project } from '../../src/search/projection.ts';
+import type { Projection } from '../../src/search/projection.ts';
 import { smallConfiguration } from '../random-network.ts';
 
 /** 50 tokens in six blocks, wide enough that its GFLOPs are of the order of 1. */
@@ -42,6 +44,21 @@ export function deepFixed(): KeptNumbers {
   );
   return { pruneKept: all, mergeKept: all };
 }
+
+/** Without the last block, to a share of the uncompressed cost. */
+export const deepProjection = (ratio: number): Projection => ({
+  network: deepNetwork(false),
+  fixed: deepFixed(),
+  cost: deepCost,
+  target: ratio * deepCost.baseline,
+});
+
+/** Kept numbers brought to that cost; where nothing else is given, all that goes is merged. */
+export const fitDeep = (
+  ratio: number,
+  mergeKept: readonly number[],
+  pruneKept = [deepTokens, ...mergeKept.slice(0, -1)],
+): KeptNumbers => project(deepProjection(ratio), numbersOf(deepProjection(ratio), { pruneKept, mergeKept }));
 
 /**
  * A step's result with gradients from a function of block and position.

@@ -8,22 +8,12 @@ import type { FrontCourse } from '../../src/search/front-course.ts';
 import type { FrontBudget, FrontTurn } from '../../src/search/front-plan.ts';
 import { compareWithLines, orBetween, turnsBetween } from '../../src/search/neighbours-line.ts';
 import { numbersOf, project, stretch } from '../../src/search/projection.ts';
-import type { Projection } from '../../src/search/projection.ts';
 import { lossesOf, meanOf } from '../../src/search/race.ts';
 import { withPruned } from '../../src/search/starting-schedule.ts';
-import { deepCost, deepFixed, deepNetwork } from './deep-network.ts';
+import { deepCost, deepFixed, deepNetwork, deepProjection as at, fitDeep as fit } from './deep-network.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
 
-const at = (ratio: number): Projection => ({
-  network: deepNetwork(false),
-  fixed: deepFixed(),
-  cost: deepCost,
-  target: ratio * deepCost.baseline,
-});
 const projection = at(0.6);
-
-const fit = (ratio: number, mergeKept: readonly number[], pruneKept = [50, ...mergeKept.slice(0, -1)]): KeptNumbers =>
-  project(at(ratio), numbersOf(at(ratio), { pruneKept, mergeKept }));
 
 const good = fit(0.6, [50, 32, 26, 22, 14, 1]);
 const bad = fit(0.6, [50, 50, 48, 4, 3, 1]);
