@@ -100,6 +100,7 @@ async function learnStarts({
     { options, plan: search, session, first: next, loss: resumed?.loss ?? 0, steps },
     {
       kept: () => at(next).learner.kept(),
+      begins: (step) => at(step).first === step,
       learn: async ({ step, result, loss, imagesPerSecond, secondsLeft }) => {
         const { turn, learner, first } = at(step);
         next = step + 1;

@@ -41,6 +41,8 @@ export interface GradientStep {
 /** Who says which numbers to try, and learns from what they gave. */
 export interface StepLearner {
   kept(): KeptNumbers;
+  /** Whether what is learnt begins with this step: the running mean of the loss begins with it, too. */
+  begins(step: number): boolean;
   /** May end the phase by throwing. */
   learn(step: GradientStep): Promise<void>;
 }
@@ -78,7 +80,7 @@ export async function followGradients(phase: GradientPhase, learner: StepLearner
     for (let step = first; step < steps; step++) {
       const result = await runner.run(batches, learner.kept());
       requireFinite(result.loss, step, options.checkpoint);
-      loss = step === 0 ? result.loss : loss + lossWeight * (result.loss - loss);
+      loss = learner.begins(step) ? result.loss : loss + lossWeight * (result.loss - loss);
       const perStep = (performance.now() - start) / (step + 1 - first);
       await learner.learn({
         step,

@@ -83,6 +83,7 @@ async function learnNumbers(course: Course): Promise<ImageSupply> {
     { options, plan, session, first, loss: resumed?.loss ?? 0, steps },
     {
       kept: () => learner.kept(),
+      begins: (step) => step === 0,
       learn: async ({ step, result, loss, imagesPerSecond, secondsLeft }) => {
         const gflops = plan.cost.value(learner.kept());
         history.push({ phase: 'gradients', step, loss, gflops });

@@ -95,6 +95,9 @@ describe('searchFront', () => {
     expect(gradients.map(({ step }) => step)).toEqual(ratios.map((_, index) => index + 1));
     expect(gradients.every(({ steps }) => steps === ratios.length)).toBe(true);
     expect(unbroken.steps).toBe(ratios.length);
+    // The cheapest's loss, larger by far, is no mean with the middle's.
+    const [ofMiddle, ofCheapest] = [gradients[11]?.loss as number, gradients[12]?.loss as number];
+    expect(ofCheapest).toBeGreaterThan(1.5 * ofMiddle);
     const moves = of('local search');
     expect([...new Set(moves.map(({ ratio }) => ratio))]).toEqual([0.725, 0.9, 0.55]);
     const points = moves.map(({ point }) => point);
