@@ -11,7 +11,8 @@ import { countSchema, learnerSchema, localSearchSchema } from './search-checkpoi
 export interface FoundPoint {
   readonly ratio: number;
   readonly kept: KeptNumbers;
-  readonly loss: number;
+  /** Of each calibration image, in nats. */
+  readonly losses: readonly number[];
   /** Where its local search ended: that of a budget next to it continues from there. */
   readonly localSearch: LocalSearchState;
 }
@@ -37,7 +38,9 @@ const schema = v.object({
   step: countSchema,
   loss: v.number(),
   learners: v.array(learnerSchema),
-  found: v.array(v.object({ ratio: v.number(), kept: keptSchema, loss: v.number(), localSearch: localSearchSchema })),
+  found: v.array(
+    v.object({ ratio: v.number(), kept: keptSchema, losses: v.array(v.number()), localSearch: localSearchSchema }),
+  ),
   localSearch: v.optional(localSearchSchema),
 });
 

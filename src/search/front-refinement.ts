@@ -55,8 +55,8 @@ async function refineAllOn(images: CalibrationSet, course: FrontCourse): Promise
     if (started !== undefined) await onMove(whereItStarts(started));
     const begin = started?.begin ?? (continued as LocalSearchState);
     continued = undefined;
-    const { kept, loss, state } = await localSearch(context, images, begin, onMove, started?.known);
-    found.push({ ratio, kept, loss, localSearch: { ...state, tried: [] } });
+    const { kept, losses, state } = await localSearch(context, images, begin, onMove, started?.known);
+    found.push({ ratio, kept, losses: [...losses], localSearch: { ...state, tried: [] } });
   }
   await compareWithLines(course, images, report);
 }
@@ -72,7 +72,7 @@ async function startOf(
   const look = found.length % images.looks.count;
   const { begin, known } = await firstStart(course, turn, context, images, look);
   if (turn.dearer) return { begin, known };
-  const state = { step: plan.steps, loss: found.at(-1)?.loss ?? 0 };
+  const state = { step: plan.steps, loss: meanOf(known.losses) };
   const settled = (): Promise<void> => settle(state, `before the local search of budget ${turn.budget.ratio}`);
   const step = await surfaceStep(context, images, { known, look, recipe: plan.front.surface }, settled);
   const { merged, pruned } = numbersOf(context, step.kept);

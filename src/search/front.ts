@@ -4,7 +4,7 @@
  * The budget in the middle and the cheapest are searched as one schedule is: gradients, then compressed networks themselves. From the middle
  * the walk goes to the dearest budget, and then to the cheapest. Each of the others starts from what was found next to it
  * (`continued-schedule.ts`), and the local search goes on in the order of moves. From the middle to the cheapest, both as well, a step down
- * the response surface comes before it (`response-surface.ts`). In the end the middle and each cheaper one are compared with the lines between
+ * the response surface comes before it (`response-surface.ts`). In the end the middle and each cheaper one race against the lines between
  * their neighbours (`neighbours-line.ts`). The step graph, the teacher's answers and the calibration images are loaded once.
  */
 import { readFrontCheckpoint } from './front-checkpoint.ts';
@@ -19,6 +19,7 @@ import { followGradients } from './gradient-phase.ts';
 import type { ImageSupply } from './gradient-phase.ts';
 import { PacedCheckpoint } from './paced-checkpoint.ts';
 import { identityOf } from './plan.ts';
+import { meanOf } from './race.ts';
 import { scheduleOf } from './searched-schedule.ts';
 
 /**
@@ -64,8 +65,8 @@ export async function searchFront(
   const recipe = `a front of ${budgets.length} budgets, ${plan.steps} steps`;
   return {
     points: budgets.map(({ ratio, target }) => {
-      const { kept, loss } = pointOf(found, ratio);
-      return { ratio, loss, schedule: scheduleOf(options, search, target, kept, recipe) };
+      const { kept, losses } = pointOf(found, ratio);
+      return { ratio, loss: meanOf(losses), schedule: scheduleOf(options, search, target, kept, recipe) };
     }),
     baselineGflops: search.cost.baseline,
     steps: plan.steps,

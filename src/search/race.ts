@@ -167,4 +167,11 @@ export async function bestAtLook(
 }
 
 /** Mean of losses in nats. */
-export const meanOf = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+export function meanOf(values: Iterable<number>): number {
+  let [sum, count] = [0, 0];
+  for (const value of values) {
+    sum += value;
+    count += 1;
+  }
+  return sum / count;
+}

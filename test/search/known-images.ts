@@ -5,6 +5,8 @@ import { Looks } from '../../src/search/race.ts';
 import type { ComparedImages, ScheduleLosses } from '../../src/search/race.ts';
 import { deepTokens } from './deep-network.ts';
 
+const images = 40;
+
 /** What tokens are worth after each block, and pruning less than merging. */
 const weights = [0, 1, 2, 9, 3, 0];
 
@@ -17,9 +19,16 @@ export function meanLoss(kept: KeptNumbers): number {
   );
 }
 
+/** The loss of one of the images, some of which mind more. */
+const lossOf = (kept: KeptNumbers, image: number): number => meanLoss(kept) * (1 + 0.5 * Math.sin(image));
+
+/** The losses of all of them. */
+export const knownLosses = (kept: KeptNumbers): Float64Array =>
+  Float64Array.from({ length: images }, (_, image) => lossOf(kept, image));
+
 /** Images that differ in how much they mind, and remember what is asked of them. */
 export class KnownImages implements ComparedImages {
-  readonly looks = new Looks(40, 4);
+  readonly looks = new Looks(images, 4);
   /** Schedules that came to lead, in order. */
   readonly led: KeptNumbers[] = [];
   readonly compared: KeptNumbers[] = [];
@@ -29,13 +38,12 @@ export class KnownImages implements ComparedImages {
   candidate(kept: KeptNumbers): ScheduleLosses {
     this.compared.push(kept);
     const losses = new Float64Array(this.looks.images);
-    const whole = meanLoss(kept);
     const ran: number[] = [];
     this.ran.push(ran);
     let passes = 0;
     const run = (look: number): void => {
       const [first, end] = this.looks.range(look);
-      for (let image = first; image < end; image++) losses[image] = whole * (1 + 0.5 * Math.sin(image));
+      for (let image = first; image < end; image++) losses[image] = lossOf(kept, image);
       passes += end - first;
       ran.push(look);
     };

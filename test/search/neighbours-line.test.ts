@@ -8,54 +8,56 @@ import type { FrontCourse } from '../../src/search/front-course.ts';
 import type { FrontBudget, FrontTurn } from '../../src/search/front-plan.ts';
 import { compareWithLines, orBetween, turnsBetween } from '../../src/search/neighbours-line.ts';
 import { numbersOf, project, stretch } from '../../src/search/projection.ts';
-import { lossesOf, meanOf } from '../../src/search/race.ts';
+import { meanOf } from '../../src/search/race.ts';
 import { withPruned } from '../../src/search/starting-schedule.ts';
 import { deepCost, deepFixed, deepNetwork, deepProjection as at, fitDeep as fit } from './deep-network.ts';
-import { KnownImages, meanLoss } from './known-images.ts';
+import { KnownImages, knownLosses, meanLoss } from './known-images.ts';
 
 const projection = at(0.6);
 
 const good = fit(0.6, [50, 32, 26, 22, 14, 1]);
 const bad = fit(0.6, [50, 50, 48, 4, 3, 1]);
 const goodAt = (ratio: number): KeptNumbers => stretch(at(ratio), numbersOf(at(ratio), good));
-/** Its mean loss on the images, some of which mind more. */
-const minding = meanOf((await lossesOf(new KnownImages(), good)).losses) / meanLoss(good);
-const lossOn = (kept: KeptNumbers): number => minding * meanLoss(kept);
-const known = (kept: KeptNumbers) => ({ kept, loss: lossOn(kept) });
+const lossOn = (kept: KeptNumbers): number => meanOf(knownLosses(kept));
+const lossOf = (point: FoundPoint | undefined): number => meanOf(point?.losses ?? []);
+const known = (kept: KeptNumbers) => ({ kept, losses: knownLosses(kept) });
 
 describe('orBetween', () => {
   const between = async (kept: KeptNumbers) => {
     const images = new KnownImages();
-    const neighbours = { dearer: goodAt(0.7), cheaper: goodAt(0.5) };
+    const neighbours = { dearer: goodAt(0.7), cheaper: goodAt(0.5), look: 2 };
     const result = await orBetween(projection, images, { known: known(kept), ...neighbours });
     return { ...result, images, line: images.compared.at(-1) as KeptNumbers };
   };
 
   it('takes the line between the neighbours where it is better, after all images', async () => {
-    const { kept, loss, passes, images, line } = await between(bad);
+    const { kept, losses, passes, images, line } = await between(bad);
     expect(kept).toEqual(line);
     expect(meanLoss(kept)).toBeLessThan(meanLoss(bad));
-    expect(loss).toBeCloseTo(lossOn(line), 12);
+    expect(losses).toEqual(knownLosses(line));
     expect(passes).toBe(images.looks.images);
+    expect(images.ran).toEqual([images.looks.from(2)]);
     expect(deepCost.value(line)).toBeLessThanOrEqual(projection.target);
     numbersOf(projection, line).merged.forEach((value, index) =>
       expect(Math.abs(value - (numbersOf(projection, good).merged[index] as number))).toBeLessThanOrEqual(2),
     );
   });
 
-  it('keeps what was found where that is better', async () => {
+  it('keeps what was found where that is better, which one look tells', async () => {
     const best = withPruned(projection, good, 0);
     const found = project(projection, { ...numbersOf(projection, best), pruned: [2, 2, 2, 2] });
-    const { kept, loss, line } = await between(found);
+    const { kept, losses, passes, images, line } = await between(found);
     expect(meanLoss(found)).toBeLessThan(meanLoss(line));
     expect(kept).toEqual(found);
-    expect(loss).toBe(lossOn(found));
+    expect(losses).toEqual(knownLosses(found));
+    expect(images.ran).toEqual([[2]]);
+    expect(passes).toBe(images.looks.perLook);
   });
 
   it('prunes nothing where what was found prunes nothing', async () => {
     const pruning = (ratio: number): KeptNumbers =>
       project(at(ratio), { ...numbersOf(at(ratio), good), pruned: [0, 4, 4, 0] });
-    const neighbours = { dearer: pruning(0.7), cheaper: pruning(0.5) };
+    const neighbours = { dearer: pruning(0.7), cheaper: pruning(0.5), look: 0 };
     const images = new KnownImages();
     const prunedByLine = async (kept: KeptNumbers): Promise<readonly number[]> => {
       await orBetween(projection, images, { known: known(kept), ...neighbours });
@@ -78,7 +80,7 @@ function courseOf(ratios: readonly number[], schedules: readonly KeptNumbers[]) 
   const found = order.map((index): FoundPoint => {
     const kept = schedules[index] as KeptNumbers;
     const localSearch = { passes: 100 } as FoundPoint['localSearch'];
-    return { ratio: ratios[index] as number, kept, loss: lossOn(kept), localSearch };
+    return { ratio: ratios[index] as number, kept, losses: [...knownLosses(kept)], localSearch };
   });
   const search = { network: deepNetwork(false), fixed: deepFixed(), cost: deepCost };
   const course = { plan: { budgets, turns, search, steps: 9 }, found, settle: async () => {} };
@@ -116,11 +118,13 @@ describe('compareWithLines', () => {
     await compareWithLines(course, images, ({ budget }, done) => reported.push(budget.ratio, done));
     const points = ratios.map((ratio) => course.found.find((point) => point.ratio === ratio) as FoundPoint);
     expect(course.found.map(({ ratio }) => ratio)).toEqual([0.6, 0.7, 0.8, 0.4, 0.5]);
-    points.forEach(({ kept, loss }) => expect(loss).toBeCloseTo(lossOn(kept), 12));
-    expect(points[2]?.loss).toBeLessThan(lossOn(bad));
+    points.forEach(({ kept, losses }) => expect(losses).toEqual([...knownLosses(kept)]));
+    expect(lossOf(points[2])).toBeLessThan(lossOn(bad));
     // The dearer ones and the cheapest are as they were.
     for (const index of [0, 1, 4]) expect(points[index]?.kept).toEqual(schedules[index]);
-    points.forEach(({ loss }, index) => expect(loss).toBeLessThanOrEqual(lossOn(schedules[index] as KeptNumbers)));
+    points.forEach((point, index) =>
+      expect(lossOf(point)).toBeLessThanOrEqual(lossOn(schedules[index] as KeptNumbers)),
+    );
     const one = images.looks.images;
     expect(reported).toEqual([0.6, 500 + one, 0.5, 500 + 2 * one]);
     // The second line begins at what has replaced the first one's schedule.
