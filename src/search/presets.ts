@@ -119,8 +119,8 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     },
     front: {
       stepShare: 1 / 3,
-      passes: 3.1,
-      weights: { first: 3.7, dearer: 1, cheaper: 2.6 },
+      passes: 2.99,
+      weights: { first: 3.7, dearer: 0.8, cheaper: 2.6 },
       surface: { directions: 5, reach: 0.1, images: 250 },
     },
     batchSize: 16,
