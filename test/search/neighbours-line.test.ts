@@ -127,6 +127,8 @@ describe('compareWithLines', () => {
     );
     const one = images.looks.images;
     expect(reported).toEqual([0.6, 500 + one, 0.5, 500 + 2 * one]);
+    // Not the same images decide about every budget.
+    expect(images.ran.map(([first]) => first)).toEqual([0, 1]);
     // The second line begins at what has replaced the first one's schedule.
     const [, second] = images.compared as [KeptNumbers, KeptNumbers];
     const halfway = (ratio: number) => numbersOf(at(ratio), points[ratios.indexOf(ratio)]?.kept as KeptNumbers).merged;
