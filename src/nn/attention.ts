@@ -3,6 +3,7 @@
  * Proportional attention (ToMe, arXiv 2210.09461, eq. 2; DiffRate uses it always) adds log(size) of each key to the logits.
  */
 import { add, log, matMul, mul, reshape, softmax, transpose } from '../graph/operators/index.ts';
+import { multiplyDimensions } from '../graph/shapes.ts';
 import { dimensionAt, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 
@@ -18,9 +19,17 @@ export function joinHeads(x: Tensor): Tensor {
   return reshape(transpose(x, [0, 2, 1, 3]), [batch, tokens, heads * width]);
 }
 
-/** `q·kᵀ/√D`: queries `[B, H, P, D]`, keys `[B, H, N, D]` → `[B, H, P, N]`. */
+/**
+ * `q·kᵀ/√D`: queries `[B, H, P, D]`, keys `[B, H, N, D]` → `[B, H, P, N]`. Heads join the batch for the product: ONNX Runtime would merge the
+ * two transpositions of keys, to heads and to columns, into one that it runs on a single thread; with a reshape between them the product takes up the second.
+ */
 export function attentionLogits(queries: Tensor, keys: Tensor): Tensor {
-  return mul(matMul(queries, transpose(keys, [0, 1, 3, 2])), 1 / Math.sqrt(sizeAt(queries, 3)));
+  const [batch, heads] = [dimensionAt(queries, 0), sizeAt(queries, 1)];
+  const joined = (x: Tensor): Tensor =>
+    reshape(x, [multiplyDimensions([batch, heads]), 1, dimensionAt(x, 2), dimensionAt(x, 3)]);
+  const products = matMul(joined(queries), transpose(joined(keys), [0, 1, 3, 2]));
+  const logits = mul(products, 1 / Math.sqrt(sizeAt(queries, 3)));
+  return reshape(logits, [batch, heads, dimensionAt(queries, 2), dimensionAt(keys, 2)]);
 }
 
 /** Token sizes `[B, N, 1]` as weights of keys, `[B, 1, 1, N]`. */
