@@ -1,5 +1,5 @@
 /**
- * Multiply-accumulates that a network with any reducer really computes for one image, read off its graph: every matrix product, whatever
+ * Multiply-accumulates that a network with any reducer really computes for one image, read off its graph: every matrix product and convolution, whatever
  * it is for (`real-flops.ts` writes the same down for DiffRate). Shapes are enough, no weights are needed.
  */
 import { resolve } from '../graph/lower.ts';
@@ -25,7 +25,7 @@ export function countGraphFlops(configuration: VisionTransformerConfiguration, r
   return matrixProductFlops(visionTransformer(pixels, configuration, shapesOnly, options).logits);
 }
 
-/** Multiply-accumulates of all matrix products that a tensor hangs on; dimensions with names count as 1. */
+/** Multiply-accumulates of all matrix products and convolutions that a tensor hangs on; dimensions with names count as 1. */
 export function matrixProductFlops(output: Tensor): number {
   const seen = new Set<GraphNode>();
   const open = [output];
@@ -36,6 +36,7 @@ export function matrixProductFlops(output: Tensor): number {
     const { node } = source;
     seen.add(node);
     if (node.operator === 'MatMul' || node.operator === 'Gemm') total += productFlops(node);
+    if (node.operator === 'Conv') total += convolutionFlops(node);
     for (const value of node.inputs) if (value !== undefined) open.push(value);
   }
   return total;
@@ -45,4 +46,10 @@ export function matrixProductFlops(output: Tensor): number {
 function productFlops({ inputs, outputs }: GraphNode): number {
   const inner = inputs[0]?.shape.slice(-1) ?? [];
   return factorsOf(outputs[0]?.shape ?? []).number * factorsOf(inner).number;
+}
+
+/** Elements of the result times the weights that each of them sums over: `[I, P, P]` of `[O, I, P, P]`. */
+function convolutionFlops({ inputs, outputs }: GraphNode): number {
+  const summed = inputs[1]?.shape.slice(1) ?? [];
+  return factorsOf(outputs[0]?.shape ?? []).number * factorsOf(summed).number;
 }

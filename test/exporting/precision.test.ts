@@ -78,9 +78,9 @@ describe('toHalfPrecision', () => {
         expect(half.initializers.find((tensor) => tensor.name === name)?.type).not.toBe('float16');
     }
     for (const { attributes } of casts.values()) expect(attributes['to']).toBeDefined();
-    const products = half.nodes.filter(({ operator }) => operator === 'Gemm' || operator === 'MatMul');
+    const products = half.nodes.filter(({ operator }) => ['Gemm', 'MatMul', 'Conv'].includes(operator));
     const constants = products.flatMap(({ inputs }) => half.initializers.find(({ name }) => name === inputs[1]) ?? []);
-    const weights = constants.filter(({ shape }) => shape.length === 2);
+    const weights = constants.filter(({ shape }) => shape.length === 2 || shape.length === 4);
     expect(weights.length).toBeGreaterThanOrEqual(4 * 6 + 2);
     expect(new Set(weights.map(({ type }) => type))).toEqual(new Set(['float16']));
   });

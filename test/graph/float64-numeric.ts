@@ -180,6 +180,26 @@ export const numericMeanings: Readonly<Record<string, Meaning>> = {
       }),
     ];
   },
+  Conv: ({ input, ints }) => {
+    const [x, weight, bias] = [input(0), input(1), input(2)];
+    const [down = 1, across = 1] = ints('strides');
+    const [outputs = 1, channels = 1, rows = 1, columns = 1] = weight.shape;
+    const [batch = 1, , height = 1, width = 1] = x.shape;
+    const steps = (size: number, kernel: number, stride: number): number => Math.floor((size - kernel) / stride) + 1;
+    const shape = [batch, outputs, steps(height, rows, down), steps(width, columns, across)];
+    return [
+      fromPositions(shape, ([image = 0, output = 0, top = 0, left = 0]) => {
+        let total = elementAt(bias, [output]);
+        for (let channel = 0; channel < channels; channel++)
+          for (let row = 0; row < rows; row++)
+            for (let column = 0; column < columns; column++)
+              total +=
+                elementAt(x, [image, channel, top * down + row, left * across + column]) *
+                elementAt(weight, [output, channel, row, column]);
+        return total;
+      }),
+    ];
+  },
   ReduceSum: reduction(sum),
   ReduceMean: reduction((values) => sum(values) / values.length),
   ReduceMax: reduction((values) => Math.max(...values)),

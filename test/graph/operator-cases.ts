@@ -180,6 +180,13 @@ export const operatorCases: Readonly<Record<keyof typeof operators, OperatorCase
     const bias = draw.oneOf(true, false) ? draw.floats([n]) : undefined;
     return [operators.gemm(draw.floats([m, k]), draw.floats(transposed ? [n, k] : [k, n]), bias, transposed)];
   },
+  conv: (draw) => {
+    const [batch, channels, outputs, patch] = [draw.dimension('batch'), draw.size(), draw.size(), draw.size()];
+    // Pixels that are left over at the right and at the bottom belong to no patch.
+    const side = (): number => draw.integer(patch, 3 * patch);
+    const pixels = draw.floats([batch, channels, side(), side()]);
+    return [operators.conv(pixels, draw.floats([outputs, channels, patch, patch]), draw.floats([outputs]))];
+  },
   reshape: reshaped,
   transpose: (draw) => {
     const shape = draw.shape(1);

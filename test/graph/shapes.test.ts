@@ -176,6 +176,15 @@ describe('errors are one sentence with the shapes', () => {
       'MatMul cannot multiply [batch, 4, 6] by [5, 2]: the inner sizes must be equal.',
     ],
     [
+      () =>
+        operators.conv(
+          input('pixels', 'float32', ['batch', 3, 32, 32]),
+          input('w', 'float32', [8, 1, 16, 16]),
+          input('b', 'float32', [8]),
+        ),
+      'Conv cannot cut [batch, 3, 32, 32] into patches of a weight [8, 1, 16, 16] with a bias of [8]: channels must be equal, patches square and no larger than the image, the bias as long as the outputs.',
+    ],
+    [
       () => operators.reshape(x, ['batch', 5, 5]),
       'Reshape cannot turn [batch, 4, 6] into [batch, 5, 5]: the sizes differ.',
     ],

@@ -1,4 +1,4 @@
-/** Matrix products. */
+/** Matrix products, and the convolution that is one over patches. */
 import { DiffrateError } from '../../errors.ts';
 import { broadcastShapes } from '../shapes.ts';
 import { formatShape, makeSingle } from '../tensor.ts';
@@ -44,5 +44,36 @@ export function gemm(a: Tensor, b: Tensor, c: Tensor | undefined, transposeB = f
     c === undefined ? [a, b] : [a, b, c],
     { type: a.type, shape },
     { transB: { int: transposeB ? 1 : 0 }, ...(scale === 1 ? {} : { alpha: { float: scale } }) },
+  );
+}
+
+/**
+ * Convolution without padding, of patches that do not overlap: `[B, I, H, W] → [B, O, ⌊H / P⌋, ⌊W / P⌋]`.
+ * @param weight `[O, I, P, P]`; the stride is P.
+ * @param bias `[O]`
+ * @throws {DiffrateError} where shapes do not fit, naming them.
+ */
+export function conv(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
+  const [batch, channels, height, width] = x.shape;
+  const [outputs, inputs, patch, other] = weight.shape;
+  const fits =
+    x.shape.length === 4 &&
+    weight.shape.length === 4 &&
+    channels === inputs &&
+    patch === other &&
+    bias.shape.length === 1 &&
+    bias.shape[0] === outputs;
+  const along = (size: Dimension | undefined): number => Math.floor(Number(size) / Number(patch));
+  if (!fits || !(along(height) >= 1) || !(along(width) >= 1)) {
+    throw new DiffrateError(
+      `Conv cannot cut ${formatShape(x.shape)} into patches of a weight ${formatShape(weight.shape)} with a bias of ${formatShape(bias.shape)}: channels must be equal, patches square and no larger than the image, the bias as long as the outputs.`,
+    );
+  }
+  const size = Number(patch);
+  return makeSingle(
+    'Conv',
+    [x, weight, bias],
+    { type: x.type, shape: [batch as Dimension, outputs as Dimension, along(height), along(width)] },
+    { kernel_shape: { ints: [size, size] }, strides: { ints: [size, size] } },
   );
 }
