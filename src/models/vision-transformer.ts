@@ -94,10 +94,9 @@ export function visionTransformer(
 export function embed(pixels: Tensor, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
   const { inputSize, patchSize, width } = configuration;
   const tokens = tokenCount(configuration);
-  const patches = patchEmbedding(pixels, parameters, 'patch_embed', inputSize, patchSize, width);
+  const { patches, first } = patchEmbedding(pixels, parameters, 'patch_embed', inputSize, patchSize, width);
   const position = parameters.tensor('pos_embed', [1, tokens, width]);
   const classToken = parameters.tensor('cls_token', [1, 1, width]);
-  const first = slice(patches, 1, 0, 1);
   return add(concat([expandLike(classToken, first), patches], 1), position);
 }
 
