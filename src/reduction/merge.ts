@@ -4,34 +4,54 @@
  * The matching is a dense one-hot matrix times tokens: deterministic, differentiable, and the same on every backend. It has a row per
  * source, since rows along the many destinations are what backends compare and reduce fastest.
  */
-import { add, cast, div, equal, matMul, mul, reduceMax, reduceSum, transpose } from '../graph/operators/index.ts';
+import {
+  add,
+  cast,
+  div,
+  equal,
+  matMul,
+  mul,
+  reduceL2,
+  reduceMax,
+  reduceSum,
+  transpose,
+} from '../graph/operators/index.ts';
 import { constant, dimensionAt, sizeAt, stopGradient } from '../graph/tensor.ts';
 import type { Dimension, Tensor } from '../graph/tensor.ts';
 import type { MergeRule } from './merge-rule.ts';
 import type { TokenState } from './token-state.ts';
-import { unitLength } from './unit-length.ts';
 
 /** Which destination every source goes to. */
 export interface Matching {
   /** `[B, S, K]`, one 1 per source. */
   readonly choices: Tensor;
-  /** Product of a source and its destination at length 1, `[B, S, 1]`: their cosine similarity if the source has length 1, too. */
+  /** Product of a source and its destination at length 1, `[B, S, 1]`: their cosine similarity times the source's length. */
   readonly similarity: Tensor;
 }
 
 /** Below any product of a source with a destination of length 1: keeps a token from being chosen. */
 const excluded = -3e4;
 
+/** Stands in for the length of a token of zeros, whose products are 0 as well. */
+const smallestLength = 1e-20;
+
 /**
- * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity; a source's own length changes no choice.
+ * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity; a source's own length changes no choice. Products are divided
+ * by the destinations' lengths, not destinations: lengths are one pass that only reads the features.
  * A source that is equally similar to several destinations, to the last bit, joins all of them.
  * @param keepFirst destination 0 is the class token and never chosen.
  */
 export function matchTokens(sources: Tensor, destinations: Tensor, keepFirst: boolean): Matching {
-  const products = matMul(sources, transpose(unitLength(destinations), [0, 2, 1]));
-  const allowed = keepFirst ? add(products, firstExcluded(sizeAt(destinations, 1))) : products;
+  const toColumns = (x: Tensor): Tensor => transpose(x, [0, 2, 1]);
+  const cosines = div(matMul(sources, toColumns(destinations)), toColumns(lengths(destinations)));
+  const allowed = keepFirst ? add(cosines, firstExcluded(sizeAt(destinations, 1))) : cosines;
   const similarity = reduceMax(allowed, [2], true);
   return { choices: cast(equal(allowed, similarity), 'float32'), similarity };
+}
+
+/** Euclidean lengths `[B, N, 1]` of tokens `[B, N, C]`. */
+function lengths(x: Tensor): Tensor {
+  return add(reduceL2(x, [2], true), column(smallestLength, dimensionAt(x, 1)));
 }
 
 function firstExcluded(count: number): Tensor {
@@ -50,18 +70,14 @@ export function mergeTokens(
   rule: MergeRule = 'similarity',
 ): TokenState {
   const candidates = stopGradient(sources.features);
-  const { choices, similarity } = matchTokens(
-    rule === 'similarity' ? unitLength(candidates) : candidates,
-    stopGradient(destinations.features),
-    keepFirst,
-  );
+  const { choices, similarity } = matchTokens(candidates, stopGradient(destinations.features), keepFirst);
   const toDestinations = (weights: Tensor): Tensor => transpose(weights, [0, 2, 1]);
   const assignment = toDestinations(choices);
   const source =
     destinations.source === undefined || sources.source === undefined
       ? undefined
       : add(destinations.source, matMul(assignment, sources.source));
-  const one = ones(dimensionAt(destinations.features, 1));
+  const one = column(1, dimensionAt(destinations.features, 1));
   const own = destinations.size ?? one;
 
   if (rule === 'patches') {
@@ -80,20 +96,21 @@ export function mergeTokens(
   /** What the sizes of destinations grow by. */
   function grownBy(): Tensor {
     if (rule === 'count') return sources.size === undefined ? arrivals : matMul(assignment, sources.size);
-    return matMul(assignment, sources.size === undefined ? similarity : mul(sources.size, similarity));
+    const cosine = div(similarity, lengths(candidates));
+    return matMul(assignment, sources.size === undefined ? cosine : mul(sources.size, cosine));
   }
 }
 
 /** Sums `[B, K, 1]` of the rows of `x [B, K, S]`: as a product with ones, which takes up a transposition of `x` at no cost. */
 function rowSums(x: Tensor): Tensor {
-  const column = ones(dimensionAt(x, 2));
-  return typeof column === 'number' ? reduceSum(x, [2], true) : matMul(x, column);
+  const ones = column(1, dimensionAt(x, 2));
+  return typeof ones === 'number' ? reduceSum(x, [2], true) : matMul(x, ones);
 }
 
 /**
- * A column of ones `[1, N, 1]`, or 1 where the number of tokens is a name. ONNX Runtime adds a column to a column four times as fast as it
+ * A column `[1, N, 1]` of one value, or the value itself where the number of tokens is a name. ONNX Runtime adds a column to a column four times as fast as it
  * adds one number to it, for which it wakes its threads.
  */
-function ones(count: Dimension): Tensor | 1 {
-  return typeof count === 'number' ? constant(new Float32Array(count).fill(1), [1, count, 1], 'float32') : 1;
+function column(value: number, count: Dimension): Tensor | number {
+  return typeof count === 'number' ? constant(new Float32Array(count).fill(value), [1, count, 1], 'float32') : value;
 }
