@@ -33,6 +33,7 @@ export {
   add,
   biasGelu,
   cast,
+  clip,
   div,
   elu,
   equal,
@@ -67,7 +68,7 @@ export {
   split,
   transpose,
 } from './operators/layout.ts';
-export { gemm, matMul } from './operators/linear.ts';
+export { conv, gemm, matMul } from './operators/linear.ts';
 export {
   layerNormalization,
   logSoftmax,

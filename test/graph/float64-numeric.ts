@@ -154,6 +154,7 @@ export const numericMeanings: Readonly<Record<string, Meaning>> = {
   Tanh: unary(Math.tanh),
   Sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
   Abs: unary(Math.abs),
+  Clip: ({ input }) => [elementWise([input(0), input(2)], (x, largest) => Math.min(x, largest))],
   Elu: unary((x) => (x > 0 ? x : Math.expm1(x))),
   Gelu: unary((x) => 0.5 * x * (1 + errorFunction(x / Math.SQRT2))),
   BiasGelu: ({ input }) => [

@@ -180,6 +180,7 @@ export const operatorCases: Readonly<Record<keyof typeof operators, OperatorCase
     const bias = draw.oneOf(true, false) ? draw.floats([n]) : undefined;
     return [operators.gemm(draw.floats([m, k]), draw.floats(transposed ? [n, k] : [k, n]), bias, transposed)];
   },
+  clip: unary((x) => operators.clip(x, 0.25)),
   conv: (draw) => {
     const [batch, channels, outputs, patch] = [draw.dimension('batch'), draw.size(), draw.size(), draw.size()];
     // Pixels that are left over at the right and at the bottom belong to no patch.

@@ -69,6 +69,11 @@ export const abs = (x: Tensor): Tensor => unary('Abs', x);
 /** Exponential linear unit: `x` where positive, else `eˣ − 1`. */
 export const elu = (x: Tensor): Tensor => unary('Elu', x);
 
+/** The smaller of `x` and a number, in one pass that only reads `x`. */
+export function clip(x: Tensor, largest: number): Tensor {
+  return makeSingle('Clip', [x, undefined, scalar(largest)], { type: x.type, shape: x.shape });
+}
+
 /** GELU in its exact form, `x·Φ(x)`; one fused operator since operator set 20. */
 export function gelu(x: Tensor): Tensor {
   return makeSingle('Gelu', [x], { type: x.type, shape: x.shape }, { approximate: { string: 'none' } });

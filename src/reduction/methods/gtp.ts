@@ -9,20 +9,23 @@
 import {
   add,
   cast,
+  gatherND,
   greaterOrEqual,
   matMul,
   mul,
   reduceMax,
   reduceSum,
   reshape,
+  scatterElements,
   slice,
   softmax,
+  sub,
   topK,
 } from '../../graph/operators/index.ts';
 import { DiffrateError } from '../../errors.ts';
 import { constant, dimensionAt, inScope, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
-import { oneHotColumns, oneHotRows, perPosition, positionsOf } from '../positions.ts';
+import { oneHotColumns, perPosition } from '../positions.ts';
 import { gatherTokens } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import type { AttentionView, TokenReducer } from '../token-reducer.ts';
@@ -45,6 +48,10 @@ export interface GtpOptions {
   /** Whether token scales join the logits. */
   readonly tokenScale: boolean;
 }
+
+/** Scores are within 0 and the number of tokens; these put a token before or behind all others. */
+const aboveAll = 1e4;
+const belowAll = 3e4;
 
 /** One patch token at least is kept to propagate to. */
 const mostPropagated = (tokens: number): number => Math.max(0, tokens - 2);
@@ -107,7 +114,7 @@ function selectionScore(view: AttentionView): Tensor {
   const toItself = reduceMax(slice(flat, 2, 0, tokens * tokens, tokens + 1), [1]);
   const ones = constant(new Float32Array(tokens).fill(1), [1, 1, 1, tokens], 'float32');
   const received = reduceMax(matMul(ones, probabilities), [1, 2]);
-  const classFirst = perPosition(tokens, (position) => (position === 0 ? 1e4 : 0));
+  const classFirst = perPosition(tokens, (position) => (position === 0 ? aboveAll : 0));
   return add(reshape(mul(toItself, received), [batch, tokens, 1]), classFirst);
 }
 
@@ -118,18 +125,28 @@ function propagate(state: TokenState, score: Tensor, count: number, tokenScale: 
     throw new DiffrateError('GTP finds no graph at its tokens: its reducer must see the network from block 0 on.');
   }
   const [tokens, original] = [sizeAt(score, 1), sizeAt(edges, 2)];
-  // Of equal scores the first tokens stay: both orders put them first.
-  const kept = gatherTokens(state, topK(score, tokens - count, true, 1).indices);
-  const sorted = positionsOf(topK(score, tokens, true, 1).indices, tokens);
-  const gone = oneHotRows(slice(sorted, 1, tokens - count), tokens);
-  const columns = oneHotColumns(matMul(gone, position), original);
+  const highest = topK(score, tokens - count, true, 1);
+  const kept = gatherTokens(state, highest.indices);
+  // Those that stay are put below all others, not the order turned round: of equal scores the first stay, and no token does both.
+  const withoutKept = scatterElements(
+    score,
+    highest.indices,
+    sub(
+      highest.values,
+      perPosition(tokens - count, () => belowAll),
+    ),
+    1,
+  );
+  const rows = topK(withoutKept, count, true, 1).indices;
+  const gone = (x: Tensor): Tensor => gatherND(x, rows);
+  const columns = oneHotColumns(gone(position), original);
   const weights = matMul(kept.attached?.['edges'] as Tensor, columns);
-  const features = add(kept.features, matMul(weights, matMul(gone, state.features)));
+  const features = add(kept.features, matMul(weights, gone(state.features)));
   if (!tokenScale) return { ...kept, features };
   const size =
     state.size === undefined || kept.size === undefined
       ? add(reduceSum(weights, [2], true), 1)
-      : add(kept.size, matMul(weights, matMul(gone, state.size)));
+      : add(kept.size, matMul(weights, gone(state.size)));
   return { ...kept, features, size };
 }
 

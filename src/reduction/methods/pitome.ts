@@ -5,17 +5,18 @@
  * First half of the blocks: even ranks propose their most similar odd rank, and the `r` most similar pairs merge; then come the other
  * even ranks by similarity, and the odd ones. Second half: only the `2r` of most energy take part, every even rank of them joins its most
  * similar odd rank, several may share one; the others, by energy, come first. Merging is weighted by size, attention is not.
- * Tokens are put in the order of their ranks first: who takes part is known beforehand then.
  */
 import {
   add,
   argMax,
-  elu,
+  clip,
+  exp,
   gather,
   gatherND,
   matMul,
   mul,
   reduceMax,
+  scatterElements,
   sub,
   topK,
   transpose,
@@ -59,19 +60,24 @@ export function pitome({ ratio, depth }: PitomeOptions): TokenReducer {
       const metric = inScope('match', () => keySimilarityMetric(view));
       const ranked = inScope('energy', () => byEnergy(metric, 0.75 - (0.75 * block) / depth));
       const match = block < Math.floor(depth / 2) ? matchBestPairs : matchMostEnergetic;
-      const { kept, sources, places } = inScope('match', () =>
-        match(gatherTokens(state, ranked), gatherND(metric, ranked), removed),
-      );
+      const { kept, sources, places } = inScope('match', () => match(state, metric, ranked, removed));
       return inScope('merge', () => mergePlaced(kept, sources, places));
     },
   };
 }
 
-/** Tokens by rank, int64 `[B, N, 1]`: the class token, then patch tokens from the most energy to the least. */
+/**
+ * Tokens by rank, int64 `[B, N, 1]`: the class token, then patch tokens from the most energy to the least.
+ * With `m = min(cosine, margin)`, `ELU(cosine − margin) = (cosine − m) + (exp(m − margin) − 1)`: the mean of the first is a product of small
+ * matrices, and exponentials are what backends have a fast kernel for, other than of ELU. The 1 changes no order.
+ */
 function byEnergy(metric: Tensor, margin: number): Tensor {
   const tokens = sizeAt(metric, 1);
-  const patches = perPosition(tokens, (position) => (position === 0 ? 0 : 1 / (tokens - 1)));
-  const energy = matMul(elu(sub(cosines(metric, metric), margin)), patches);
+  const patches = (value: number): Tensor =>
+    perPosition(tokens, (position) => (position === 0 ? 0 : value / (tokens - 1)));
+  const below = clip(cosines(metric, metric), margin);
+  const meanCosine = matMul(metric, matMul(transpose(metric, [0, 2, 1]), patches(1)));
+  const energy = add(sub(meanCosine, matMul(below, patches(1))), matMul(exp(below), patches(Math.exp(-margin))));
   const classFirst = perPosition(tokens, (position) => (position === 0 ? 10 : 0));
   return topK(add(energy, classFirst), tokens, true, 1).indices;
 }
@@ -85,38 +91,43 @@ interface Matching {
   readonly places: Tensor;
 }
 
-/** First half: of the even ranks (the first, third, … token by energy) those with the best partners among the odd ones. */
-function matchBestPairs(state: TokenState, metric: Tensor, removed: number): Matching {
+/** First half: of the even ranks (the first, third, … patch token by energy) those with the best partners among the odd ones. */
+function matchBestPairs(state: TokenState, metric: Tensor, ranked: Tensor, removed: number): Matching {
   const tokens = sizeAt(metric, 1);
   const odd = everySecond(2, tokens);
   const pairs = tokens - 1 - odd.length;
-  const similarity = cosines(metric, at(metric, odd));
-  const best = reduceMax(similarity, [2], true);
+  const byRank = gatherND(metric, ranked);
+  const oddMetric = at(byRank, odd);
+  const best = reduceMax(cosines(byRank, oddMetric), [2], true);
   // The class token, even ranks by similarity (which is within ±1), odd ranks in order.
   const isEven = (rank: number): boolean => rank % 2 === 1;
   const evenOnly = perPosition(tokens, (rank) => (isEven(rank) ? 1 : 0));
   const place = perPosition(tokens, (rank) => (rank === 0 ? 9 : isEven(rank) ? 0 : -2 - rank / tokens));
-  const score = add(mul(best, evenOnly), place);
-  const inOrder = gatherTokens(state, topK(score, tokens, true, 1).indices);
-  const withoutClass = perPosition(tokens, (rank) => (rank === 0 ? excluded : 0));
-  const going = topK(add(score, withoutClass), removed, true, 1).indices;
-  const partners = argMax(gatherND(similarity, going), 2, true);
+  const scoreByRank = add(mul(best, evenOnly), place);
+  // From ranks to positions, so that the wide features move once, when it is known who stays and who goes.
+  const score = scatterElements(scoreByRank, ranked, scoreByRank, 1);
+  const withoutClass = perPosition(tokens, (position) => (position === 0 ? excluded : 0));
+  const going = topK(add(score, withoutClass), removed, true, 1);
+  const last = perPosition(removed, () => excluded);
+  const staying = topK(scatterElements(score, going.indices, add(going.values, last), 1), tokens - removed, true, 1);
+  const partners = argMax(cosines(gatherND(metric, going.indices), oddMetric), 2, true);
   return {
-    kept: tokensAt(inOrder, [0, ...range(1 + removed, tokens)]),
-    sources: tokensAt(inOrder, range(1, 1 + removed)),
+    kept: gatherTokens(state, staying.indices),
+    sources: gatherTokens(state, going.indices),
     places: lookUp(partners, odd.length, (partner) => 1 + pairs - removed + partner),
   };
 }
 
 /** Second half: of the `2r` tokens of most energy every even rank joins an odd one; the others come before them. */
-function matchMostEnergetic(state: TokenState, metric: Tensor, removed: number): Matching {
+function matchMostEnergetic(state: TokenState, metric: Tensor, ranked: Tensor, removed: number): Matching {
   const tokens = sizeAt(metric, 1);
   const partaking = 1 + 2 * removed;
   const [even, odd] = [everySecond(1, partaking), everySecond(2, partaking)];
-  const partners = argMax(cosines(at(metric, even), at(metric, odd)), 2, true);
+  const [byRank, inOrder] = [gatherND(metric, ranked), gatherTokens(state, ranked)];
+  const partners = argMax(cosines(at(byRank, even), at(byRank, odd)), 2, true);
   return {
-    kept: tokensAt(state, [0, ...range(partaking, tokens), ...odd]),
-    sources: tokensAt(state, even),
+    kept: tokensAt(inOrder, [0, ...range(partaking, tokens), ...odd]),
+    sources: tokensAt(inOrder, even),
     places: lookUp(partners, removed, (partner) => tokens - 2 * removed + partner),
   };
 }
