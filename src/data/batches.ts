@@ -7,6 +7,8 @@
 import { availableParallelism } from 'node:os';
 import { DiffrateError, UsageError } from '../errors.ts';
 import type { Preprocessing } from '../models/configuration.ts';
+import { WorkerPool } from '../threads/worker-pool.ts';
+import type { WorkerPoolSentences } from '../threads/worker-pool.ts';
 import { checkAugmentation } from './augmentation.ts';
 import type { ImageAugmentation } from './augmentation.ts';
 import type { ImageDecoder } from './decode.ts';
@@ -15,7 +17,6 @@ import type { FolderImage, ImageFolder } from './image-folder.ts';
 import type { CachedImage, ImageJob, ImageJobResult, ImageWorkerSettings } from './image-job.ts';
 import { ImageOrder } from './image-order.ts';
 import type { ImageSlot } from './image-order.ts';
-import { WorkerPool } from './worker-pool.ts';
 
 /** How to load a folder. */
 export interface ImageLoaderOptions {
@@ -73,6 +74,11 @@ export interface SkippedImage {
   readonly reason: string;
 }
 
+const sentences: WorkerPoolSentences = {
+  closed: 'The image loader was closed: create a new one to read on.',
+  stopped: (reason) => `A thread that loads images stopped (${reason}): try again with fewer workers.`,
+};
+
 const DEFAULT_CACHE_BYTES = 512 * 2 ** 20;
 
 /** Loads batches; iterate it with `for await`, and close it when done. */
@@ -127,7 +133,7 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
     const workerData: ImageWorkerSettings = { preprocessing, decoder, augmentation, seed, ...(pixels && { pixels }) };
     // From sources the worker is a TypeScript file, in the published package a JavaScript one.
     const file = new URL(import.meta.url.endsWith('.ts') ? './image-worker.ts' : './image-worker.js', import.meta.url);
-    this.#pool = new WorkerPool({ file, size: workers, workerData });
+    this.#pool = new WorkerPool({ file, size: workers, workerData, sentences });
   }
 
   /** Images found undecodable so far. */

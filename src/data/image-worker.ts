@@ -9,8 +9,8 @@ import { ImageAugmenter } from './image-augmenter.ts';
 import type { CachedImage, ImageJob, ImageJobResult, ImageWorkerSettings } from './image-job.ts';
 import { resizeImage } from './pillow-resize.ts';
 import type { RgbImage } from './pillow-resize.ts';
-import { serveJobs } from './worker-pool.ts';
-import type { Transferable } from './worker-pool.ts';
+import { serveJobs } from '../threads/worker-pool.ts';
+import type { Transferable } from '../threads/worker-pool.ts';
 
 const { preprocessing, decoder, augmentation, seed, pixels: greyImages } = workerData as ImageWorkerSettings;
 const augmenter = new ImageAugmenter(preprocessing, augmentation, seed);

@@ -28,6 +28,15 @@ export interface WorkerPoolOptions {
   readonly size: number;
   /** Given to every worker as `workerData`. */
   readonly workerData?: unknown;
+  /** What a job that cannot be done any more fails with. */
+  readonly sentences: WorkerPoolSentences;
+}
+
+/** Sentences of errors. */
+export interface WorkerPoolSentences {
+  readonly closed: string;
+  /** @param reason why a thread is gone: an error, an exit code. */
+  readonly stopped: (reason: string) => string;
 }
 
 /** A pool of threads running one worker file. */
@@ -59,7 +68,7 @@ export class WorkerPool<Job, Result> {
 
   /** Stops all threads; jobs that are not done fail. */
   async close(): Promise<void> {
-    await this.#stop(new DiffrateError('The image loader was closed: create a new one to read on.'));
+    await this.#stop(new DiffrateError(this.#options.sentences.closed));
   }
 
   #assign(): void {
@@ -81,8 +90,7 @@ export class WorkerPool<Job, Result> {
     worker.on('message', (reply: Reply) => this.#finish(worker, reply));
     const stopped = (reason: string): void => {
       if (this.#failure) return;
-      const error = new DiffrateError(`A thread that loads images stopped (${reason}): try again with fewer workers.`);
-      void this.#stop(error);
+      void this.#stop(new DiffrateError(this.#options.sentences.stopped(reason)));
     };
     worker.on('error', (error) => stopped(messageOf(error)));
     worker.on('exit', (code) => stopped(`exit code ${code}`));

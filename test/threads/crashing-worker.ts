@@ -1,6 +1,6 @@
 /** A worker for the pool's test: echoes, fails, throws outside of its job, or exits, as the job says. */
 
-import { serveJobs } from '../../src/data/worker-pool.ts';
+import { serveJobs } from '../../src/threads/worker-pool.ts';
 
 serveJobs(async (job: string) => {
   if (job === 'fail') throw new Error('this job cannot be done');
