@@ -1,5 +1,6 @@
 /** `npm run bench [-- NAME…]`: measurements whose figures the documentation quotes, each with the command that repeats it. */
 import { availableParallelism, cpus } from 'node:os';
+import { batchThreads } from './batch-threads.ts';
 import { compressed } from './compressed.ts';
 import { fineTuning } from './fine-tuning.ts';
 import { front } from './front.ts';
@@ -17,6 +18,7 @@ const measurements: readonly Measurement[] = [
   searchStep,
   trainingStep,
   compressed,
+  batchThreads,
   reductionShare,
   methods,
   search,

@@ -1,6 +1,8 @@
 /** What a measurement is, and what all of them need: the real DeiT-T and pixels. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Timing } from '../src/evaluation/alternate.ts';
+import { median } from '../src/evaluation/median.ts';
 import { randomPixels } from '../src/evaluation/throughput.ts';
 import { loadModel } from '../src/loading/load-model.ts';
 import type { LoadedModel } from '../src/loading/load-model.ts';
@@ -53,6 +55,11 @@ export function publishedSchedule(): Schedule {
 export function pixelsFor({ configuration }: LoadedModel, batch: number): RuntimeTensor {
   const { inputSize } = configuration;
   return floats(randomPixels(configuration, batch, 0), [batch, 3, inputSize, inputSize]);
+}
+
+/** Median over rounds of how many times as long the first job took as the second in the same round. */
+export function pairedRatio([first, second]: readonly Timing[]): number {
+  return median((first?.all ?? []).map((milliseconds, round) => milliseconds / (second?.all[round] ?? NaN)));
 }
 
 /** `123.4 ms`. */

@@ -10,7 +10,7 @@ import { NetworkSession } from '../src/loading/network-session.ts';
 import { scheduleTarget } from '../src/models/schedule-target.ts';
 import { buildMethod, parseMethod, reductionMethods } from '../src/reduction/methods/registry.ts';
 import type { NamedMethod } from '../src/reduction/methods/registry.ts';
-import { dataPath, loadDeitTiny, publishedSchedule, timing, weightsFile } from './measurement.ts';
+import { dataPath, loadDeitTiny, pairedRatio, publishedSchedule, timing, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 
 const batch = 16;
@@ -37,20 +37,26 @@ export const methods: Measurement = {
       if ('method' in fitted) compared.push(fitted.method);
     }
     const pixels = randomPixels(model.configuration, batch, 0);
-    const sessions = [await NetworkSession.load(model)];
-    for (const { reducer } of compared) sessions.push(await NetworkSession.load(model, { reducer }));
-    const [plain, ...times] = await timeAlternately(
-      sessions.map((session) => () => session.run(pixels)),
-      timing,
-    );
-    for (const session of sessions) await session.dispose();
+    const plain = await NetworkSession.load(model, { batch });
     const whole = baselineRealFlops(model.configuration).total;
-    return compared.map(({ name, method, reducer }, index) => {
-      const speedup = (plain?.milliseconds ?? NaN) / (times[index]?.milliseconds ?? NaN);
+    const lines: string[] = [];
+    for (const { name, method, reducer } of compared) {
+      const session = await NetworkSession.load(model, { reducer, batch });
+      // Each beside the plain network: with all methods in one round, minutes lie between runs that are compared.
+      const times = await timeAlternately([() => plain.run(pixels), () => session.run(pixels)], timing);
+      await session.dispose();
+      const speedup = pairedRatio(times);
       // Masks stand for tokens that are gone in some images only: their graph has no FLOPs to compare with.
-      if (method.ragged === true) return `${name}: speed-up ${speedup.toFixed(3)}, numbers of tokens differ per image`;
+      if (method.ragged === true) {
+        lines.push(`${name}: speed-up ${speedup.toFixed(3)}, numbers of tokens differ per image`);
+        continue;
+      }
       const ratio = whole / countGraphFlops(model.configuration, reducer);
-      return `${name}: speed-up ${speedup.toFixed(3)}, FLOPs ratio ${ratio.toFixed(3)}, share ${((100 * speedup) / ratio).toFixed(1)} %`;
-    });
+      lines.push(
+        `${name}: speed-up ${speedup.toFixed(3)}, FLOPs ratio ${ratio.toFixed(3)}, share ${((100 * speedup) / ratio).toFixed(1)} %`,
+      );
+    }
+    await plain.dispose();
+    return lines;
   },
 };

@@ -130,6 +130,7 @@ export async function evaluateVariants(
   const load = async (reducer: TokenReducer, network = model): Promise<NetworkSession> => {
     const session = await NetworkSession.load(network, {
       ...options,
+      batch: batchSize,
       reducer: reducer === keepAllTokens ? undefined : reducer,
     });
     sessions.push(session);

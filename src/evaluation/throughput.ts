@@ -60,16 +60,14 @@ export async function measureThroughput(model: Network, options: ThroughputOptio
   const roundsPerBatch = timing.rounds + timing.warmUp;
   const reducer =
     options.schedule === undefined ? options.reducer : diffRate(options.schedule, tokenCount(model.configuration));
-  const plain = await NetworkSession.load(model, { ...options, reducer: undefined });
-  let compressed: NetworkSession | undefined;
-  try {
-    compressed = reducer === undefined ? undefined : await NetworkSession.load(model, { ...options, reducer });
-    const runs: ThroughputRun[] = [];
-    for (const [index, batch] of batches.entries()) {
+  const runs: ThroughputRun[] = [];
+  for (const [index, batch] of batches.entries()) {
+    const sessions: NetworkSession[] = [];
+    try {
+      sessions.push(await NetworkSession.load(model, { ...options, batch, reducer: undefined }));
+      if (reducer !== undefined) sessions.push(await NetworkSession.load(model, { ...options, batch, reducer }));
       const pixels = randomPixels(model.configuration, batch, seed);
-      const jobs = [plain, ...(compressed === undefined ? [] : [compressed])].map(
-        (session) => () => session.run(pixels),
-      );
+      const jobs = sessions.map((session) => () => session.run(pixels));
       const onRound = (done: number): void =>
         onProgress?.(index * roundsPerBatch + done, batches.length * roundsPerBatch);
       const [baseline, own = baseline] = await timeAlternately(jobs, { ...timing, onRound });
@@ -79,12 +77,11 @@ export async function measureThroughput(model: Network, options: ThroughputOptio
         ...ratios(batch, own?.milliseconds ?? 0, baseline?.milliseconds ?? 0),
         flopsRatio: flopsRatio(model.configuration, options),
       });
+    } finally {
+      await Promise.all(sessions.map((session) => session.dispose()));
     }
-    return runs;
-  } finally {
-    await plain.dispose();
-    await compressed?.dispose();
   }
+  return runs;
 }
 
 /** Normally distributed values, as normalised pixels roughly are; the same for the same seed. `[batch, 3, S, S]` */

@@ -27,10 +27,15 @@ export type Device = 'cpu' | 'webgpu' | (string & {});
 /** How a session runs. */
 export interface SessionOptions {
   /** Give the memory of intermediate results back after every run: for many sessions in one process. */
-  readonly returnsMemory?: boolean;
+  readonly returnsMemory?: boolean | undefined;
   readonly device?: Device;
-  /** Threads of one operator; by default as many as there are cores. */
+  /** Threads to use; by default as many as there are cores. They share every operator, but for what `batch` says. */
   readonly threads?: number;
+  /**
+   * Images per run. Where it is given, and all feeds and outputs of the model have the batch as their first axis, a runtime may share the
+   * images of a run out over threads instead of every operator. Runs of another size work as well.
+   */
+  readonly batch?: number;
   /** Path prefix of ONNX Runtime's profile; see `runtime/profile.ts`. */
   readonly profilePrefix?: string;
 }

@@ -1,35 +1,29 @@
 /** ONNX Runtime for Node (`onnxruntime-node`): CPU, and WebGPU or other execution providers where they are installed. */
-import { InferenceSession, listSupportedBackends, Tensor } from 'onnxruntime-node';
+import { listSupportedBackends } from 'onnxruntime-node';
 import { DiffrateError, messageOf } from '../../errors.ts';
 import { encodeModel, joinChunks } from '../../onnx/write.ts';
 import type { OnnxModel } from '../../onnx/model.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime.ts';
-import { OnnxRuntimeSession } from '../session.ts';
+import { loadBatchSession } from './batch-session.ts';
+import { batchThreads } from './batch-threads.ts';
+import { createSession } from './session.ts';
 
 /** The runtime of this process. */
 export const nodeRuntime: Runtime = { load };
-
-/** Threads spin while a model runs, but not between runs: the cores belong to image decoding or to another session then. */
-const sharedCores = { session: { force_spinning_stop: '1' } };
 
 async function load(model: OnnxModel, options: SessionOptions = {}): Promise<Session> {
   const device = options.device ?? 'cpu';
   requireDevice(device);
   const { model: inline, externalData } = encodeModel(model);
-  const settings: InferenceSession.SessionOptions = {
-    executionProviders: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
-    graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
-    extra: sharedCores,
-    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
-    ...(options.returnsMemory === true ? { enableCpuMemArena: false } : {}),
-    ...(options.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
-    ...(externalData.length === 0
-      ? {}
-      : { externalData: [{ path: 'model.onnx_data', data: joinChunks(externalData) }] }),
-  };
+  const bytes = joinChunks(inline);
+  const weights = externalData.length === 0 ? undefined : joinChunks(externalData);
+  const shared = weights === undefined ? batchThreads(options, bytes.length) : undefined;
   try {
-    return new OnnxRuntimeSession(await InferenceSession.create(joinChunks(inline), settings), Tensor);
+    if (shared !== undefined) {
+      const { returnsMemory } = options;
+      return await loadBatchSession(bytes, { threads: shared.threads, returnsMemory }, shared.copies);
+    }
+    return await createSession(bytes, options, weights);
   } catch (error) {
     throw new DiffrateError(`ONNX Runtime cannot load the model on "${device}": ${messageOf(error)}`);
   }

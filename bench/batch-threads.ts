@@ -1,0 +1,42 @@
+/** What it brings to share a batch out over threads by images, instead of every operator. */
+import { timeAlternately } from '../src/evaluation/alternate.ts';
+import { randomPixels } from '../src/evaluation/throughput.ts';
+import { NetworkSession } from '../src/loading/network-session.ts';
+import { tokenCount } from '../src/models/configuration.ts';
+import { diffRate } from '../src/reduction/methods/diffrate.ts';
+import {
+  formatMilliseconds,
+  loadDeitTiny,
+  pairedRatio,
+  publishedSchedule,
+  timing,
+  weightsFile,
+} from './measurement.ts';
+import type { Measurement } from './measurement.ts';
+
+const batch = 16;
+
+/** DeiT-T, plain and with the published 0.8 schedule. */
+export const batchThreads: Measurement = {
+  name: 'batch-threads',
+  description: `DeiT-T at batch ${batch}, plain and with the published 0.8 G schedule: threads share every operator, or the images`,
+  needs: [weightsFile],
+  async run() {
+    const model = await loadDeitTiny();
+    const pixels = randomPixels(model.configuration, batch, 0);
+    const reducer = diffRate(publishedSchedule(), tokenCount(model.configuration));
+    const lines: string[] = [];
+    for (const [name, network] of [['plain', {}] as const, ['compressed', { reducer }] as const]) {
+      const byOperators = await NetworkSession.load(model, network);
+      const byImages = await NetworkSession.load(model, { ...network, batch });
+      const times = await timeAlternately([() => byOperators.run(pixels), () => byImages.run(pixels)], timing);
+      const [operators = '', images = ''] = times.map(({ milliseconds }) => formatMilliseconds(milliseconds));
+      lines.push(
+        `${name}: operators shared ${operators}, images shared ${images}, ${pairedRatio(times).toFixed(3)}× as fast`,
+      );
+      await byOperators.dispose();
+      await byImages.dispose();
+    }
+    return lines;
+  },
+};
