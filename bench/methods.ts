@@ -1,4 +1,5 @@
 /** How much of what each method saves in FLOPs it saves in time: all methods at one budget, in turns with the plain network. */
+import { availableParallelism } from 'node:os';
 import { MethodFit } from '../src/comparison/fit-method.ts';
 import { MethodCost } from '../src/comparison/method-cost.ts';
 import { countGraphFlops } from '../src/cost/graph-flops.ts';
@@ -10,10 +11,13 @@ import { NetworkSession } from '../src/loading/network-session.ts';
 import { scheduleTarget } from '../src/models/schedule-target.ts';
 import { buildMethod, parseMethod, reductionMethods } from '../src/reduction/methods/registry.ts';
 import type { NamedMethod } from '../src/reduction/methods/registry.ts';
-import { dataPath, loadDeitTiny, pairedRatio, publishedSchedule, timing, weightsFile } from './measurement.ts';
+import { dataPath, loadDeitTiny, pairedRatio, publishedSchedule, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 
 const batch = 16;
+
+/** Twice as many as elsewhere: differences of a few per cent are to be told apart. */
+const manyRounds = { rounds: 31, warmUp: 3 } as const;
 const gflops = 0.809;
 
 /** DeiT-T, batch 16, every method that needs no training. */
@@ -37,26 +41,29 @@ export const methods: Measurement = {
       if ('method' in fitted) compared.push(fitted.method);
     }
     const pixels = randomPixels(model.configuration, batch, 0);
-    const plain = await NetworkSession.load(model, { batch });
     const whole = baselineRealFlops(model.configuration).total;
-    const lines: string[] = [];
-    for (const { name, method, reducer } of compared) {
-      const session = await NetworkSession.load(model, { reducer, batch });
-      // Each beside the plain network: with all methods in one round, minutes lie between runs that are compared.
-      const times = await timeAlternately([() => plain.run(pixels), () => session.run(pixels)], timing);
-      await session.dispose();
-      const speedup = pairedRatio(times);
-      // Masks stand for tokens that are gone in some images only: their graph has no FLOPs to compare with.
-      if (method.ragged === true) {
-        lines.push(`${name}: speed-up ${speedup.toFixed(3)}, numbers of tokens differ per image`);
-        continue;
+    const speedups = compared.map((): string[] => []);
+    for (const threads of [availableParallelism(), 1]) {
+      const plain = await NetworkSession.load(model, { batch, threads });
+      for (const [index, { method, reducer }] of compared.entries()) {
+        const session = await NetworkSession.load(model, { reducer, batch, threads });
+        // Each beside the plain network: with all methods in one round, seconds lie between runs that are compared.
+        const times = await timeAlternately([() => plain.run(pixels), () => session.run(pixels)], manyRounds);
+        await session.dispose();
+        const speedup = pairedRatio(times);
+        // Masks stand for tokens that are gone in some images only: their graph has no FLOPs to compare with.
+        const share = (100 * speedup * countGraphFlops(model.configuration, reducer)) / whole;
+        const cores = threads === 1 ? 'one core' : `${threads} cores`;
+        speedups[index]?.push(
+          `on ${cores} ${speedup.toFixed(3)}${method.ragged === true ? '' : `, share ${share.toFixed(1)} %`}`,
+        );
       }
-      const ratio = whole / countGraphFlops(model.configuration, reducer);
-      lines.push(
-        `${name}: speed-up ${speedup.toFixed(3)}, FLOPs ratio ${ratio.toFixed(3)}, share ${((100 * speedup) / ratio).toFixed(1)} %`,
-      );
+      await plain.dispose();
     }
-    await plain.dispose();
-    return lines;
+    return compared.map(({ name, method, reducer }, index) => {
+      const ratio = (whole / countGraphFlops(model.configuration, reducer)).toFixed(3);
+      const flops = method.ragged === true ? 'numbers of tokens differ per image' : `FLOPs ratio ${ratio}`;
+      return `${name}: ${flops}, speed-up ${(speedups[index] ?? []).join('; ')}`;
+    });
   },
 };
