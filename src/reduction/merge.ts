@@ -37,14 +37,14 @@ const smallestLength = 1e-20;
 
 /**
  * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity; a source's own length changes no choice. Products are divided
- * by the destinations' lengths, not destinations: lengths are one pass that only reads the features.
+ * by the destinations' lengths, instead of destinations before the product: lengths are one pass that only reads the features.
  * A source that is equally similar to several destinations, to the last bit, joins all of them.
  * @param keepFirst destination 0 is the class token and never chosen.
  */
 export function matchTokens(sources: Tensor, destinations: Tensor, keepFirst: boolean): Matching {
   const toColumns = (x: Tensor): Tensor => transpose(x, [0, 2, 1]);
-  const cosines = div(matMul(sources, toColumns(destinations)), toColumns(lengths(destinations)));
-  const allowed = keepFirst ? add(cosines, firstExcluded(sizeAt(destinations, 1))) : cosines;
+  const products = div(matMul(sources, toColumns(destinations)), toColumns(lengths(destinations)));
+  const allowed = keepFirst ? add(products, firstExcluded(sizeAt(destinations, 1))) : products;
   const similarity = reduceMax(allowed, [2], true);
   return { choices: cast(equal(allowed, similarity), 'float32'), similarity };
 }
