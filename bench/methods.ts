@@ -15,10 +15,10 @@ import { dataPath, loadDeitTiny, pairedRatio, publishedSchedule, weightsFile } f
 import type { Measurement } from './measurement.ts';
 
 const batch = 16;
+const gflops = 0.809;
 
 /** Twice as many as elsewhere: differences of a few per cent are to be told apart. */
 const manyRounds = { rounds: 31, warmUp: 3 } as const;
-const gflops = 0.809;
 
 /** DeiT-T, batch 16, every method that needs no training. */
 export const methods: Measurement = {
@@ -51,9 +51,9 @@ export const methods: Measurement = {
         const times = await timeAlternately([() => plain.run(pixels), () => session.run(pixels)], manyRounds);
         await session.dispose();
         const speedup = pairedRatio(times);
-        // Masks stand for tokens that are gone in some images only: their graph has no FLOPs to compare with.
         const share = (100 * speedup * countGraphFlops(model.configuration, reducer)) / whole;
         const cores = threads === 1 ? 'one core' : `${threads} cores`;
+        // Masks stand for tokens that are gone in some images only: their graph has no FLOPs to compare with.
         speedups[index]?.push(
           `on ${cores} ${speedup.toFixed(3)}${method.ragged === true ? '' : `, share ${share.toFixed(1)} %`}`,
         );

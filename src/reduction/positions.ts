@@ -2,8 +2,9 @@
  * Positions of tokens as float values. Indices come out of TopK and ArgMax as int64, on which most backends cannot compute; looked up
  * in a table of floats they become numbers that can be compared, and comparing them with every position gives one-hot rows.
  */
-import { cast, equal, gather, reduceSum, reshape } from '../graph/operators/index.ts';
-import { constant, dimensionAt } from '../graph/tensor.ts';
+import { cast, equal, gather, reduceSum, reshape, scatterElements, sub } from '../graph/operators/index.ts';
+import type { TopKOutputs } from '../graph/operators/index.ts';
+import { constant, dimensionAt, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 
 /** A constant column `[1, count, 1]` of a value per position. */
@@ -13,6 +14,21 @@ export function perPosition(count: number, value: (position: number) => number):
     [1, count, 1],
     'float32',
   );
+}
+
+/** Further than any two scores of a token are apart. */
+const belowAll = 3e4;
+
+/**
+ * `score [B, N, 1]` with the tokens that were chosen by it put below all others, so that another TopK chooses among the rest. That the order were
+ * turned round instead would choose one of two equal tokens twice.
+ */
+export function afterChoosing(score: Tensor, { values, indices }: TopKOutputs): Tensor {
+  const lowered = sub(
+    values,
+    perPosition(sizeAt(values, 1), () => belowAll),
+  );
+  return scatterElements(score, indices, lowered, 1);
 }
 
 /** `table[index]` of int64 indices of any shape: float32 of the same shape. */

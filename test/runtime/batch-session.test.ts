@@ -12,6 +12,7 @@ import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { floats, integers } from '../../src/runtime/runtime.ts';
 import type { Session } from '../../src/runtime/runtime.ts';
 import { randomModel, randomValues, smallConfiguration, smallSchedule } from '../random-network.ts';
+import { rejectionSentence } from './rejection-sentence.ts';
 import { smallModel, smallModelFeeds } from './small-model.ts';
 
 /** Three threads, a copy of the model in each. */
@@ -22,15 +23,6 @@ beforeAll(async () => {
   session = await nodeRuntime.load(smallModel(), sharedOut);
 });
 afterAll(() => session.dispose());
-
-async function sentence(attempt: Promise<unknown>): Promise<string> {
-  const error = await attempt.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(DiffrateError);
-  return (error as DiffrateError).message;
-}
 
 const rows = (count: number, first = 0): (readonly [number, number])[] =>
   Array.from({ length: count }, (_, row) => [first + row, 10 * (first + row)] as const);
@@ -72,15 +64,15 @@ describe('a batch over threads', () => {
 
   it('says what is wrong with feeds, and goes on', async () => {
     expect(
-      await sentence(session.run({ x: floats(Float32Array.of(1, 2, 3, 4, 5, 6), [3, 2]), k: integers([1]) })),
+      await rejectionSentence(session.run({ x: floats(Float32Array.of(1, 2, 3, 4, 5, 6), [3, 2]), k: integers([1]) })),
     ).toBe(
       'A run can be shared out over threads where all inputs have the batch as their first axis, not x [3, 2], k [1]: load the model without "batch".',
     );
-    expect(await sentence(session.run({ x: floats(new Float32Array(12), [4, 3]) }))).toMatch(
+    expect(await rejectionSentence(session.run({ x: floats(new Float32Array(12), [4, 3]) }))).toMatch(
       /^ONNX Runtime cannot run/,
     );
     expect(
-      await sentence(session.run(smallModelFeeds(...rows(4)), { sum: floats(new Float32Array(8), [4, 2]) })),
+      await rejectionSentence(session.run(smallModelFeeds(...rows(4)), { sum: floats(new Float32Array(8), [4, 2]) })),
     ).toMatch(/name them only, or load the model without "batch"/);
     const { sum } = await session.run(smallModelFeeds(...rows(4)));
     expect(sum?.data).toEqual(Float32Array.of(10, 20, 11, 30, 12, 40, 13, 50));
@@ -89,7 +81,7 @@ describe('a batch over threads', () => {
   it('refuses a model that cannot be loaded', async () => {
     const { nodes, ...model } = smallModel();
     const broken = { ...model, nodes: nodes.map((node) => ({ ...node, operator: 'Nothing' })) };
-    expect(await sentence(nodeRuntime.load(broken, sharedOut))).toMatch(/cannot load the model on "cpu"/);
+    expect(await rejectionSentence(nodeRuntime.load(broken, sharedOut))).toMatch(/cannot load the model on "cpu"/);
   });
 
   it('ends after its runs when it is disposed of, and does not run again', async () => {

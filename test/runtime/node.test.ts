@@ -3,10 +3,10 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DiffrateError } from '../../src/errors.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { floats, integers } from '../../src/runtime/runtime.ts';
 import type { Session } from '../../src/runtime/runtime.ts';
+import { rejectionSentence } from './rejection-sentence.ts';
 import { smallModel, smallModelFeeds, typesModel } from './small-model.ts';
 
 let session: Session;
@@ -14,16 +14,6 @@ beforeAll(async () => {
   session = await nodeRuntime.load(smallModel(), { threads: 1 });
 });
 afterAll(() => session.dispose());
-
-/** The message of a rejection that must be a DiffrateError. */
-async function sentence(attempt: Promise<unknown>): Promise<string> {
-  const error = await attempt.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(DiffrateError);
-  return (error as DiffrateError).message;
-}
 
 describe('a session', () => {
   it('computes every output by default', async () => {
@@ -64,7 +54,7 @@ describe('a session', () => {
     const other = await nodeRuntime.load(smallModel(), { threads: 1 });
     await other.dispose();
     await other.dispose();
-    expect(await sentence(other.run(smallModelFeeds([1, 2])))).toMatch(/disposed/);
+    expect(await rejectionSentence(other.run(smallModelFeeds([1, 2])))).toMatch(/disposed/);
   });
 });
 
@@ -85,11 +75,13 @@ describe('a feed', () => {
     ],
     ['that is missing', {}, /input 'x' is missing/],
   ])('%s is refused', async (_, feeds, message) => {
-    expect(await sentence(session.run(feeds))).toMatch(message);
+    expect(await rejectionSentence(session.run(feeds))).toMatch(message);
   });
 
   it('may not ask for an output that is none', async () => {
-    expect(await sentence(session.run(smallModelFeeds([1, 2]), ['logits']))).toMatch(/invalid output name: logits/);
+    expect(await rejectionSentence(session.run(smallModelFeeds([1, 2]), ['logits']))).toMatch(
+      /invalid output name: logits/,
+    );
   });
 });
 
@@ -97,17 +89,17 @@ describe('a model', () => {
   it('with an unknown operator is refused', async () => {
     const model = smallModel();
     const nodes = model.nodes.map((node) => ({ ...node, operator: 'Nonsense' }));
-    expect(await sentence(nodeRuntime.load({ ...model, nodes }))).toMatch(/cannot load the model on "cpu"/);
+    expect(await rejectionSentence(nodeRuntime.load({ ...model, nodes }))).toMatch(/cannot load the model on "cpu"/);
   });
 
   it('whose shapes contradict each other is refused', async () => {
     const model = smallModel();
     const inputs = model.inputs.map((value) => ({ ...value, shape: [1, 5] }));
-    expect(await sentence(nodeRuntime.load({ ...model, inputs }))).toMatch(/cannot load the model on "cpu"/);
+    expect(await rejectionSentence(nodeRuntime.load({ ...model, inputs }))).toMatch(/cannot load the model on "cpu"/);
   });
 
   it('on a device that does not exist is refused, not run on the CPU', async () => {
-    expect(await sentence(nodeRuntime.load(smallModel(), { device: 'abacus' }))).toMatch(
+    expect(await rejectionSentence(nodeRuntime.load(smallModel(), { device: 'abacus' }))).toMatch(
       /no device "abacus" here; use one of cpu,/,
     );
   });

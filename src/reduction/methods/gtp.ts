@@ -16,16 +16,14 @@ import {
   reduceMax,
   reduceSum,
   reshape,
-  scatterElements,
   slice,
   softmax,
-  sub,
   topK,
 } from '../../graph/operators/index.ts';
 import { DiffrateError } from '../../errors.ts';
 import { constant, dimensionAt, inScope, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
-import { oneHotColumns, perPosition } from '../positions.ts';
+import { afterChoosing, oneHotColumns, perPosition } from '../positions.ts';
 import { gatherTokens } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import type { AttentionView, TokenReducer } from '../token-reducer.ts';
@@ -49,9 +47,8 @@ export interface GtpOptions {
   readonly tokenScale: boolean;
 }
 
-/** Scores are within 0 and the number of tokens; these put a token before or behind all others. */
+/** Scores are within 0 and the number of tokens; this puts the class token first. */
 const aboveAll = 1e4;
-const belowAll = 3e4;
 
 /** One patch token at least is kept to propagate to. */
 const mostPropagated = (tokens: number): number => Math.max(0, tokens - 2);
@@ -127,17 +124,8 @@ function propagate(state: TokenState, score: Tensor, count: number, tokenScale: 
   const [tokens, original] = [sizeAt(score, 1), sizeAt(edges, 2)];
   const highest = topK(score, tokens - count, true, 1);
   const kept = gatherTokens(state, highest.indices);
-  // Those that stay are put below all others, not the order turned round: of equal scores the first stay, and no token does both.
-  const withoutKept = scatterElements(
-    score,
-    highest.indices,
-    sub(
-      highest.values,
-      perPosition(tokens - count, () => belowAll),
-    ),
-    1,
-  );
-  const rows = topK(withoutKept, count, true, 1).indices;
+  // Of equal scores the first tokens stay.
+  const rows = topK(afterChoosing(score, highest), count, true, 1).indices;
   const gone = (x: Tensor): Tensor => gatherND(x, rows);
   const columns = oneHotColumns(gone(position), original);
   const weights = matMul(kept.attached?.['edges'] as Tensor, columns);

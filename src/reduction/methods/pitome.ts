@@ -23,7 +23,7 @@ import {
 } from '../../graph/operators/index.ts';
 import { inScope, int64Vector, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
-import { lookUp, perPosition } from '../positions.ts';
+import { afterChoosing, lookUp, perPosition } from '../positions.ts';
 import { gatherTokens, mapState } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import { excluded, keySimilarityMetric, mergePlaced } from '../weighted-merge.ts';
@@ -108,8 +108,7 @@ function matchBestPairs(state: TokenState, metric: Tensor, ranked: Tensor, remov
   const score = scatterElements(scoreByRank, ranked, scoreByRank, 1);
   const withoutClass = perPosition(tokens, (position) => (position === 0 ? excluded : 0));
   const going = topK(add(score, withoutClass), removed, true, 1);
-  const last = perPosition(removed, () => excluded);
-  const staying = topK(scatterElements(score, going.indices, add(going.values, last), 1), tokens - removed, true, 1);
+  const staying = topK(afterChoosing(score, going), tokens - removed, true, 1);
   const partners = argMax(cosines(gatherND(metric, going.indices), oddMetric), 2, true);
   return {
     kept: gatherTokens(state, staying.indices),
