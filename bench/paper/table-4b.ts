@@ -22,6 +22,7 @@ const names: Readonly<Record<ReductionOrder, string>> = {
 export function mergingFirst(kept: KeptNumbers, tokens: number): KeptNumbers {
   const blocks = effectiveTokens(kept, tokens);
   return {
+    ...kept,
     mergeKept: blocks.map(({ tokensIn, pruneKept, tokensOut }) => tokensIn - (pruneKept - tokensOut)),
     pruneKept: blocks.map(({ tokensOut }) => tokensOut),
   };

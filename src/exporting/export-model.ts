@@ -151,8 +151,8 @@ const keptNumbers = ({ pruneKept, mergeKept, merging }: Schedule): KeptNumbers =
 function withCost(schedule: Schedule, { configuration }: LoadedModel): Schedule {
   const gflops = Number((countFlops(configuration, schedule).total / 1e9).toPrecision(6));
   // Members of a published schedule beyond those of a file are left behind.
-  const { model, inputSize, pruneKept, mergeKept, target, createdBy } = schedule;
-  return { model, inputSize, pruneKept, mergeKept, gflops, target, createdBy };
+  const { model, inputSize, target, createdBy } = schedule;
+  return { model, inputSize, ...keptNumbers(schedule), gflops, target, createdBy };
 }
 
 /** The ONNX model, saying itself what it is: `metadata_props` survive when the file is moved alone. */

@@ -103,7 +103,10 @@ function checkMethod({ schedule, recipe, start }: TrainingOptions, { name, learn
 function identityOf(options: TrainingOptions, weights: Float32Array, steps: number): string {
   const { name, configuration, recipe, schedule, method, folder, seed } = options;
   const hash = (value: string | Uint8Array): string => createHash('sha256').update(value).digest('hex').slice(0, 12);
-  const kept = schedule === undefined ? null : [schedule.pruneKept, schedule.mergeKept];
+  const kept =
+    schedule === undefined
+      ? null
+      : [schedule.pruneKept, schedule.mergeKept, ...(schedule.merging === undefined ? [] : [schedule.merging])];
   const settings = hash(JSON.stringify([configuration, recipe, kept, ...(method === undefined ? [] : [method.name])]));
   const bytes = new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength);
   return `${name}, ${steps} steps, seed ${seed}, settings ${settings}, start ${hash(bytes)}, images ${hash(JSON.stringify(folder.images))}`;

@@ -14,6 +14,7 @@ import { loadModel } from '../../src/loading/load-model.ts';
 import type { LoadedModel } from '../../src/loading/load-model.ts';
 import { tokenCount } from '../../src/models/configuration.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
+import { mergeRules } from '../../src/reduction/merge-rule.ts';
 import { findPublishedSchedule } from '../../src/reduction/published-schedules.ts';
 import type { Schedule } from '../../src/reduction/schedule.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
@@ -181,6 +182,28 @@ describe('an exported folder', () => {
       diffrate: { pruneKept: [17, 15, 14, 8], mergeKept: [17, 14, 10, 5] },
     });
   });
+
+  it.each(mergeRules)(
+    'merges by the rule of its schedule, %s, in the file and in what is said of it',
+    async (merging) => {
+      const model = randomModel();
+      const own = { ...smallSchedule, merging };
+      const { schedule } = await exportModel({ model, schedule: own, directory: out });
+      expect(schedule?.merging).toBe(merging);
+      expect(await readScheduleFile(join(out, 'schedule.json'))).toEqual(schedule);
+      expect(await json('config.json')).toMatchObject({ diffrate: { merging } });
+      const pixels = randomValues(2 * 3 * 32 * 32, 7);
+      const exported = await exportedLogits(join(out, 'onnx/model.onnx'), 32, pixels);
+      for (const rule of mergeRules) {
+        const difference = largestDifference(
+          exported,
+          await ownLogits(model, { ...smallSchedule, merging: rule }, pixels),
+        );
+        if (rule === merging) expect(difference).toBeLessThan(1e-5);
+        else expect(difference, `as ${rule} merges`).toBeGreaterThan(1e-4);
+      }
+    },
+  );
 
   it('in three precisions gives nearly the same logits in each', async () => {
     const model = randomModel();

@@ -38,6 +38,11 @@ describe('Table 4b', () => {
       ),
     );
   });
+
+  it('merges by the rule of the schedule in either order', () => {
+    const kept = { pruneKept: [16, 12], mergeKept: [14, 10], merging: 'patches' } as const;
+    expect(mergingFirst(kept, 17).merging).toBe('patches');
+  });
 });
 
 describe('Figure 4', () => {
