@@ -9,7 +9,7 @@ import { tokenCount } from '../models/configuration.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import { effectiveTokens } from '../reduction/schedule.ts';
 import type { EffectiveBlock, KeptNumbers } from '../reduction/schedule.ts';
-import { firstDifference, roomFor } from './leading-blocks.ts';
+import { chargedFrom, firstDifference, roomFor } from './leading-blocks.ts';
 import type { LeadingBlocks, Room } from './leading-blocks.ts';
 import { klDivergence, softmaxRows } from './divergence.ts';
 import type { Looks, ScheduleLosses } from './race.ts';
@@ -74,7 +74,16 @@ export class Candidate implements ScheduleLosses {
   }
 
   lead(): void {
-    this.#source.lead({ blocks: this.#blocks, states: this.#states });
+    this.#source.lead({ blocks: this.#blocks, states: this.#states, room: this.#room });
+  }
+
+  /** Share of the FLOPs that counts as run for a batch of images that ends before this one. */
+  #charged(end: number): number {
+    const from =
+      this.#leader === undefined || end > this.#leader.room.images
+        ? undefined
+        : chargedFrom(this.#leader, this.#difference);
+    return from === undefined ? 1 : (this.#shareFrom[from] as number);
   }
 
   async #logits(first: number, count: number): Promise<Float32Array> {
@@ -83,7 +92,7 @@ export class Candidate implements ScheduleLosses {
     const known = [...(this.#leader?.states.get(first) ?? [])];
     const states = new Map(known.filter(([block]) => block <= this.#difference));
     const from = Math.max(0, ...states.keys());
-    this.passes += count * (states.size === 0 ? 1 : (this.#shareFrom[from] as number));
+    this.passes += count * this.#charged(first + count);
     let state = states.get(from) ?? (await networks.embed(pixels(first, count)));
     for (let block = from; block < this.#blocks.length - 1; block++) {
       state = await networks.run(block, state, this.#blocks[block] as EffectiveBlock);

@@ -17,6 +17,8 @@ export interface LeadingBlocks {
   readonly blocks: readonly EffectiveBlock[];
   /** By the first image of a batch, then by the block that the tokens enter. What there is no room for is not there. */
   readonly states: ReadonlyMap<number, ReadonlyMap<number, BlockState>>;
+  /** What there is room for. What is in memory can be more, taken over from the schedule that led before, or less. */
+  readonly room: Room;
 }
 
 /** The first block in which two schedules of a network differ. Where they nowhere do, the last: its own numbers do not reach the head. */
@@ -28,7 +30,7 @@ export function firstDifference(one: readonly EffectiveBlock[], other: readonly 
   return first === -1 ? one.length - 1 : first;
 }
 
-/** What there is room for. */
+/** Of which tokens a schedule plans to keep the states; follows from its kept numbers alone. */
 export interface Room {
   /** Blocks before which the tokens are kept, evenly spread. */
   readonly blocks: ReadonlySet<number>;
@@ -50,4 +52,14 @@ export function roomFor(blocks: readonly EffectiveBlock[], images: number, width
     if (fits === images || count === 1) return { blocks: new Set(chosen), images: fits };
   }
   return { blocks: new Set(), images: 0 };
+}
+
+/**
+ * The block from which a schedule is charged for an image where another one leads; `undefined` where it is for all of it. It follows from the
+ * two schedules, not from what happens to be in memory, so that a search which was stopped counts its passes on as if it had not been.
+ * @param difference first block in which they differ.
+ */
+export function chargedFrom({ room }: Pick<LeadingBlocks, 'room'>, difference: number): number | undefined {
+  const shared = [...room.blocks].filter((block) => block <= difference);
+  return shared.length === 0 ? undefined : Math.max(...shared);
 }

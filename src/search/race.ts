@@ -9,7 +9,7 @@ import type { KeptNumbers } from '../reduction/schedule.ts';
 export interface ScheduleLosses {
   /** Per image in nats; those of looks that have not been run yet are of no meaning. */
   readonly losses: Float64Array;
-  /** What that took, in passes of an image through the whole network; where leading blocks were known, the share of the FLOPs that ran. */
+  /** What that counts as, in passes of an image through the whole network; where leading blocks are shared, the share of the FLOPs after them. */
   readonly passes: number;
   /** Computes the losses of one look's images. */
   run(look: number): Promise<void>;

@@ -83,13 +83,12 @@ describe('roomFor', () => {
   });
 });
 
-describe('a candidate without room for all states', () => {
-  it('runs the images whole whose states are not there', async () => {
-    // So wide that only two of three images' tokens fit, and those before one block.
-    const configuration = { ...smallConfiguration, width: 3_000_000 };
-    const kept = { pruneKept: [17, 15, 12, 8], mergeKept: [17, 14, 10, 5] };
-    expect(roomFor(effectiveTokens(kept, tokens), 3, configuration.width)).toEqual({ blocks: new Set([2]), images: 2 });
-    const state: BlockState = { features: floats(new Float32Array(1), [1]), size: floats(new Float32Array(1), [1]) };
+describe('candidates without room for all states', () => {
+  const state: BlockState = { features: floats(new Float32Array(1), [1]), size: floats(new Float32Array(1), [1]) };
+
+  /** Schedules of a network so wide, on three images in one look, and what runs of them. */
+  const wideNetwork = (width: number): { ran: string[]; candidate: (kept: KeptNumbers) => Candidate } => {
+    const configuration = { ...smallConfiguration, width };
     const ran: string[] = [];
     const recorded = (what: string): Promise<BlockState> => {
       ran.push(what);
@@ -116,12 +115,44 @@ describe('a candidate without room for all states', () => {
         },
         numbers,
       );
+    return { ran, candidate };
+  };
+
+  it('run the images whole whose states are not there', async () => {
+    // Only two of three images' tokens fit, and those before one block.
+    const width = 3_000_000;
+    const kept = { pruneKept: [17, 15, 12, 8], mergeKept: [17, 14, 10, 5] };
+    expect(roomFor(effectiveTokens(kept, tokens), 3, width)).toEqual({ blocks: new Set([2]), images: 2 });
+    const { ran, candidate } = wideNetwork(width);
     const best = candidate(kept);
     await best.run(0);
     best.lead();
     ran.length = 0;
     await candidate({ ...kept, mergeKept: [17, 14, 9, 5] }).run(0);
     expect(ran).toEqual(['block 2', 'block 2', 'embedding', 'block 0', 'block 1', 'block 2']);
+  });
+
+  it('count as many passes after a search that was stopped as if it had not been, whatever is in memory', async () => {
+    const width = 1_388_000;
+    const first = { pruneKept: [17, 14, 10, 5], mergeKept: [17, 14, 10, 5] };
+    const second = { pruneKept: [17, 14, 4, 3], mergeKept: [17, 14, 4, 3] };
+    const roomOf = (kept: KeptNumbers): ReadonlySet<number> => roomFor(effectiveTokens(kept, tokens), 3, width).blocks;
+    expect([roomOf(first), roomOf(second)]).toEqual([new Set([2]), new Set([1, 3])]);
+    const passesOf = async (leaders: readonly KeptNumbers[]): Promise<{ passes: number; ran: number }> => {
+      const { ran, candidate } = wideNetwork(width);
+      for (const kept of leaders) {
+        const leading = candidate(kept);
+        await leading.run(0);
+        leading.lead();
+      }
+      ran.length = 0;
+      const challenger = candidate({ pruneKept: [17, 12, 4, 3], mergeKept: [17, 12, 4, 3] });
+      await challenger.run(0);
+      return { passes: challenger.passes, ran: ran.length };
+    };
+    const [unbroken, resumed] = [await passesOf([first, second]), await passesOf([second])];
+    expect(unbroken.ran).not.toBe(resumed.ran);
+    expect(unbroken.passes).toBe(resumed.passes);
   });
 });
 
