@@ -64,12 +64,15 @@ export const front: Measurement = {
       });
       timesApart.push(apart);
       const own = await klOf(file);
-      const dearer = (whole.seconds / apart.seconds).toFixed(2);
+      // Of a search that was continued only a part is known.
+      const known = !whole.continued && !apart.continued;
+      const dearer = known ? `, the front takes ${(whole.seconds / apart.seconds).toFixed(2)} times that` : '';
       lines.push(
-        `${start}, ${own.toFixed(5)} apart (KL ratio ${(inFront / own).toFixed(3)}); apart ${formatSearchTime(apart)}, the front takes ${dearer} times that`,
+        `${start}, ${own.toFixed(5)} apart (KL ratio ${(inFront / own).toFixed(3)}); apart ${formatSearchTime(apart)}${dearer}`,
       );
     }
-    if (timesApart.length > 0) lines.push(besideMean(whole, timesApart));
+    if (timesApart.length > 0 && ![whole, ...timesApart].some(({ continued }) => continued))
+      lines.push(besideMean(whole, timesApart));
     return lines;
   },
 };

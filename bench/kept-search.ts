@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { removeCheckpoint } from '../src/search/checkpoint-file.ts';
 
 /** What a search took. */
 export interface SearchTime {
@@ -29,6 +30,7 @@ export async function keptSearch(out: string, search: (checkpoint: string) => Pr
   const { user, system } = process.cpuUsage(before);
   const time = { seconds: (performance.now() - start) / 1000, processorSeconds: (user + system) / 1e6, continued };
   await writeFile(record, JSON.stringify(time));
+  await removeCheckpoint(checkpoint);
   return time;
 }
 

@@ -87,6 +87,7 @@ export type { RandAugment } from './data/rand-augment/rand-augment.ts';
 
 // Search
 export { searchSchedule } from './search/search.ts';
+export { removeCheckpoint } from './search/checkpoint-file.ts';
 export { presets } from './search/presets.ts';
 export type {
   CandidateRecipe,
@@ -176,6 +177,7 @@ export type {
   FoundSchedule,
   NoSchedule,
   ScheduleSource,
+  ScheduleWish,
   SearchedSchedulesOptions,
 } from './comparison/schedule-source.ts';
 

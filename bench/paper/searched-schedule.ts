@@ -8,6 +8,7 @@ import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { readScheduleFile, writeScheduleFile } from '../../src/exporting/schedule-file.ts';
 import type { LoadedModel } from '../../src/loading/load-model.ts';
 import type { Schedule } from '../../src/reduction/schedule.ts';
+import { removeCheckpoint } from '../../src/search/checkpoint-file.ts';
 import { searchSchedule } from '../../src/search/search.ts';
 import type { SearchProgress } from '../../src/search/search-options.ts';
 import type { PaperSetting } from './experiment.ts';
@@ -31,6 +32,7 @@ export async function searchedSchedule(
   const length = steps === undefined ? '' : `-${steps}-steps`;
   const name = `${basename(model.name)}-${gflops.toPrecision(4)}-${folder.images.length}-images${length}-seed-${seed}`;
   const path = join(directory, `${name}.json`);
+  const checkpoint = `${path}.checkpoint`;
   const resume = given['resume'] === true;
   if (resume && (await isFile(path))) return readScheduleFile(path);
   await prepareOutputFile(path);
@@ -43,11 +45,12 @@ export async function searchedSchedule(
     targetGflops: gflops,
     preset: 'small-data',
     steps,
-    checkpoint: `${path}.checkpoint`,
+    checkpoint,
     onWarning: (message: string) => progress.note(`warning: ${message}`),
   } as const;
   const { schedule } = await searchSchedule(options, (report) => progress.update(`${name}: ${searchLine(report)}`));
   await writeScheduleFile(path, schedule);
+  await removeCheckpoint(checkpoint);
   return schedule;
 }
 

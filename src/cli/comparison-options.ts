@@ -127,7 +127,6 @@ export interface ScheduleRequest {
   readonly session: SessionOptions;
   /** Folder that searched schedules are written into. */
   readonly out: string;
-  readonly resume: boolean;
 }
 
 /**
@@ -135,7 +134,7 @@ export interface ScheduleRequest {
  * @throws {DiffrateError} where a file or the folder of images does not serve
  */
 export async function scheduleSource(request: ScheduleRequest): Promise<ScheduleSource> {
-  const { model, given, settings, session, out, resume } = request;
+  const { model, given, settings, session, out } = request;
   const { configuration } = model;
   const searchData = given['search-data'];
   if (searchData !== undefined) {
@@ -146,7 +145,6 @@ export async function scheduleSource(request: ScheduleRequest): Promise<Schedule
       preset: 'small-data',
       seed: settings.seed,
       steps: settings.searchSteps,
-      resume,
       onWarning: printWarning,
       fileOf: (gflops) => join(out, 'schedules', `${basename(model.name)}-${gflops}.json`),
     });

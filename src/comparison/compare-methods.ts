@@ -12,6 +12,7 @@ import { measureThroughput } from '../evaluation/throughput.ts';
 import { formatMethod } from '../reduction/methods/method-text.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
 import { buildMethod } from '../reduction/methods/registry.ts';
+import type { KeptNumbers } from '../reduction/schedule.ts';
 import type {
   BaselineResult,
   BudgetRanking,
@@ -24,9 +25,10 @@ import { cellName, ComparisonState } from './comparison-state.ts';
 import { MethodFit } from './fit-method.ts';
 import type { FittedMethod } from './fit-method.ts';
 import { MethodCost } from './method-cost.ts';
-import { rankSchedules } from './random-ranking.ts';
+import { rankSchedules, requireClassifier } from './random-ranking.ts';
 import type { PlacedSchedule } from './random-ranking.ts';
 import { randomSchedules } from './random-schedules.ts';
+import type { FoundSchedule, NoSchedule } from './schedule-source.ts';
 
 /** Methods in memory at once, besides the plain network. */
 const methodsAtOnce = 3;
@@ -43,18 +45,21 @@ interface ReadyMethod extends FittedMethod {
 }
 
 /**
- * Compares methods.
+ * Compares methods. Where a checkpoint is asked for, one of the finished comparison stays: remove it when the results are in their place.
  * @throws {DiffrateError} for a budget that no method can reach, images that cannot be used, a checkpoint of another comparison
  */
 export async function compareMethods(options: ComparisonOptions): Promise<Comparison> {
   const state = await ComparisonState.open(options);
   const planned = await planCells(options, state);
+  const random = drawRandom(options);
+  if (!state.continued) await options.schedules.forget(options.budgets.map((budget) => gflopsOf(options, budget)));
+  await state.begin();
   for (const budget of options.budgets) {
     const ready: ReadyMethod[] = [];
     for (const text of options.methods) {
       const asked = formatMethod(text);
       if (state.cell(asked, budget) !== undefined) continue;
-      const method = planned.get(cellName(asked, budget)) ?? (await scheduled(options, text, budget));
+      const method = planned.get(cellName(asked, budget)) ?? (await scheduled(options, state, text, budget));
       if ('reason' in method) await state.add([{ kind: 'missing', asked, budget, reason: method.reason }]);
       else ready.push({ ...method, asked });
     }
@@ -64,8 +69,7 @@ export async function compareMethods(options: ComparisonOptions): Promise<Compar
   }
   const baseline = await requireBaseline(options, state);
   const rankings: BudgetRanking[] = [];
-  for (const budget of options.random?.budgets ?? []) rankings.push(await rank(options, state, budget));
-  await state.remove();
+  for (const [budget, schedules] of random) rankings.push(await rank(options, state, budget, schedules));
   const cells = options.budgets.flatMap((budget) =>
     options.methods.flatMap((text) => state.cell(formatMethod(text), budget) ?? []),
   );
@@ -73,7 +77,7 @@ export async function compareMethods(options: ComparisonOptions): Promise<Compar
 }
 
 /** GFLOPs of a share of the uncompressed network. */
-function gflopsOf({ model }: ComparisonOptions, budget: number): number {
+function gflopsOf({ model }: Pick<ComparisonOptions, 'model'>, budget: number): number {
   return Number(((budget * baselineFlops(model.configuration).total) / 1e9).toPrecision(6));
 }
 
@@ -133,13 +137,12 @@ async function planCells(
 /** DiffRate by its schedule for a budget. */
 async function scheduled(
   options: ComparisonOptions,
+  state: ComparisonState,
   text: MethodText,
   budget: number,
 ): Promise<FittedMethod | { readonly reason: string }> {
-  const { schedules, target, model, folder, onProgress } = options;
-  const found = await schedules.at(gflopsOf(options, budget), ({ step, steps, secondsLeft }) =>
-    onProgress?.({ phase: 'searching', budget, subject: text.method.name, done: step, of: steps, secondsLeft }),
-  );
+  const { target, model, folder } = options;
+  const found = await diffRateAt(options, state, budget);
   if ('reason' in found) return found;
   const given = new Map([...text.given, ['schedule', found.name] as const]);
   const method = buildMethod({ ...text, given }, target, { schedule: found.schedule });
@@ -206,18 +209,48 @@ function metricsOf({ images, top1, top5, loss, agreement, kl }: EvaluationResult
   return { images, top1, top5, loss, agreement, kl };
 }
 
+/** DiffRate's schedule for a budget. */
+function diffRateAt(
+  { schedules, model, onProgress }: ComparisonOptions,
+  { continued }: ComparisonState,
+  budget: number,
+): Promise<FoundSchedule | NoSchedule> {
+  return schedules.at(gflopsOf({ model }, budget), {
+    continued,
+    onProgress: ({ step, steps, secondsLeft }) =>
+      onProgress?.({ phase: 'searching', budget, subject: 'diffrate', done: step, of: steps, secondsLeft }),
+  });
+}
+
+/**
+ * Random schedules by budget, drawn before any long work.
+ * @throws {DiffrateError} for a budget that no schedule meets, and for a network without a classifier
+ */
+function drawRandom(options: ComparisonOptions): Map<number, KeptNumbers[]> {
+  const { model, random } = options;
+  if (random === undefined) return new Map();
+  requireClassifier(model);
+  return new Map(
+    random.budgets.map((budget) => {
+      const gflops = gflopsOf(options, budget);
+      return [budget, randomSchedules(model.configuration, { count: random.count, gflops, seed: random.seed })];
+    }),
+  );
+}
+
 /** Random schedules at a budget, and where DiffRate's is among them. */
-async function rank(options: ComparisonOptions, state: ComparisonState, budget: number): Promise<BudgetRanking> {
+async function rank(
+  options: ComparisonOptions,
+  state: ComparisonState,
+  budget: number,
+  schedules: readonly KeptNumbers[],
+): Promise<BudgetRanking> {
   const { model, folder, random, onProgress, onWarning } = options;
   if (random === undefined) throw new RangeError('random schedules were asked for');
-  const gflops = gflopsOf(options, budget);
   const found = options.methods.some(({ method }) => method.name === 'diffrate')
-    ? await options.schedules.at(gflops, ({ step, steps, secondsLeft }) =>
-        onProgress?.({ phase: 'searching', budget, subject: 'diffrate', done: step, of: steps, secondsLeft }),
-      )
+    ? await diffRateAt(options, state, budget)
     : { reason: 'not asked for' };
   const placed: PlacedSchedule[] = 'reason' in found ? [] : [{ name: found.name, kept: found.schedule }];
-  const schedules = randomSchedules(model.configuration, { count: random.count, gflops, seed: random.seed });
   const name = `${random.count} at ${budget}, ${random.images} images, seed ${random.seed}, ${placed.map((one) => one.name).join(' ')}`;
   const ranking = await rankSchedules(model, {
     ...options,

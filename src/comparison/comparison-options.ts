@@ -24,7 +24,10 @@ export interface ComparisonOptions extends SessionOptions {
   readonly random?: RandomSchedulesRequest;
   /** Rounds of a throughput measurement; 5 by default. */
   readonly rounds?: number;
-  /** Path of the file that a comparison which was stopped continues from. */
+  /**
+   * Path of the file that a comparison which was stopped continues from. One that is done leaves it behind, so that nothing is lost before
+   * its results are in files: remove it then (`removeCheckpoint`).
+   */
   readonly checkpoint?: string;
   readonly resume: boolean;
   /** What else must be the same for that, in words: weights, images, seeds. */

@@ -1,5 +1,4 @@
 /** What a comparison has done so far, in memory and on disk. */
-import { removeCheckpoint } from '../search/checkpoint-file.ts';
 import { readComparisonCheckpoint, writeComparisonCheckpoint } from './comparison-checkpoint.ts';
 import type { ComparisonCheckpoint } from './comparison-checkpoint.ts';
 import type { BaselineResult, ComparisonCell, ComparisonOptions } from './comparison-options.ts';
@@ -12,6 +11,8 @@ export const cellName = (asked: string, budget: number): string => `${asked} at 
 export class ComparisonState {
   /** The uncompressed network; saved with the next cells. */
   baseline: BaselineResult | null;
+  /** Whether it goes on from a checkpoint. */
+  readonly continued: boolean;
   readonly #cells = new Map<string, ComparisonCell>();
   readonly #sums: Map<string, RankingSums>;
   readonly #identity: string;
@@ -22,6 +23,7 @@ export class ComparisonState {
     this.#path = path;
     this.#identity = identity;
     this.baseline = found?.baseline ?? null;
+    this.continued = found !== undefined;
     for (const cell of found?.cells ?? []) this.#cells.set(cellName(cell.asked, cell.budget), cell);
     this.#sums = new Map(Object.entries(found?.rankings ?? {}));
   }
@@ -33,6 +35,11 @@ export class ComparisonState {
   static async open({ checkpoint, resume, identity }: ComparisonOptions): Promise<ComparisonState> {
     const found = resume && checkpoint !== undefined ? await readComparisonCheckpoint(checkpoint, identity) : undefined;
     return new ComparisonState(checkpoint, identity, found);
+  }
+
+  /** Writes the first checkpoint: what is searched or measured from here on belongs to this comparison. */
+  async begin(): Promise<void> {
+    if (!this.continued) await this.#save();
   }
 
   /** The cell of a method as it was asked for; `undefined` where it is still to be done. */
@@ -61,11 +68,6 @@ export class ComparisonState {
   warn(message: string, onWarning: ((message: string) => void) | undefined): void {
     if (!this.#warned.has(message)) onWarning?.(message);
     this.#warned.add(message);
-  }
-
-  /** Removes the checkpoint of a comparison that is done. */
-  async remove(): Promise<void> {
-    if (this.#path !== undefined) await removeCheckpoint(this.#path);
   }
 
   async #save(): Promise<void> {

@@ -90,6 +90,12 @@ export interface Ranking {
 /** Images that go through a block at once. */
 const batchSize = 16;
 
+/** @throws {DiffrateError} where the network answers nothing that schedules could be ranked by */
+export function requireClassifier({ name, configuration }: Network): void {
+  if (configuration.classes === 0)
+    throw new DiffrateError(`${name} has no classifier: schedules cannot be ranked by it.`);
+}
+
 /**
  * Evaluates the schedules.
  * @throws {DiffrateError} where the network or the images do not serve
@@ -98,7 +104,7 @@ export async function rankSchedules(network: Network, options: RankingOptions): 
   const { random, placed, resumed, onBatch, onProgress } = options;
   const { configuration } = network;
   const { classes, inputSize, depth } = configuration;
-  if (classes === 0) throw new DiffrateError(`${network.name} has no classifier: schedules cannot be ranked by it.`);
+  requireClassifier(network);
   checkLabels(options.folder, classes);
   const listed = [...random, ...placed.map(({ kept }) => kept)];
   // The uncompressed network is a schedule, too; it comes first, so that its answers are there to compare the others with.

@@ -1,9 +1,12 @@
 /** Where DiffRate's schedule for a budget comes from: a list of ready ones (published, or files), or a search for each budget. */
+import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { countFlops } from '../cost/flops.ts';
 import { flopsCost } from '../cost/flops-cost.ts';
 import { readScheduleFile, writeScheduleFile } from '../exporting/schedule-file.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import type { Schedule } from '../reduction/schedule.ts';
+import { removeCheckpoint } from '../search/checkpoint-file.ts';
 import { searchSchedule } from '../search/search.ts';
 import type { SearchOptions, SearchProgress } from '../search/search-options.ts';
 import { formatGflops } from './comparison-rows.ts';
@@ -19,12 +22,23 @@ export interface NoSchedule {
   readonly reason: string;
 }
 
+/** How a schedule is asked for. */
+export interface ScheduleWish {
+  /** Whether the comparison that asks is one that was stopped: what it has searched before is taken as it is. */
+  readonly continued: boolean;
+  readonly onProgress?: (progress: SearchProgress) => void;
+}
+
 /** Schedules by budget. */
 export interface ScheduleSource {
   /** Whether there will be one for that budget in GFLOPs, and if not, why; without any long work. */
   readonly available: (gflops: number) => NoSchedule | undefined;
   /** The schedule that costs most within the budget. */
-  readonly at: (gflops: number, onProgress?: (progress: SearchProgress) => void) => Promise<FoundSchedule | NoSchedule>;
+  readonly at: (gflops: number, wish: ScheduleWish) => Promise<FoundSchedule | NoSchedule>;
+  /** Removes what a comparison before this one has searched, so that none of it is taken for this one's when it is continued. */
+  readonly forget: (budgets: readonly number[]) => Promise<void>;
+  /** In words, for the report. */
+  readonly description: string;
   /** What a checkpoint depends on. */
   readonly identity: string;
 }
@@ -51,41 +65,63 @@ export function listedSchedules(
       return 'reason' in found ? found : undefined;
     },
     at: (gflops) => Promise.resolve(within(gflops)),
-    identity: known.map(({ found }) => found.name).join(' '),
+    forget: () => Promise.resolve(),
+    description: known.map(({ found }) => found.name).join(' '),
+    identity: known.map(({ found }) => `${found.name} (${contentOf(found.schedule)})`).join(' '),
   };
 }
+
+/** What a schedule does, in a few letters: a file of the same name may be another one the next time. */
+function contentOf({ pruneKept, mergeKept, merging }: Schedule): string {
+  return createHash('sha256')
+    .update(JSON.stringify([pruneKept, mergeKept, merging]))
+    .digest('hex')
+    .slice(0, 8);
+}
+
+const checkpointOf = (path: string): string => `${path}.checkpoint`;
 
 /** A search for each budget. */
 export interface SearchedSchedulesOptions extends Pick<
   SearchOptions,
-  'model' | 'folder' | 'preset' | 'seed' | 'resume' | 'steps' | 'device' | 'threads' | 'onWarning'
+  'model' | 'folder' | 'preset' | 'seed' | 'steps' | 'device' | 'threads' | 'onWarning'
 > {
   /** Path of the schedule file for a budget in GFLOPs; the search's checkpoint is beside it. */
   readonly fileOf: (gflops: number) => string;
 }
 
-/** Searches a schedule for each budget; where a comparison is continued, finished searches are read from their files. */
+/** Searches a schedule for each budget; where a comparison is continued, its finished searches are read from their files. */
 export function searchedSchedules({ fileOf, ...search }: SearchedSchedulesOptions): ScheduleSource {
   const { min } = flopsCost(search.model.configuration).range;
   const missing = (gflops: number): NoSchedule | undefined =>
     gflops < min ? { reason: `out of reach: at least ${formatGflops(min)} GFLOPs` } : undefined;
   const done = new Map<number, FoundSchedule>();
-  const searched = async (gflops: number, onProgress?: (progress: SearchProgress) => void): Promise<FoundSchedule> => {
+  const description = `searched on ${search.folder.directory}, seed ${search.seed}, steps ${search.steps ?? 'of the preset'}`;
+  const searched = async (gflops: number, { continued, onProgress }: ScheduleWish): Promise<FoundSchedule> => {
     const path = fileOf(gflops);
-    const finished = search.resume ? await readScheduleFile(path).catch(() => undefined) : undefined;
+    const finished = continued ? await readScheduleFile(path).catch(() => undefined) : undefined;
     if (finished?.target === gflops) return { schedule: finished, name: path };
-    const checkpoint = `${path}.checkpoint`;
-    const { schedule } = await searchSchedule({ ...search, targetGflops: gflops, checkpoint }, onProgress);
+    const checkpoint = checkpointOf(path);
+    const asked = { ...search, targetGflops: gflops, resume: continued, checkpoint };
+    const { schedule } = await searchSchedule(asked, onProgress);
     await writeScheduleFile(path, schedule);
+    await removeCheckpoint(checkpoint);
     return { schedule, name: path };
   };
   return {
     available: missing,
-    async at(gflops, onProgress) {
-      const found = missing(gflops) ?? done.get(gflops) ?? (await searched(gflops, onProgress));
+    async at(gflops, wish) {
+      const found = missing(gflops) ?? done.get(gflops) ?? (await searched(gflops, wish));
       if ('schedule' in found) done.set(gflops, found);
       return found;
     },
-    identity: `searched on ${search.folder.directory}, seed ${search.seed}, steps ${search.steps ?? 'of the preset'}`,
+    async forget(budgets) {
+      for (const path of budgets.map(fileOf)) {
+        await rm(path, { force: true });
+        await removeCheckpoint(checkpointOf(path));
+      }
+    },
+    description,
+    identity: description,
   };
 }

@@ -1,5 +1,6 @@
 /** Calibration images in memory with their targets, in a random order: what schedules are compared on, image by image. */
 import { createImageLoader } from '../data/batches.ts';
+import type { SkippedImage } from '../data/batches.ts';
 import { RandomGenerator } from '../data/random.ts';
 import { BlockNetworks } from '../loading/block-networks.ts';
 import { NetworkSession } from '../loading/network-session.ts';
@@ -25,6 +26,8 @@ const largestBatch = 16;
 /** Images and what each should answer; dispose it. */
 export class CalibrationSet implements ComparedImages {
   readonly looks: Looks;
+  /** Images that could not be decoded. */
+  readonly skipped: readonly SkippedImage[];
   readonly #configuration: VisionTransformerConfiguration;
   /** `[size, 3, S, S]` */
   readonly #pixels: Float32Array;
@@ -42,7 +45,9 @@ export class CalibrationSet implements ComparedImages {
     looks: number,
     pixels: Float32Array,
     targets: Float32Array,
+    skipped: readonly SkippedImage[],
   ) {
+    this.skipped = skipped;
     this.#configuration = model.configuration;
     this.#pixels = pixels;
     this.#targets = targets;
@@ -55,14 +60,16 @@ export class CalibrationSet implements ComparedImages {
   /**
    * Loads centre crops of the folder, and the labels or the uncompressed network's answers.
    * @param looks of a race: as many parts the images are run in.
+   * @param onBatch after each batch; may stop the search by throwing.
    */
   static async load(
-    options: Pick<SearchOptions, 'model' | 'folder' | 'strict'>,
+    options: Pick<SearchOptions, 'model' | 'folder' | 'strict' | 'onWarning'>,
     { preset, targets: kind, seed }: Pick<Plan, 'preset' | 'targets' | 'seed'>,
     looks: number,
     session: SessionOptions,
+    onBatch: () => Promise<void> = () => Promise.resolve(),
   ): Promise<CalibrationSet> {
-    const { model, folder, strict } = options;
+    const { model, folder, strict, onWarning } = options;
     const { configuration } = model;
     const imageSize = 3 * configuration.inputSize ** 2;
     const count = Math.min(folder.images.length, Math.max(1, Math.floor(pixelBytes / (4 * imageSize))));
@@ -75,12 +82,14 @@ export class CalibrationSet implements ComparedImages {
       preprocessing: configuration.preprocessing,
       batchSize: largestBatch,
       ...(strict === undefined ? {} : { strict }),
+      ...(onWarning === undefined ? {} : { onWarning }),
     });
-    const teacher = kind === 'teacher' ? await NetworkSession.load(model, session) : undefined;
     const pixels = new Float32Array(count * imageSize);
     const targets = new Float32Array(count * configuration.classes);
     let loaded = 0;
+    let teacher: NetworkSession | undefined;
     try {
+      if (kind === 'teacher') teacher = await NetworkSession.load(model, session);
       for await (const batch of loader) {
         pixels.set(batch.pixels, loaded * imageSize);
         const answers =
@@ -89,6 +98,7 @@ export class CalibrationSet implements ComparedImages {
             : softmaxRows(await teacher.run(batch.pixels), configuration.classes);
         targets.set(answers, loaded * configuration.classes);
         loaded += batch.indices.length;
+        await onBatch();
       }
     } finally {
       await loader.close();
@@ -101,6 +111,7 @@ export class CalibrationSet implements ComparedImages {
       looks,
       pixels.subarray(0, loaded * imageSize),
       targets.subarray(0, loaded * configuration.classes),
+      loader.skipped,
     );
   }
 

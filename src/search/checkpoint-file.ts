@@ -66,7 +66,7 @@ export async function readCheckpoint<Checkpoint extends IdentifiedCheckpoint>(
   return parsed.output;
 }
 
-/** Removes the checkpoint of finished work. */
+/** Removes the checkpoint of work that is done and whose result is in its place; none is fine, too. */
 export async function removeCheckpoint(path: string): Promise<void> {
   await rm(path, { force: true });
 }

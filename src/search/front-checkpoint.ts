@@ -29,6 +29,8 @@ export interface FrontCheckpoint extends IdentifiedCheckpoint {
   readonly found: readonly FoundPoint[];
   /** Where the local search of the next one stands, once it runs. */
   readonly localSearch?: LocalSearchState;
+  /** Whether all is done. */
+  readonly done?: boolean;
 }
 
 const keptSchema = v.object({ pruneKept: v.array(v.number()), mergeKept: v.array(v.number()) });
@@ -42,6 +44,7 @@ const schema = v.object({
     v.object({ ratio: v.number(), kept: keptSchema, losses: v.array(v.number()), localSearch: localSearchSchema }),
   ),
   localSearch: v.optional(localSearchSchema),
+  done: v.optional(v.boolean()),
 });
 
 /**

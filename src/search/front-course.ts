@@ -6,6 +6,9 @@ import type { FrontOptions, FrontProgress } from './front-options.ts';
 import type { FrontBudget, FrontPlan, FrontTurn } from './front-plan.ts';
 import { PositionLearner } from './learners/position-learner.ts';
 
+/** Where the search of a front stands, besides what its learners have learnt and what is found. */
+export type FrontStanding = Omit<FrontCheckpoint, 'identity' | 'learners' | 'found'>;
+
 /** What the phases share, and where they stand. */
 export interface FrontCourse {
   readonly options: FrontOptions;
@@ -17,7 +20,7 @@ export interface FrontCourse {
   readonly resumed: FrontCheckpoint | undefined;
   readonly report: (turn: FrontTurn, progress: Omit<FrontProgress, 'ratio' | 'point' | 'points'>) => void;
   /** Writes a checkpoint where one is due, and stops the search where that was asked for. */
-  readonly settle: (state: Omit<FrontCheckpoint, 'identity' | 'learners' | 'found'>, doing: string) => Promise<void>;
+  readonly settle: (state: FrontStanding, doing: string) => Promise<void>;
 }
 
 /** Tells how many image passes are done, and the best schedule of a turn with its loss. */

@@ -2,6 +2,7 @@
  * The second phase of a front's search: budget after budget, compressed networks themselves are asked. Turns start from the schedules found
  * next to them, and the local search follows. At the middle and below it, a step down the response surface comes before it.
  */
+import type { SkippedImage } from '../data/batches.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { CalibrationSet } from './calibration-set.ts';
 import { continuedSchedule } from './continued-schedule.ts';
@@ -19,12 +20,16 @@ import { startAfterGradients } from './starting-schedule.ts';
 import type { KnownStart } from './starting-schedule.ts';
 
 /** Searches what is not found yet. */
-export async function refineAll(course: FrontCourse): Promise<void> {
-  const { options, plan, session } = course;
+export async function refineAll(course: FrontCourse): Promise<{ readonly skipped: readonly SkippedImage[] }> {
+  const { options, plan, session, found, resumed, settle } = course;
   const { search, refinement } = plan;
-  const images = await CalibrationSet.load(options, search, refinement.looks, session);
+  const loss = resumed?.loss ?? meanOf(found.at(-1)?.losses ?? [0]);
+  const localSearch = resumed?.localSearch === undefined ? {} : { localSearch: resumed.localSearch };
+  const onBatch = (): Promise<void> => settle({ step: plan.steps, loss, ...localSearch }, 'before its local searches');
+  const images = await CalibrationSet.load(options, search, refinement.looks, session, onBatch);
   try {
     await refineAllOn(images, course);
+    return { skipped: images.skipped };
   } finally {
     await images.dispose();
   }
@@ -70,10 +75,12 @@ async function startOf(
 ): Promise<KnownStart> {
   const { plan, found, settle } = course;
   const look = found.length % images.looks.count;
-  const { begin, known } = await firstStart(course, turn, context, images, look);
+  const settleAt = (loss: number): Promise<void> =>
+    settle({ step: plan.steps, loss }, `before the local search of budget ${turn.budget.ratio}`);
+  const former = meanOf(found.at(-1)?.losses ?? [0]);
+  const { begin, known } = await firstStart(course, turn, context, images, look, () => settleAt(former));
   if (turn.dearer) return { begin, known };
-  const state = { step: plan.steps, loss: meanOf(known.losses) };
-  const settled = (): Promise<void> => settle(state, `before the local search of budget ${turn.budget.ratio}`);
+  const settled = (): Promise<void> => settleAt(meanOf(known.losses));
   const step = await surfaceStep(context, images, { known, look, recipe: plan.front.surface }, settled);
   const { merged, pruned } = numbersOf(context, step.kept);
   return { begin: { ...begin, merged, pruned, passes: begin.passes + step.passes }, known: step };
@@ -92,11 +99,12 @@ async function firstStart(
   context: LocalSearchContext,
   images: CalibrationSet,
   look: number,
+  onRace: () => Promise<void>,
 ): Promise<KnownStart> {
   const { budget, nearest, beyond, across } = turn;
   const uniform = learnerFor(plan, budget).finish();
   const learner = learners.get(turn);
-  if (learner !== undefined) return startAfterGradients(context, images, { learnt: learner.finish(), uniform });
+  if (learner !== undefined) return startAfterGradients(context, images, { learnt: learner.finish(), uniform }, onRace);
   const former = pointOf(found, (nearest as FrontBudget).ratio);
   const keptAt = (other: FrontBudget | undefined): KeptNumbers | undefined =>
     other === undefined ? undefined : pointOf(found, other.ratio).kept;

@@ -10,7 +10,7 @@
 import { readFrontCheckpoint } from './front-checkpoint.ts';
 import type { FrontCheckpoint } from './front-checkpoint.ts';
 import { learnerFor, passesDone, pointOf } from './front-course.ts';
-import type { FrontCourse } from './front-course.ts';
+import type { FrontCourse, FrontStanding } from './front-course.ts';
 import type { FrontOptions, FrontOutcome, FrontProgress } from './front-options.ts';
 import { frontPlanOf } from './front-plan.ts';
 import type { FrontTurn } from './front-plan.ts';
@@ -21,16 +21,19 @@ import { PacedCheckpoint } from './paced-checkpoint.ts';
 import { identityOf } from './plan.ts';
 import { meanOf } from './race.ts';
 import { scheduleOf } from './searched-schedule.ts';
+import { distinctImages, onceEach } from './skipped-images.ts';
 
 /**
- * Searches the schedules of a front.
+ * Searches the schedules of a front. Where a checkpoint is asked for, one of the finished search stays: remove it when the schedules are in
+ * their place.
  * @throws {DiffrateError} for a budget out of reach (with the reachable range), and whatever `searchSchedule` refuses.
  * @throws {UsageError} for a range that is none, and for a preset that does not keep a budget exactly.
  */
 export async function searchFront(
-  options: FrontOptions,
+  asked: FrontOptions,
   onProgress: (progress: FrontProgress) => void = () => {},
 ): Promise<FrontOutcome> {
+  const options = { ...asked, onWarning: onceEach(asked.onWarning) };
   const plan = frontPlanOf(options);
   const { budgets, turns, search } = plan;
   const identity = identityOf(options, search, `front ${budgets.map(({ ratio }) => ratio).join(' ')}`);
@@ -42,6 +45,12 @@ export async function searchFront(
   resumed?.learners.forEach((state, index) => learners.get(learnt[index] as FrontTurn)?.restore(state));
   const found = [...(resumed?.found ?? [])];
   const checkpoints = new PacedCheckpoint<FrontCheckpoint>(options);
+  const checkpointOf = (state: FrontStanding): FrontCheckpoint => ({
+    identity,
+    learners: [...learners.values()].map((learner) => learner.save()),
+    found,
+    ...state,
+  });
   const course: FrontCourse = {
     options,
     plan,
@@ -51,17 +60,13 @@ export async function searchFront(
     resumed,
     report: (turn, progress) =>
       onProgress({ ...progress, ratio: turn.budget.ratio, point: turns.indexOf(turn) + 1, points: turns.length }),
-    settle: (state, doing) =>
-      checkpoints.settle(
-        () => ({ identity, learners: [...learners.values()].map((learner) => learner.save()), found, ...state }),
-        doing,
-      ),
+    settle: (state, doing) => checkpoints.settle(() => checkpointOf(state), doing),
   };
   const start = performance.now();
   const { waitingMilliseconds, skipped } = await learnStarts(course);
-  await refineAll(course);
+  const refined = resumed?.done === true ? { skipped: [] } : await refineAll(course);
   const seconds = (performance.now() - start) / 1000;
-  await checkpoints.remove();
+  await checkpoints.finish(checkpointOf({ step: plan.steps, loss: meanOf(found.at(-1)?.losses ?? []), done: true }));
   const recipe = `a front of ${budgets.length} budgets, ${plan.steps} steps`;
   return {
     points: budgets.map(({ ratio, target }) => {
@@ -74,7 +79,7 @@ export async function searchFront(
     seconds,
     waitingShare: waitingMilliseconds / 1000 / seconds,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
-    skipped,
+    skipped: distinctImages([...skipped, ...refined.skipped]),
   };
 }
 

@@ -61,7 +61,6 @@ export async function followGradients(phase: GradientPhase, learner: StepLearner
   const { options, plan, session, first, steps } = phase;
   const { folder, model, strict, onWarning } = options;
   if (first >= steps) return { waitingMilliseconds: 0, skipped: [] };
-  const runner = await SearchRunner.load(options, plan, session);
   const loader = createImageLoader({
     folder,
     preprocessing: model.configuration.preprocessing,
@@ -73,13 +72,15 @@ export async function followGradients(phase: GradientPhase, learner: StepLearner
     ...(strict === undefined ? {} : { strict }),
     ...(onWarning === undefined ? {} : { onWarning }),
   });
+  let runner: SearchRunner | undefined;
   try {
+    runner = await SearchRunner.load(options, plan, session);
     const batches = loader[Symbol.asyncIterator]();
     const start = performance.now();
     let { loss } = phase;
     for (let step = first; step < steps; step++) {
       const result = await runner.run(batches, learner.kept());
-      requireFinite(result.loss, step, options.checkpoint);
+      requireFinite(result.loss, step);
       loss = learner.begins(step) ? result.loss : loss + lossWeight * (result.loss - loss);
       const perStep = (performance.now() - start) / (step + 1 - first);
       await learner.learn({
@@ -93,14 +94,13 @@ export async function followGradients(phase: GradientPhase, learner: StepLearner
     return { waitingMilliseconds: loader.waitingMilliseconds, skipped: loader.skipped };
   } finally {
     await loader.close();
-    await runner.dispose();
+    await runner?.dispose();
   }
 }
 
-function requireFinite(loss: number, step: number, checkpoint: string | undefined): void {
+function requireFinite(loss: number, step: number): void {
   if (Number.isFinite(loss)) return;
-  const kept = checkpoint === undefined ? '' : ` The last good state is in '${checkpoint}'.`;
   throw new DiffrateError(
-    `The loss of step ${step} is not a number; check that the weights belong to the model and hold no infinities.${kept}`,
+    `The loss of step ${step} is not a number; check that the weights belong to the model and hold no infinities.`,
   );
 }

@@ -1,6 +1,9 @@
-/** The checkpoint of a search that runs: written now and then, at once where the search is to stop, and removed in the end. */
+/**
+ * The checkpoint of a search that runs: written now and then, at once where the search is to stop, and in its end. Whoever has put what was
+ * found into its place removes it: until then nothing but the checkpoint knows it.
+ */
 import { DiffrateError } from '../errors.ts';
-import { removeCheckpoint, writeCheckpoint } from './checkpoint-file.ts';
+import { writeCheckpoint } from './checkpoint-file.ts';
 import type { IdentifiedCheckpoint } from './checkpoint-file.ts';
 import type { SearchOptions } from './search-options.ts';
 
@@ -34,8 +37,11 @@ export class PacedCheckpoint<Checkpoint extends IdentifiedCheckpoint> {
     if (stopped) throw new DiffrateError(`The search was stopped ${doing}; continue it with --resume.`);
   }
 
-  /** The search is done. */
-  async remove(): Promise<void> {
-    if (this.#path !== undefined) await removeCheckpoint(this.#path);
+  /**
+   * The search is done: a search that continues from here is so at once.
+   * @throws {DiffrateError} where the file cannot be written.
+   */
+  async finish(state: Checkpoint): Promise<void> {
+    if (this.#path !== undefined) await writeCheckpoint(this.#path, state);
   }
 }

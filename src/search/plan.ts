@@ -1,8 +1,11 @@
 /** A search's options settled: the recipe, its length, what is searched, and what that costs. */
 import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
+import { resolve } from 'node:path';
 import { DiffrateError } from '../errors.ts';
 import type { Cost } from '../cost/cost.ts';
 import { flopsCost } from '../cost/flops-cost.ts';
+import { networkModel } from '../loading/network-session.ts';
 import { tokenCount } from '../models/configuration.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import { compressibleBlocks } from '../models/schedule-target.ts';
@@ -49,9 +52,7 @@ export function planOf(options: SearchOptions): Plan {
     );
   }
   const preset: Preset = { ...presets[options.preset], ...options.changes };
-  const batchSize = options.batchSize ?? preset.batchSize;
-  const microBatchSize = Math.min(batchSize, preset.microBatchSize);
-  const microBatches = Math.ceil(batchSize / microBatchSize);
+  const { microBatches, microBatchSize, batchSize } = batchesOf(options.batchSize ?? preset.batchSize, preset);
   const { length } = preset;
   const steps =
     options.steps ?? ('steps' in length ? length.steps : Math.ceil((length.epochs * folder.images.length) / batchSize));
@@ -72,7 +73,7 @@ export function planOf(options: SearchOptions): Plan {
   return {
     preset,
     seed: options.seed,
-    batchSize: microBatches * microBatchSize,
+    batchSize,
     steps,
     microBatches,
     microBatchSize,
@@ -81,6 +82,16 @@ export function planOf(options: SearchOptions): Plan {
     fixed,
     cost,
   };
+}
+
+/** As many images per step as were asked for, in parts of one size: where they cannot be, as few more as it takes. */
+function batchesOf(
+  asked: number,
+  { microBatchSize: most }: Pick<Preset, 'microBatchSize'>,
+): Pick<Plan, 'batchSize' | 'microBatches' | 'microBatchSize'> {
+  const microBatches = Math.ceil(asked / most);
+  const microBatchSize = Math.ceil(asked / microBatches);
+  return { microBatches, microBatchSize, batchSize: microBatches * microBatchSize };
 }
 
 /** The learner of the recipe, at its start. */
@@ -99,12 +110,17 @@ function fixedNumbers(configuration: VisionTransformerConfiguration): KeptNumber
   return { pruneKept: all, mergeKept: all };
 }
 
-/** What makes two searches the same: network, budget, images and every setting. */
+/** What makes two searches the same: network with its weights, budget, images, every setting, and the device. */
 export function identityOf(
-  { model, folder, preset, changes }: Pick<SearchOptions, 'model' | 'folder' | 'preset' | 'changes'>,
+  { model, folder, preset, changes, device = 'cpu' }: Omit<SearchOptions, 'targetGflops'>,
   plan: Plan,
   budget: string,
 ): string {
-  const files = createHash('sha256').update(JSON.stringify(folder.images)).digest('hex').slice(0, 12);
-  return `${model.name}, ${budget}, preset ${preset}${changes === undefined ? '' : ` with ${JSON.stringify(changes)}`}, targets ${plan.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, images ${files}`;
+  const weights = createHash('sha256');
+  for (const { bytes } of networkModel(model).initializers) weights.update(bytes);
+  const images = createHash('sha256').update(JSON.stringify([resolve(folder.directory), folder.images]));
+  const short = (hash: Hash): string => hash.digest('hex').slice(0, 12);
+  // What a change takes away is a change, too.
+  const changed = JSON.stringify(changes, (_, value: unknown) => (value === undefined ? 'none' : value));
+  return `${model.name}, ${budget}, preset ${preset}${changes === undefined ? '' : ` with ${changed}`}, targets ${plan.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, on ${device}, weights ${short(weights)}, images ${short(images)}`;
 }

@@ -33,13 +33,16 @@ export interface SearchOptions {
   readonly targets?: TargetKind;
   readonly device?: Device;
   readonly threads?: number;
-  /** Path of the file that a search which was stopped continues from. */
+  /**
+   * Path of the file that a search which was stopped continues from. A search that is done leaves it behind, so that nothing is lost before
+   * its schedule is in a file: remove it then (`removeCheckpoint`).
+   */
   readonly checkpoint?: string;
   /** Continue from that file. */
   readonly resume: boolean;
   /** Fail at the first image that cannot be decoded instead of leaving it out. */
   readonly strict?: boolean;
-  /** Called once for each image that is left out. */
+  /** Called once for each image that is left out, whatever phases of the search need it. */
   readonly onWarning?: (message: string) => void;
   /** Stops the search after the running step, with its checkpoint written. */
   readonly signal?: AbortSignal;
@@ -81,6 +84,6 @@ export interface SearchOutcome {
   readonly waitingShare: number;
   /** Largest resident memory of the process, in bytes. */
   readonly peakMemoryBytes: number;
-  /** Images that could not be decoded. */
+  /** Images that could not be decoded, as far as they were met since the search was last continued. */
   readonly skipped: readonly { readonly file: string; readonly reason: string }[];
 }

@@ -3,6 +3,7 @@
  * recipe for small data). Images arrive decoded from threads; every step is one run of the step graph. In the default recipe a
  * local search on the compressed network itself follows.
  */
+import type { SkippedImage } from '../data/batches.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { CalibrationSet } from './calibration-set.ts';
@@ -10,7 +11,7 @@ import { followGradients } from './gradient-phase.ts';
 import type { ImageSupply } from './gradient-phase.ts';
 import type { Learner } from './learners/learner.ts';
 import { localSearch } from './local-search.ts';
-import type { LocalSearchProgress } from './local-search.ts';
+import type { LocalSearchProgress, LocalSearchState } from './local-search.ts';
 import { identityOf, learnerOf, passesOf, planOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 import type { RefinementRecipe } from './presets.ts';
@@ -19,7 +20,11 @@ import { readSearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
 import { scheduleOf } from './searched-schedule.ts';
+import { distinctImages, onceEach } from './skipped-images.ts';
 import { startAfterGradients } from './starting-schedule.ts';
+
+/** Where a search stands, besides what its learner has learnt. */
+type Standing = Omit<SearchCheckpoint, 'identity' | 'learner' | 'history'>;
 
 /** What both phases share. */
 interface Course {
@@ -31,18 +36,19 @@ interface Course {
   readonly resumed: SearchCheckpoint | undefined;
   readonly onProgress: (progress: SearchProgress) => void;
   /** Writes a checkpoint where one is due, and stops the search where that was asked for. */
-  readonly settle: (state: Omit<SearchCheckpoint, 'identity' | 'learner' | 'history'>, doing: string) => Promise<void>;
+  readonly settle: (state: Standing, doing: string) => Promise<void>;
 }
 
 /**
- * Searches a schedule.
+ * Searches a schedule. Where a checkpoint is asked for, one of the finished search stays: remove it when the schedule is in its place.
  * @throws {DiffrateError} for a target out of reach (with the reachable range), labels that are missing or out of range, images that
  *   cannot be used, a checkpoint of another search.
  */
 export async function searchSchedule(
-  options: SearchOptions,
+  asked: SearchOptions,
   onProgress: (progress: SearchProgress) => void = () => {},
 ): Promise<SearchOutcome> {
+  const options = { ...asked, onWarning: onceEach(asked.onWarning) };
   const plan = planOf(options);
   const learner = learnerOf(plan, options.targetGflops);
   const identity = identityOf(options, plan, `${options.targetGflops} GFLOPs`);
@@ -52,17 +58,25 @@ export async function searchSchedule(
   if (resumed !== undefined) learner.restore(resumed.learner);
   const history = [...(resumed?.history ?? [])];
   const checkpoints = new PacedCheckpoint<SearchCheckpoint>(options);
-  const settle: Course['settle'] = (state, doing) =>
-    checkpoints.settle(() => ({ identity, learner: learner.save(), history, ...state }), doing);
+  const checkpointOf = (state: Standing): SearchCheckpoint => ({
+    identity,
+    learner: learner.save(),
+    history,
+    ...state,
+  });
+  const settle: Course['settle'] = (state, doing) => checkpoints.settle(() => checkpointOf(state), doing);
   const session = { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) };
   const course: Course = { options, plan, session, learner, history, resumed, onProgress, settle };
   const start = performance.now();
   const { waitingMilliseconds, skipped } = await learnNumbers(course);
   const learnt = learner.finish();
   const { refinement } = plan.preset;
-  const kept = refinement === undefined ? learnt : await refine(course, learnt, refinement);
+  const { kept, ...refined } =
+    refinement === undefined ? { kept: learnt, skipped: [] } : await refine(course, learnt, refinement);
   const seconds = (performance.now() - start) / 1000;
-  await checkpoints.remove();
+  const loss = history.at(-1)?.loss ?? 0;
+  const localSearch = 'localSearch' in refined ? { localSearch: refined.localSearch } : {};
+  await checkpoints.finish(checkpointOf({ step: plan.steps, loss, ...localSearch }));
   return {
     schedule: scheduleOf(options, plan, options.targetGflops, kept, `${plan.steps} steps`),
     history,
@@ -70,7 +84,7 @@ export async function searchSchedule(
     seconds,
     waitingShare: waitingMilliseconds / 1000 / seconds,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
-    skipped,
+    skipped: distinctImages([...skipped, ...refined.skipped]),
   };
 }
 
@@ -96,29 +110,48 @@ async function learnNumbers(course: Course): Promise<ImageSupply> {
   );
 }
 
+/** What the second phase gives. */
+interface Refined {
+  readonly kept: KeptNumbers;
+  readonly localSearch: LocalSearchState;
+  readonly skipped: readonly SkippedImage[];
+}
+
 /** The second phase: single numbers are moved and compared on the compressed network. */
-async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRecipe): Promise<KeptNumbers> {
+async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRecipe): Promise<Refined> {
   const { options, plan, session } = course;
-  const images = await CalibrationSet.load(options, plan, recipe.looks, session);
+  const images = await CalibrationSet.load(options, plan, recipe.looks, session, () => settleBeforeMoves(course));
   try {
-    return await refineOn(images, course, learnt, recipe);
+    return { ...(await refineOn(images, course, learnt, recipe)), skipped: images.skipped };
   } finally {
     await images.dispose();
   }
 }
 
+/** Before the local search has moved since this process began; it may have before that. */
+function settleBeforeMoves({ plan, history, resumed, settle }: Course): Promise<void> {
+  const localSearch = resumed?.localSearch === undefined ? {} : { localSearch: resumed.localSearch };
+  return settle({ step: plan.steps, loss: history.at(-1)?.loss ?? 0, ...localSearch }, 'before its local search');
+}
+
 async function refineOn(
   images: CalibrationSet,
-  { options, plan, history, resumed, onProgress, settle }: Course,
+  course: Course,
   learnt: KeptNumbers,
   recipe: RefinementRecipe,
-): Promise<KeptNumbers> {
+): Promise<Omit<Refined, 'skipped'>> {
+  const { options, plan, history, resumed, onProgress, settle } = course;
   const { network, fixed, cost, seed } = plan;
   const passes = passesOf(plan, recipe, images.looks.images);
   const context = { network, fixed, cost, target: options.targetGflops, recipe, seed, passes };
   const { begin, known } =
     resumed?.localSearch === undefined
-      ? await startAfterGradients(context, images, { learnt, uniform: learnerOf(plan, options.targetGflops).finish() })
+      ? await startAfterGradients(
+          context,
+          images,
+          { learnt, uniform: learnerOf(plan, options.targetGflops).finish() },
+          () => settleBeforeMoves(course),
+        )
       : { begin: resumed.localSearch, known: undefined };
   const start = performance.now();
   const onMove = async ({ state, kept, loss }: LocalSearchProgress): Promise<void> => {
@@ -138,5 +171,6 @@ async function refineOn(
     });
     await settle({ step: plan.steps, loss, localSearch: state }, 'in its local search');
   };
-  return (await localSearch(context, images, begin, onMove, known)).kept;
+  const { kept, state } = await localSearch(context, images, begin, onMove, known);
+  return { kept, localSearch: state };
 }

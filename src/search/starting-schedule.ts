@@ -29,33 +29,43 @@ export interface KnownStart {
   readonly known: Entrant;
 }
 
-/** The start of a local search that follows gradients. */
+/**
+ * The start of a local search that follows gradients.
+ * @param onRace after each race; may stop the search by throwing.
+ */
 export async function startAfterGradients(
   context: LocalSearchContext,
   images: ComparedImages,
   ends: StartingEnds,
+  onRace: () => Promise<void>,
 ): Promise<KnownStart> {
   const { recipe } = context;
-  const known = await startingSchedule(context, images, ends, recipe);
+  const known = await startingSchedule(context, images, ends, recipe, onRace);
   return { begin: startLocalSearch(context, known.kept, known.passes), known };
 }
 
 /**
  * The best schedule on the line, and between pruning and merging.
  * @param recipe `prunedShares`: parts of the pruned tokens that race against pruning all of them.
+ * @param onRace after each race.
  */
 export async function startingSchedule(
   projection: Projection,
   images: ComparedImages,
   { learnt, uniform }: StartingEnds,
   { prunedShares }: Pick<RefinementRecipe, 'prunedShares'>,
+  onRace: () => Promise<void> = () => Promise.resolve(),
 ): Promise<Found> {
   const championship = new Championship(images);
-  await championship.enter(project(projection, numbersOf(projection, learnt)));
-  for (const challenger of lineBetween(projection, uniform, learnt, shares)) await championship.enter(challenger);
+  const enter = async (entrant: KeptNumbers): Promise<void> => {
+    await championship.enter(entrant);
+    await onRace();
+  };
+  await enter(project(projection, numbersOf(projection, learnt)));
+  for (const challenger of lineBetween(projection, uniform, learnt, shares)) await enter(challenger);
   const { kept } = championship.best;
   if (numbersOf(projection, kept).pruned.some((count) => count > 0))
-    for (const share of prunedShares) await championship.enter(withPruned(projection, kept, share));
+    for (const share of prunedShares) await enter(withPruned(projection, kept, share));
   return { ...championship.best, passes: championship.passes };
 }
 

@@ -91,16 +91,30 @@ describe('diffrate compare', () => {
     expect(readdirSync(inDirectory('searched', 'schedules'))).toHaveLength(1);
   }, 60_000);
 
+  it('takes no schedule of another comparison for one that it has searched itself', async () => {
+    const search = ['--search-data', 'images', '--search-steps', '2'];
+    const args = [...data, '--budgets', '0.75', '--methods', 'diffrate', ...search, '--out', 'again', '--json'];
+    const searched = async (...more: string[]): Promise<string> => {
+      expect((await run('compare', ...args, ...more)).code).toBe(0);
+      const [file] = readdirSync(inDirectory('again', 'schedules'));
+      return read('again', 'schedules', file as string);
+    };
+    expect(await searched()).toContain('seed 0');
+    // That one is done: there is nothing to continue.
+    expect(await searched('--seed', '1', '--resume')).toContain('seed 1');
+  }, 60_000);
+
   it('continues where it was killed, and does not start finished cells again', async () => {
     const args = ['compare', ...data, '--budgets', '0.9,0.8,0.7', '--methods', 'tome,evit', '--out', 'stopped'];
     const { child, done } = startProgram(args, directory);
     const checkpoint = inDirectory('stopped', 'comparison.checkpoint');
+    const state = (): { cells: Record<string, unknown>[] } => JSON.parse(readFileSync(checkpoint, 'utf8')) as never;
     const watch = setInterval(() => {
-      if (existsSync(checkpoint)) child.kill('SIGKILL');
+      if (existsSync(checkpoint) && state().cells.length > 0) child.kill('SIGKILL');
     }, 1);
     await done;
     clearInterval(watch);
-    const saved = JSON.parse(readFileSync(checkpoint, 'utf8')) as { cells: Record<string, unknown>[] };
+    const saved = state();
     expect(saved.cells.length).toBeGreaterThan(0);
     expect(readdirSync(inDirectory('stopped'))).not.toContain('comparison.csv');
     // A mark that only survives where the cell is taken as it is.
@@ -111,6 +125,7 @@ describe('diffrate compare', () => {
       1,
       /comparison\.checkpoint' belongs to another comparison/,
     );
+    expectFailure(await run(...args, '--resume', '--threads', '1'), 1, /belongs to another comparison \(.*all threads/);
     const { code, stdout } = await run(...args, '--resume', '--json');
     expect(code).toBe(0);
     const { cells } = JSON.parse(stdout) as ComparisonReport;
@@ -140,6 +155,7 @@ describe('diffrate compare', () => {
     [['--budgets', '0.7,1.2'], 2, /--budgets must be shares .* not "1\.2"/],
     [['--random-schedules', 'many'], 2, /--random-schedules must be a whole number from 1, not "many"/],
     [['--schedules', 'schedule.json', '--search-data', 'images'], 2, /exclude each other/],
+    [['--methods', 'tome', '--random-schedules', '5@0.01'], 1, /There is no random schedule of/],
     [['--schedules', 'absent.json'], 1, /absent\.json cannot be read/],
     [['--methods', 'tome,evit', '--budgets', '0.7,0.01'], 1, /None of the methods reaches a budget of 0\.01/],
     [['--methods', 'diffrate'], 1, /None of the methods reaches a budget of 0\.9 .*: no schedule: give --search-data/],

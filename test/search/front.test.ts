@@ -134,28 +134,47 @@ describe('searchFront', () => {
     const place = ({ phase, step, point }: FrontProgress): unknown[] => [phase, step, point];
     const after = reports.findIndex((report) => String(place(report)) === String(place(last))) + 1;
     expect(continued.map(place)).toEqual(reports.slice(after).map(place));
-    expect(existsSync(checkpoint)).toBe(false);
+    expect(existsSync(checkpoint)).toBe(true);
   });
 
   it('can be stopped while a step down the response surface is measured', async () => {
     const checkpoint = join(root, 'surface.checkpoint');
-    const options = optionsFor({ checkpoint });
-    // The surface asks whether to stop without a report before that.
-    let reported = 0;
-    let moving = false;
-    const signal = {
-      get aborted(): boolean {
-        const silent = moving && reported === 0;
-        reported = 0;
-        return silent;
-      },
-    } as AbortSignal;
-    const stopped = searchFront({ ...options, signal }, ({ phase }) => {
-      reported++;
-      moving ||= phase === 'local search';
-    });
-    await expect(stopped).rejects.toThrow(/stopped before the local search of budget 0\.55; continue it with --resume/);
-    expect(result(await searchFront({ ...options, resume: true }))).toEqual(result(unbroken));
+    // After the first move the search asks without a report only in races for where the cheapest starts, and then on the surface.
+    const asking = (
+      stopAt: number,
+    ): { options: FrontOptions; report: (progress: FrontProgress) => void; asked: () => number } => {
+      let [reported, asked] = [0, 0];
+      let moving = false;
+      const signal = {
+        get aborted(): boolean {
+          if (moving && reported === 0) asked++;
+          reported = 0;
+          return asked === stopAt;
+        },
+      } as AbortSignal;
+      const report = ({ phase }: FrontProgress): void => {
+        reported++;
+        moving ||= phase === 'local search';
+      };
+      return { options: optionsFor({ checkpoint, signal }), report, asked: () => asked };
+    };
+    const whole = asking(Infinity);
+    expect(result(await searchFront(whole.options, whole.report))).toEqual(result(unbroken));
+    expect(whole.asked()).toBeGreaterThan(5);
+    const last = asking(whole.asked());
+    await expect(searchFront(last.options, last.report)).rejects.toThrow(
+      /stopped before the local search of budget 0\.55; continue it with --resume/,
+    );
+    expect(result(await searchFront(optionsFor({ checkpoint, resume: true })))).toEqual(result(unbroken));
+  });
+
+  it('that is done stays so until its checkpoint is removed, without a step again', async () => {
+    const checkpoint = join(root, 'done.checkpoint');
+    await searchFront(optionsFor({ checkpoint }));
+    const again: FrontProgress[] = [];
+    const outcome = await searchFront(optionsFor({ checkpoint, resume: true }), (progress) => again.push(progress));
+    expect(result(outcome)).toEqual(result(unbroken));
+    expect(again).toEqual([]);
   });
 
   it('stopped after a comparison with neighbours ends as an unbroken one, too', async () => {

@@ -9,7 +9,13 @@ import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { DiffrateError } from '../../src/errors.ts';
 import { scheduleTarget } from '../../src/models/schedule-target.ts';
 import { validateSchedule } from '../../src/reduction/validate-schedule.ts';
-import type { PresetName, SearchOptions, SearchOutcome, SearchPhase } from '../../src/search/search-options.ts';
+import type {
+  PresetName,
+  SearchOptions,
+  SearchOutcome,
+  SearchPhase,
+  SearchProgress,
+} from '../../src/search/search-options.ts';
 import { searchSchedule } from '../../src/search/search.ts';
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { smallConfiguration, smallNetwork } from '../evaluation/small-network.ts';
@@ -105,7 +111,11 @@ describe.each(['small-data', 'paper'] as const)('a search with the preset %s', (
     await stoppedAt({ ...options, resume: true }, 'gradients', 2);
     const outcome = await searchSchedule({ ...options, resume: true });
     expect(result(outcome)).toEqual(result(unbroken));
-    expect(existsSync(checkpoint)).toBe(false);
+    // It stays until the schedule is in its place, and a search that goes on from there is done at once.
+    const again: SearchProgress[] = [];
+    const repeated = await searchSchedule({ ...options, resume: true }, (progress) => again.push(progress));
+    expect(result(repeated)).toEqual(result(unbroken));
+    expect(again).toEqual([]);
   });
 
   it('stopped at its last step ends as an unbroken one', async () => {
@@ -173,18 +183,31 @@ describe('a search that cannot be', () => {
     const checkpoint = join(root, 'other');
     await stoppedAt(optionsFor('small-data', { checkpoint }), 'gradients', 1);
     const before = readFileSync(checkpoint, 'utf8');
-    const { message } = await refusal(optionsFor('small-data', { checkpoint, resume: true, seed: 9 }));
-    expect(message).toContain('belongs to another search');
+    const others: Partial<SearchOptions>[] = [
+      { seed: 9 },
+      { model: smallNetwork(5) },
+      { folder: { ...labelled, directory: join(root, 'elsewhere') } },
+    ];
+    for (const other of others) {
+      const { message } = await refusal(optionsFor('small-data', { checkpoint, resume: true, ...other }));
+      expect(message).toContain('belongs to another search');
+    }
     expect(readFileSync(checkpoint, 'utf8')).toBe(before);
   });
 });
 
 describe('an image that cannot be decoded', () => {
-  it('is left out and told of once', async () => {
+  it('is left out and told of once, whichever phase meets it', async () => {
     const warnings: string[] = [];
-    const { skipped } = await searchSchedule(
-      optionsFor('small-data', { steps: 5, onWarning: (message) => warnings.push(message) }),
-    );
+    const checkpoint = join(root, 'skipping');
+    const options = optionsFor('small-data', {
+      steps: 5,
+      onWarning: (message) => warnings.push(message),
+      checkpoint,
+    });
+    const { skipped } = await searchSchedule(options);
+    // Only the calibration images are read again.
+    expect((await searchSchedule({ ...options, onWarning: () => {}, resume: true })).skipped).toEqual(skipped);
     expect(skipped.map(({ file }) => file)).toEqual(['005b.png']);
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toContain("'005b.png'");

@@ -15,6 +15,7 @@ import { scheduleTarget } from '../../models/schedule-target.ts';
 import { reportPage } from '../../report/page.ts';
 import { comparisonReport } from '../../report/report.ts';
 import { reportFileName } from '../../report/report-file.ts';
+import { removeCheckpoint } from '../../search/checkpoint-file.ts';
 import { comparisonOptions, parseComparison, scheduleSource } from '../comparison-options.ts';
 import { resolveFolder } from '../folder-option.ts';
 import { resolveModel } from '../model-option.ts';
@@ -65,8 +66,8 @@ export const compareCommand = defineCommand({
     if (!(await checkTarget(out, comparisonFolder))) await prepareOutputFile(out);
     const folder = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
-    const resume = args.resume === true;
-    const schedules = await scheduleSource({ model, given: args, settings, session, out, resume });
+    const checkpoint = join(out, checkpointName);
+    const schedules = await scheduleSource({ model, given: args, settings, session, out });
     const comparison = await withProgress((progress) =>
       compareMethods({
         ...session,
@@ -78,13 +79,15 @@ export const compareCommand = defineCommand({
         schedules,
         ...(settings.random && { random: settings.random }),
         ...(rounds === undefined ? {} : { rounds }),
-        checkpoint: join(out, checkpointName),
-        resume,
+        checkpoint,
+        resume: args.resume === true,
         identity: [
           model.name,
           model.source,
           `${folder.images.length} images of ${folder.directory}`,
           session.device,
+          `${session.threads ?? 'all'} threads`,
+          `${args.rounds} rounds`,
           schedules.identity,
         ].join(', '),
         strict: args.strict,
@@ -99,7 +102,7 @@ export const compareCommand = defineCommand({
       facts: [
         ['model', `${model.name} (weights from ${model.source})`],
         ['images', `${comparison.images} of ${folder.directory}`],
-        ['DiffRate’s schedules', schedules.identity],
+        ['DiffRate’s schedules', schedules.description],
         ...(await versionFacts()),
       ],
     });
@@ -109,6 +112,7 @@ export const compareCommand = defineCommand({
       { path: reportFileName, content: reportPage(page) },
     ];
     await writeFolder(out, files, comparisonFolder);
+    await removeCheckpoint(checkpoint);
     printResult(args.json, report, () =>
       [
         `${comparison.model}, ${comparison.images} images`,

@@ -7,6 +7,7 @@ import { writeModelCard } from '../../exporting/model-card-file.ts';
 import { exportDtypes } from '../../exporting/precision.ts';
 import type { LoadedModel } from '../../loading/load-model.ts';
 import type { Schedule } from '../../reduction/schedule.ts';
+import { removeCheckpoint } from '../../search/checkpoint-file.ts';
 import type { SearchOutcome } from '../../search/search-options.ts';
 import { formatSummary, measureCompressed } from '../compression-report.ts';
 import type { CompressionReport } from '../compression-report.ts';
@@ -116,6 +117,8 @@ export const compressCommand = defineCommand({
           session,
         })
       : null;
+    // With it a command that was stopped while it measured would not search again.
+    if (search !== null) await removeCheckpoint(checkpointOf(out));
     const report = { ...measured, report: file };
     printResult(args.json, report, () => formatSummary(report));
   },

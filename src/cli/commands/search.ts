@@ -3,6 +3,7 @@ import { defineCommand } from 'citty';
 import { frontFolder, frontIndex, writeFront } from '../../exporting/front-folder.ts';
 import { writeScheduleFile } from '../../exporting/schedule-file.ts';
 import { checkTarget } from '../../exporting/staged-folder.ts';
+import { removeCheckpoint } from '../../search/checkpoint-file.ts';
 import type { SearchOptions } from '../../search/search-options.ts';
 import { resolveFolder } from '../folder-option.ts';
 import { frontOption, frontTable, parseFront, runFront } from '../front-options.ts';
@@ -43,16 +44,12 @@ export const searchCommand = defineCommand({
     if (front === undefined || !(await checkTarget(out, frontFolder))) await prepareOutputFile(out);
     const folder = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
-    const common: Omit<SearchOptions, 'targetGflops'> = {
-      ...settings,
-      model,
-      folder,
-      checkpoint: `${out.replace(/[/\\]+$/, '')}.checkpoint`,
-      strict,
-    };
+    const checkpoint = `${out.replace(/[/\\]+$/, '')}.checkpoint`;
+    const common: Omit<SearchOptions, 'targetGflops'> = { ...settings, model, folder, checkpoint, strict };
     if (front !== undefined) {
       const found = await runFront({ ...common, front });
       await writeFront(out, found);
+      await removeCheckpoint(checkpoint);
       const { points, ...rest } = found;
       printResult(
         json,
@@ -64,6 +61,7 @@ export const searchCommand = defineCommand({
     if (target !== undefined) {
       const found = await runSearch({ ...common, targetGflops: targetGflops(target, model.configuration) });
       await writeScheduleFile(out, found.schedule);
+      await removeCheckpoint(checkpoint);
       const { schedule, steps, seconds, waitingShare, peakMemoryBytes, skipped } = found;
       printResult(
         json,

@@ -1,0 +1,17 @@
+/** Images that cannot be decoded: both phases of a search read the folder, and each such image is told of and listed once. */
+import type { SkippedImage } from '../data/batches.ts';
+
+/** Passes each warning on the first time. */
+export function onceEach(onWarning: (message: string) => void = () => {}): (message: string) => void {
+  const told = new Set<string>();
+  return (message) => {
+    if (told.has(message)) return;
+    told.add(message);
+    onWarning(message);
+  };
+}
+
+/** The images in their order, each file once. */
+export function distinctImages(skipped: readonly SkippedImage[]): SkippedImage[] {
+  return [...new Map(skipped.map((image) => [image.file, image])).values()];
+}
