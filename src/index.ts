@@ -195,7 +195,7 @@ export type { Html } from './report/html.ts';
 // Export
 export { exportModel } from './exporting/export-model.ts';
 export type { ExportedFile, ExportedModel, ExportOptions } from './exporting/export-model.ts';
-export type { FileContent, FileWriter } from './exporting/staged-folder.ts';
+export type { FileContent, FileWriter } from './files/staged-folder.ts';
 export { frontIndex, writeFront } from './exporting/front-folder.ts';
 export type { FrontEntry, FrontIndex } from './exporting/front-folder.ts';
 export { exportDtypes } from './exporting/precision.ts';

@@ -1,9 +1,9 @@
 /**
- * Safetensors files on disk: read with the data section in aligned memory, written beside and renamed, so that a file under
- * its final name is always whole.
+ * Safetensors files on disk: read with the data section in aligned memory, written whole or not at all.
  */
-import { open, rename, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { DiffrateError, messageOf } from '../errors.ts';
+import { writeWholeFile } from '../files/whole-file.ts';
 import { withFileSource, type ByteSource } from './byte-source.ts';
 import { parseSafetensorsHeader, safetensorsDataStart, safetensorsLayout } from './safetensors.ts';
 import type { Weights, WeightTensor } from './weights.ts';
@@ -34,8 +34,8 @@ export async function readSafetensorsFrom(source: ByteSource): Promise<Weights> 
 }
 
 /**
- * Writes weights as the safetensors file `path`, element types as they are: first under a temporary name beside it, then
- * renamed. Throws `DiffrateError` (and leaves nothing behind) where the place cannot be written.
+ * Writes weights as the safetensors file `path`, element types as they are, in a folder that is made where it is missing. Throws
+ * `DiffrateError` (and leaves nothing behind) where the place cannot be written.
  */
 export async function writeSafetensors(
   path: string,
@@ -43,18 +43,17 @@ export async function writeSafetensors(
   metadata?: Readonly<Record<string, string>>,
 ): Promise<void> {
   const { header, tensors } = safetensorsLayout(weights, metadata);
-  const unfinished = `${path}.${process.pid}.unfinished`;
   try {
-    const file = await open(unfinished, 'w');
-    try {
-      await file.writeFile(header);
-      for (const { bytes } of tensors) await file.writeFile(bytes);
-    } finally {
-      await file.close();
-    }
-    await rename(unfinished, path);
+    await writeWholeFile(path, async (beside) => {
+      const file = await open(beside, 'w');
+      try {
+        await file.writeFile(header);
+        for (const { bytes } of tensors) await file.writeFile(bytes);
+      } finally {
+        await file.close();
+      }
+    });
   } catch (error) {
-    await rm(unfinished, { force: true });
     throw new DiffrateError(`Cannot write ${path} (${messageOf(error)}): choose a writable place with enough room.`);
   }
 }

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { CHECKPOINT_NAMES } from '../checkpoints/model-folder.ts';
 import { DiffrateError, UsageError } from '../errors.ts';
 import { diffrateMember } from '../exporting/model-configuration.ts';
-import { readJsonIfThere } from '../exporting/staged-folder.ts';
+import { readJsonIfThere } from '../files/staged-folder.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
 import { lookUpModel } from '../models/registry.ts';
 import { resolveModel } from './model-option.ts';

@@ -26,6 +26,7 @@ export interface NoSchedule {
 export interface ScheduleWish {
   /** Whether the comparison that asks is one that was stopped: what it has searched before is taken as it is. */
   readonly continued: boolean;
+  /** Called after each step of a search. */
   readonly onProgress?: (progress: SearchProgress) => void;
 }
 

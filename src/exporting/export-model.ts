@@ -23,8 +23,8 @@ import { diffrateMember, modelConfiguration, preprocessorConfiguration } from '.
 import { exportDtypes, modelFileName } from './precision.ts';
 import type { ExportDtype } from './precision.ts';
 import { quantizeDynamically } from './quantization.ts';
-import { checkTarget, readJsonIfThere, writeFolder } from './staged-folder.ts';
-import type { FileContent, FileWriter, FolderFile, FolderKind } from './staged-folder.ts';
+import { checkTarget, readJsonIfThere, writeFolder } from '../files/staged-folder.ts';
+import type { FileContent, FileWriter, FolderFile, FolderKind } from '../files/staged-folder.ts';
 
 /** What to export, and where to. */
 export interface ExportOptions {

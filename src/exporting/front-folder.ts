@@ -5,8 +5,8 @@
 import { join } from 'node:path';
 import { serializeSchedule } from '../reduction/schedule.ts';
 import type { FrontOutcome, FrontPoint } from '../search/front-options.ts';
-import { readJsonIfThere, writeFolder } from './staged-folder.ts';
-import type { FolderKind } from './staged-folder.ts';
+import { readJsonIfThere, writeFolder } from '../files/staged-folder.ts';
+import type { FolderKind } from '../files/staged-folder.ts';
 
 const indexName = 'front.json';
 const csvName = 'front.csv';

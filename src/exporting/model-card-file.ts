@@ -1,7 +1,8 @@
 /** Writes a model card anew, when figures have been measured after the export. */
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiffrateError, messageOf } from '../errors.ts';
+import { writeWholeFile } from '../files/whole-file.ts';
 import { modelCard } from './model-card.ts';
 import type { ModelCard } from './model-card.ts';
 
@@ -11,12 +12,9 @@ import type { ModelCard } from './model-card.ts';
  */
 export async function writeModelCard(directory: string, card: ModelCard): Promise<void> {
   const path = join(directory, 'README.md');
-  const beside = join(directory, `.README.md.${process.pid}.partial`);
   try {
-    await writeFile(beside, modelCard(card));
-    await rename(beside, path);
+    await writeWholeFile(path, (beside) => writeFile(beside, modelCard(card)));
   } catch (error) {
-    await rm(beside, { force: true }).catch(() => undefined);
     throw new DiffrateError(
       `The model card ${path} cannot be written (${messageOf(error)}): see that the folder is writable and has room.`,
     );

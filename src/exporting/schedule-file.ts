@@ -1,8 +1,8 @@
 /** Schedule files on disk: read with a sentence for every mishap, written beside and renamed so that no half file is ever seen. */
 
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { readFile, writeFile } from 'node:fs/promises';
 import { DiffrateError, messageOf } from '../errors.ts';
+import { writeWholeFile } from '../files/whole-file.ts';
 import { effectiveSchedule, parseSchedule, serializeSchedule, type Schedule } from '../reduction/schedule.ts';
 
 /**
@@ -28,13 +28,10 @@ export async function readScheduleFile(path: string): Promise<Schedule> {
  * @throws DiffrateError if the file cannot be written; an older file of that name is then untouched
  */
 export async function writeScheduleFile(path: string, schedule: Schedule): Promise<void> {
-  const beside = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
   try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(beside, serializeSchedule(effectiveSchedule(schedule)));
-    await rename(beside, path);
+    const text = serializeSchedule(effectiveSchedule(schedule));
+    await writeWholeFile(path, (beside) => writeFile(beside, text));
   } catch (error) {
-    await rm(beside, { force: true }).catch(() => undefined);
     throw new DiffrateError(
       `The schedule ${path} cannot be written (${messageOf(error)}): choose a folder that you may write to.`,
     );

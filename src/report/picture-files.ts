@@ -1,6 +1,6 @@
 /** The pictures of `diffrate show` as files: per image a strip of all and one picture per block. */
 import { basename } from 'node:path';
-import type { FolderFile } from '../exporting/staged-folder.ts';
+import type { FolderFile } from '../files/staged-folder.ts';
 import { encodePng, pictureStrip } from './picture-series.ts';
 import type { PictureSeries } from './picture-series.ts';
 

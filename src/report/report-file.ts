@@ -1,7 +1,7 @@
-/** Writes a report as a file: beside its place, then renamed. */
-import { rename, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+/** Writes a report as a file. */
+import { writeFile } from 'node:fs/promises';
 import { DiffrateError, messageOf } from '../errors.ts';
+import { writeWholeFile } from '../files/whole-file.ts';
 import { reportPage } from './page.ts';
 import type { ReportPage } from './page.ts';
 
@@ -13,12 +13,9 @@ export const reportFileName = 'report.html';
  * @throws DiffrateError if it cannot be written; an older one then stays
  */
 export async function writeReport(path: string, page: ReportPage): Promise<void> {
-  const beside = join(dirname(path), `.${basename(path)}.${process.pid}.partial`);
   try {
-    await writeFile(beside, reportPage(page));
-    await rename(beside, path);
+    await writeWholeFile(path, (beside) => writeFile(beside, reportPage(page)));
   } catch (error) {
-    await rm(beside, { force: true }).catch(() => undefined);
     throw new DiffrateError(
       `The report ${path} cannot be written (${messageOf(error)}): see that its folder is writable and has room.`,
     );

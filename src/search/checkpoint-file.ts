@@ -1,9 +1,8 @@
 /** Checkpoints of searches and comparisons on disk: JSON files that killed work continues from, written beside and renamed. */
-import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { DiffrateError, messageOf } from '../errors.ts';
+import { writeWholeFile } from '../files/whole-file.ts';
 
 /** Any work's checkpoint. */
 export interface IdentifiedCheckpoint {
@@ -21,13 +20,9 @@ export async function writeCheckpoint<Checkpoint extends IdentifiedCheckpoint>(
   checkpoint: Checkpoint,
   work: 'search' | 'comparison' = 'search',
 ): Promise<void> {
-  const beside = `${path}.${randomUUID()}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true });
-    await writeFile(beside, JSON.stringify(checkpoint));
-    await rename(beside, path);
+    await writeWholeFile(path, (beside) => writeFile(beside, JSON.stringify(checkpoint)));
   } catch (error) {
-    await rm(beside, { force: true }).catch(() => undefined);
     throw new DiffrateError(
       `The ${work}'s checkpoint '${path}' cannot be written (${messageOf(error)}); choose a folder that is writable and has room.`,
     );

@@ -108,7 +108,7 @@ describe('round trip', () => {
     expect(() => encodeSafetensors(short)).toThrow(/tensor "a" \(float32 \[3\], 8 bytes\)/);
     await mkdir(join(folder, 'taken'));
     await expect(writeSafetensors(join(folder, 'taken'), new Map())).rejects.toThrow(DiffrateError);
-    expect(await readdir(folder)).not.toContainEqual(expect.stringContaining('unfinished'));
+    expect(await readdir(folder)).not.toContainEqual(expect.stringContaining('partial'));
   });
 });
 

@@ -82,7 +82,7 @@ describe('checkpoints', () => {
     // A folder has the name: the new file is whole, but cannot take its place.
     mkdirSync(join(root, 'folder'));
     await expect(writeCheckpoint(join(root, 'folder'), checkpoint)).rejects.toThrow(/cannot be written/);
-    expect(readdirSync(root).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    expect(readdirSync(root).filter((name) => name.endsWith('.partial'))).toEqual([]);
     await expect(readSearchCheckpoint(root, checkpoint.identity)).rejects.toThrow(/cannot be read/);
   });
 });

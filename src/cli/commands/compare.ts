@@ -9,8 +9,8 @@ import {
   comparisonRows,
   placementSentence,
 } from '../../comparison/comparison-rows.ts';
-import { checkTarget, writeFolder } from '../../exporting/staged-folder.ts';
-import type { FolderKind } from '../../exporting/staged-folder.ts';
+import { checkTarget, writeFolder } from '../../files/staged-folder.ts';
+import type { FolderKind } from '../../files/staged-folder.ts';
 import { scheduleTarget } from '../../models/schedule-target.ts';
 import { reportPage } from '../../report/page.ts';
 import { comparisonReport } from '../../report/report.ts';

@@ -2,7 +2,7 @@
 import { defineCommand } from 'citty';
 import { frontFolder, frontIndex, writeFront } from '../../exporting/front-folder.ts';
 import { writeScheduleFile } from '../../exporting/schedule-file.ts';
-import { checkTarget } from '../../exporting/staged-folder.ts';
+import { checkTarget } from '../../files/staged-folder.ts';
 import { removeCheckpoint } from '../../search/checkpoint-file.ts';
 import type { SearchOptions } from '../../search/search-options.ts';
 import { resolveFolder } from '../folder-option.ts';

@@ -1,8 +1,8 @@
 /** `diffrate show`: what a schedule, or any other method, keeps, merges and prunes on images, as pictures (Figure 5 of the paper). */
 import { join } from 'node:path';
 import { defineCommand } from 'citty';
-import { checkTarget, writeFolder } from '../../exporting/staged-folder.ts';
-import type { FolderKind } from '../../exporting/staged-folder.ts';
+import { checkTarget, writeFolder } from '../../files/staged-folder.ts';
+import type { FolderKind } from '../../files/staged-folder.ts';
 import { tokenCount } from '../../models/configuration.ts';
 import { diffRate } from '../../reduction/methods/diffrate.ts';
 import type { BuiltMethod } from '../../reduction/methods/method.ts';

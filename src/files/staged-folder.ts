@@ -1,9 +1,9 @@
 /**
- * Writes a folder as a whole: first beside its place, then renamed. A new folder appears complete or not at all; in one that
- * diffrate wrote before, each file is replaced by a rename and files of other kinds (reports, checkpoints) stay.
+ * Writes a folder as a whole. A new folder is written beside its place and renamed, so it appears complete or not at all. Into one that is
+ * there already files are moved one by one, and moved back where one of them cannot be; files of other kinds (reports, checkpoints) stay.
  */
-import { rmSync } from 'node:fs';
-import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { constants, rmSync } from 'node:fs';
+import { access, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DiffrateError, messageOf } from '../errors.ts';
 import { joinChunks } from '../onnx/write.ts';
@@ -36,7 +36,7 @@ const smallChunk = 2 ** 16;
 /**
  * Writes the files of a folder.
  * @throws {DiffrateError} where the folder holds something that is not ours, or anything cannot be written; what was there is
- * then unchanged and nothing is left beside it.
+ * then unchanged and nothing is left in it or beside it.
  */
 export async function writeFolder(
   directory: string,
@@ -46,7 +46,10 @@ export async function writeFolder(
 ): Promise<void> {
   const target = resolve(directory);
   const exists = await checkTarget(directory, kind);
-  const staging = join(dirname(target), `.${basename(target)}.${process.pid}.partial`);
+  // A folder that is there may be a place of its own, to which nothing beside it can be renamed.
+  const staging = exists
+    ? join(target, `.${process.pid}.partial`)
+    : join(dirname(target), `.${basename(target)}.${process.pid}.partial`);
   const remove = (): void => rmSync(staging, { recursive: true, force: true });
   // Where the process is told to stop while it writes.
   process.once('exit', remove);
@@ -97,7 +100,7 @@ async function writeChunks(path: string, content: FileContent): Promise<void> {
 
 /**
  * Whether a folder is there already.
- * @throws {DiffrateError} where it holds something that is not ours to replace.
+ * @throws {DiffrateError} where it holds something that is not ours to replace, or may not be written to.
  */
 export async function checkTarget(directory: string, kind: FolderKind): Promise<boolean> {
   const target = resolve(directory);
@@ -106,6 +109,13 @@ export async function checkTarget(directory: string, kind: FolderKind): Promise<
   if (!information.isDirectory()) {
     throw new DiffrateError(`${directory} is a file where a folder is to be written: choose another name.`);
   }
+  try {
+    await access(target, constants.W_OK);
+  } catch (error) {
+    throw new DiffrateError(
+      `The folder ${directory} cannot be written (${messageOf(error)}): choose one that you may write to.`,
+    );
+  }
   const [found] = (await readdir(target)).filter((name) => kind.foreign.includes(name));
   if (found === undefined || (await kind.isOurs(target))) return true;
   throw new DiffrateError(
@@ -113,19 +123,31 @@ export async function checkTarget(directory: string, kind: FolderKind): Promise<
   );
 }
 
+/** Moves new files to their places and what they replace out of the way; all of it back where that fails. */
 async function moveInto(
   target: string,
   staging: string,
   files: readonly FolderFile[],
   kind: FolderKind,
 ): Promise<void> {
-  for (const { path } of files) {
-    await mkdir(dirname(join(target, path)), { recursive: true });
-    await rename(join(staging, path), join(target, path));
-  }
-  const written = new Set(files.map(({ path }) => path));
-  for (const path of kind.replaced) {
-    if (!written.has(path)) await rm(join(target, path), { force: true });
+  const old = join(staging, '.replaced');
+  const undo: (() => Promise<void>)[] = [];
+  const move = async (from: string, to: string): Promise<void> => {
+    await mkdir(dirname(to), { recursive: true });
+    await rename(from, to);
+    undo.push(() => rename(to, from));
+  };
+  const written = files.map(({ path }) => path);
+  try {
+    for (const path of new Set([...written, ...kind.replaced])) {
+      const found = await stat(join(target, path)).catch(() => undefined);
+      if (found?.isDirectory() === true) throw new Error(`${path} is a folder where a file is to be written`);
+      if (found !== undefined) await move(join(target, path), join(old, path));
+    }
+    for (const path of written) await move(join(staging, path), join(target, path));
+  } catch (error) {
+    for (const back of undo.reverse()) await back().catch(() => undefined);
+    throw error;
   }
 }
 
