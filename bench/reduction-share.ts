@@ -16,7 +16,7 @@ export const reductionShare: Measurement = {
       const nodes = await profileCompressed(await loadDeitTiny(), publishedSchedule(), batch);
       const parts = ['sort', 'gather', 'merge'].map((scope) => `${scope} ${percent(scopeShare(nodes, scope))}`);
       lines.push(
-        `batch ${batch}: ${percent(scopeShare(nodes, 'reduction'))} (${parts.join(', ')}; medians of ${timing.rounds} runs)`,
+        `batch ${batch}: ${percent(scopeShare(nodes, 'reduction'))} (${parts.join(', ')}; medians of ${timing.warmUp + timing.rounds} runs)`,
       );
     }
     return lines;

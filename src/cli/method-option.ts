@@ -3,6 +3,8 @@ import { countMethodFlops } from '../cost/method-flops.ts';
 import { DiffrateError, UsageError } from '../errors.ts';
 import type { ModelConfiguration } from '../models/registry.ts';
 import { scheduleTarget } from '../models/schedule-target.ts';
+import { formatMethod } from '../reduction/methods/method-text.ts';
+import type { MethodText } from '../reduction/methods/method-text.ts';
 import { buildMethod, parseMethod, reductionMethods } from '../reduction/methods/registry.ts';
 import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { resolveSchedule } from './schedule-option.ts';
@@ -43,17 +45,37 @@ export interface CompressedNetwork {
 
 /**
  * The schedule or the method that the options ask for; where they ask for nothing, the method that the network was trained for.
+ * @param isForTraining whether the method is to be trained, and not used as it was
  * @throws {DiffrateError} where the network cannot do it; {@link UsageError} where both are given, or a name is not known
  */
-export async function resolveCompression(args: CompressionArguments, network: CompressedNetwork): Promise<Compression> {
+export async function resolveCompression(
+  args: CompressionArguments,
+  network: CompressedNetwork,
+  isForTraining = false,
+): Promise<Compression> {
   checkCompression(args);
   const text = args.schedule === undefined ? methodText(args.method, network) : undefined;
   if (text === undefined) return { named: await resolveSchedule(args.schedule, network), method: undefined };
   const parsed = parseMethod(text);
+  if (!isForTraining) checkTrainedFor(parsed, network);
   const file = parsed.given.get('schedule');
   const found = typeof file === 'string' ? await resolveSchedule(file, network) : undefined;
   const target = scheduleTarget(network.configuration, network.name);
   return { named: undefined, method: buildMethod(parsed, target, { schedule: found?.schedule }) };
+}
+
+/** What only training reads cannot be changed afterwards: results would be called what they are not. */
+function checkTrainedFor({ method, given }: MethodText, { name, trainedMethod }: CompressedNetwork): void {
+  if (trainedMethod === undefined) return;
+  const trained = parseMethod(trainedMethod);
+  if (trained.method !== method) return;
+  for (const key of method.keys.filter(({ ofTraining }) => ofTraining === true)) {
+    const [asked, had] = [given.get(key.name), trained.given.get(key.name) ?? key.fallback];
+    if (asked === undefined || asked === had) continue;
+    throw new DiffrateError(
+      `${name} was trained for ${trainedMethod}, not for ${formatMethod({ method, given })}: leave ${key.name} out, or train another one with diffrate finetune.`,
+    );
+  }
 }
 
 /** A method's bare name stands for the settings that the network was trained for, if it was trained for that method. */

@@ -21,7 +21,7 @@ export interface OutOfReach {
   readonly leastGflops: number;
 }
 
-/** Halvings of the range of a parameter that need no run of the network, and of one that does. */
+/** Halvings of the range of a parameter with fractions that need no run of the network, and of one that does. */
 const halvings = { counted: 40, measured: 9 } as const;
 
 /** Fits one method to budgets; what was counted for one budget is remembered for the next. */
@@ -48,7 +48,9 @@ export class MethodFit {
     if (best.gflops > gflops) return { leastGflops: best.gflops };
     const dearest = await this.#at(dear);
     if (dearest.gflops <= gflops) return dearest;
-    const turns = this.#text.method.ragged === true ? halvings.measured : halvings.counted;
+    // Whole numbers are few: halving ends where two of them are neighbours.
+    const measured = this.#text.method.ragged === true && !whole;
+    const turns = measured ? halvings.measured : halvings.counted;
     for (let turn = 0; turn < turns; turn++) {
       const middle = whole ? Math.round((cheap + dear) / 2) : (cheap + dear) / 2;
       if (middle === cheap || middle === dear) break;

@@ -17,11 +17,14 @@ const shapesOnly: Parameters = {
   has: () => true,
 };
 
-/** Multiply-accumulates of the compressed network for one image, as it is built for evaluation and export. */
+/**
+ * Multiply-accumulates of the compressed network for one image, as it is built for evaluation and export. Where token numbers differ per
+ * image, every token of the last block is computed, to be counted.
+ */
 export function countGraphFlops(configuration: VisionTransformerConfiguration, reducer: TokenReducer): number {
   const { inputSize } = configuration;
   const pixels = input('pixel_values', 'float32', ['batch', 3, inputSize, inputSize]);
-  const options = { reducer, classTokenOnlyLastBlock: true };
+  const options = { reducer, classTokenOnlyLastBlock: reducer.ragged !== true };
   return matrixProductFlops(visionTransformer(pixels, configuration, shapesOnly, options).logits);
 }
 

@@ -97,7 +97,10 @@ export class NetworkSession {
     const { inputSize } = network.configuration;
     if (reducer?.ragged === true) {
       const { model, tokens } = countedModel(network, reducer);
-      return new NetworkSession(await runtime.load(model, options), inputSize, tokens);
+      // Threads would each see a part of the batch only.
+      const { batch, ...together } = options;
+      const sharing = reducer.dependsOnBatch === true || batch === undefined ? together : { ...together, batch };
+      return new NetworkSession(await runtime.load(model, sharing), inputSize, tokens);
     }
     return new NetworkSession(await runtime.load(networkModel(network, reducer), options), inputSize);
   }

@@ -34,6 +34,8 @@ export interface TokenReducer {
   readonly name: string;
   /** How many tokens are left differs per image: the state's mask tells, and FLOPs are a mean over images. */
   readonly ragged?: boolean;
+  /** What becomes of an image depends on the others of its batch, which must then stay together (ATS's `drop`). */
+  readonly dependsOnBatch?: boolean;
   /** Attention of one query depends on the other queries: the last block cannot compute the class token's alone. */
   readonly needsEveryQuery?: boolean;
   /**
@@ -55,7 +57,7 @@ export interface TokenReducer {
   selectQueries?(block: number, state: TokenState, view: AttentionView): QuerySelection | undefined;
   /**
    * In place of plain attention, for masked and differentiable reduction: output per head `[B, H, N, D]` and the class
-   * token's attention `[B, H, 1, N]`.
+   * token's attention `[B, H, N]`.
    */
   attend?(block: number, state: TokenState, queries: Tensor, keys: Tensor, values: Tensor): MaskedAttention | undefined;
   /** Between the attention residual and the MLP (DiffRate, EViT, ToMe, PPT, …). */

@@ -64,13 +64,17 @@ export interface RaceResult {
   readonly losses: Float64Array;
 }
 
-/** Losses of all images under a schedule, which then leads. */
+/**
+ * Losses of all images under a schedule, which then leads.
+ * @throws {DiffrateError} where one is not a number: no other schedule could be compared with it.
+ */
 export async function lossesOf(
   images: ComparedImages,
   kept: KeptNumbers,
 ): Promise<{ losses: Float64Array; passes: number }> {
   const candidate = images.candidate(kept);
   for (const look of images.looks.from(0)) await candidate.run(look);
+  requireFinite(candidate.losses);
   candidate.lead();
   return { losses: candidate.losses, passes: candidate.passes };
 }
@@ -91,7 +95,8 @@ export async function raceAgainst(
   for (const look of looks.from(first)) {
     await candidate.run(look);
     behind += looks.sum(candidate.losses, look) - looks.sum(losses, look);
-    if (behind >= 0) return { won: false, passes: candidate.passes, losses };
+    // A loss that is no number never wins.
+    if (!(behind < 0)) return { won: false, passes: candidate.passes, losses };
   }
   candidate.lead();
   return { won: true, passes: candidate.passes, losses: candidate.losses };
@@ -102,6 +107,14 @@ export interface Entrant {
   readonly kept: KeptNumbers;
   /** Per image, in nats. */
   readonly losses: Float64Array;
+}
+
+function requireFinite(losses: Float64Array): void {
+  const wrong = losses.findIndex((loss) => !Number.isFinite(loss));
+  if (wrong === -1) return;
+  throw new DiffrateError(
+    `The compressed network's loss on a calibration image is ${losses[wrong]}, no number; check that the weights belong to the model and hold no infinities.`,
+  );
 }
 
 /** One schedule after the other races against the best so far, which leads. */
@@ -157,11 +170,12 @@ export async function bestAtLook(
   let best = await ran(first);
   for (const kept of others) {
     const other = await ran(kept);
-    if (other.loss < best.loss) best = other;
+    if (other.loss < best.loss || Number.isNaN(best.loss)) best = other;
   }
   const { kept, candidate } = best;
   passes -= candidate.passes;
   for (const other of looks.from(look).slice(1)) await candidate.run(other);
+  requireFinite(candidate.losses);
   candidate.lead();
   return { kept, losses: candidate.losses, passes: passes + candidate.passes };
 }

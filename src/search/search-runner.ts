@@ -41,12 +41,17 @@ export class SearchRunner {
       checkLabels(options.folder, model.configuration.classes);
     }
     const targets = await SoftTargets.load(nodeRuntime, model, plan.targets, plan.preset, plan.seed, session);
-    const step = await SearchStep.load(nodeRuntime, model.configuration, model.parameters, {
-      ...session,
-      searched: plan.network.searched,
-      toThemselves: plan.preset.toThemselves,
-    });
-    return new SearchRunner(step, targets, plan);
+    try {
+      const step = await SearchStep.load(nodeRuntime, model.configuration, model.parameters, {
+        ...session,
+        searched: plan.network.searched,
+        toThemselves: plan.preset.toThemselves,
+      });
+      return new SearchRunner(step, targets, plan);
+    } catch (error) {
+      await targets.dispose();
+      throw error;
+    }
   }
 
   /** The mean over one optimizer step's images; the loss is less the targets' own entropy. */

@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { resolveCompression } from '../../src/cli/method-option.ts';
 import { writeRandomImages } from '../evaluation/random-images.ts';
-import { writeSmallModelFolder } from '../evaluation/small-network.ts';
+import { smallConfiguration, writeSmallModelFolder } from '../evaluation/small-network.ts';
 import { buildIfStale, runProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
 
@@ -29,6 +30,23 @@ beforeAll(async () => {
 }, 180_000);
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+describe('--method of a network that was trained for one', () => {
+  const trained = { name: 'mine', configuration: smallConfiguration, trainedMethod: 'ltmp:target=0.6' };
+
+  it('has the settings of its training where none are given', async () => {
+    for (const method of [undefined, 'ltmp', 'ltmp:target=0.6'])
+      expect((await resolveCompression({ method }, trained)).method?.name).toBe('ltmp:target=0.6');
+  });
+
+  it('does not call its thresholds those of another training, but may be trained again', async () => {
+    await expect(resolveCompression({ method: 'ltmp:target=0.5' }, trained)).rejects.toThrow(
+      /^mine was trained for ltmp:target=0\.6, not for ltmp:target=0\.5: leave target out, or train another one/,
+    );
+    const again = await resolveCompression({ method: 'ltmp:target=0.5' }, trained, true);
+    expect(again.method?.name).toBe('ltmp:target=0.5');
+  });
+});
 
 describe('--method', () => {
   it('evaluates, with FLOPs by the paper’s count', async () => {

@@ -70,6 +70,14 @@ describe('countGraphFlops', () => {
       expect(countGraphFlops(configuration, plain)).toBe(baselineRealFlops(configuration).total);
   });
 
+  it('counts every token of the last block where they are to be counted, as such a network is run', () => {
+    const ragged = { name: 'ragged', ragged: true };
+    expect(countGraphFlops(smallConfiguration, ragged)).toBe(baselineRealFlops(smallConfiguration).total);
+    expect(countGraphFlops(smallConfiguration, { name: 'static' })).toBeLessThan(
+      countGraphFlops(smallConfiguration, ragged),
+    );
+  });
+
   it('agrees with what is written down for DiffRate', () => {
     const tokens = tokenCount(smallConfiguration);
     const counted = countGraphFlops(smallConfiguration, diffRate(smallSchedule, tokens));

@@ -98,6 +98,21 @@ const variants = [
 ]);
 
 describe('a network with DiffRate', () => {
+  it.each(reductionOrders)('whose last block keeps the class token alone merges nothing into it: %s', async (order) => {
+    const kept: KeptNumbers = { pruneKept: [17, 13, 10, 1], mergeKept: [15, 12, 9, 1] };
+    const [traced, exported] = [
+      await run(network('class-token', diffRate(kept, tokens, { order }), true), 5),
+      await run(network('class-token', diffRate(kept, tokens, { order }), false), 5),
+    ];
+    expectClose(exported['logits'], [...(traced['logits']?.data ?? [])], 1e-5);
+    // Of the patches none is in the one token that is left.
+    const perImage = (traced['source']?.data.length ?? 0) / images;
+    for (let image = 0; image < images; image++) {
+      const source = traced['source']?.data.slice(image * perImage, (image + 1) * perImage);
+      expect([...(source ?? [])]).toEqual(Array.from({ length: tokens }, (_, token) => (token === 0 ? 1 : 0)));
+    }
+  });
+
   it.each(variants)(
     'computes what plain loops do: $order, $merging, $metric, $pool, schedule $schedule',
     async ({ order, metric, pool, schedule, merging }) => {

@@ -90,7 +90,11 @@ describe('cores for a batch', () => {
   it.each([
     ['one copy per core', { batch: 16, threads: 2 }, small, { copies: 2, threads: 1 }],
     ['at least four images per copy', { batch: 16, threads: 8 }, small, { copies: 4, threads: 2 }],
-    ['a quarter of a gigabyte in all', { batch: 64, threads: 8 }, 88e6, { copies: 3, threads: 2 }],
+    ['a quarter of a gigabyte in all', { batch: 64, threads: 9 }, 88e6, { copies: 3, threads: 3 }],
+    ['fewer copies that leave no core idle', { batch: 64, threads: 8 }, 88e6, { copies: 2, threads: 4 }],
+    ['six cores', { batch: 16, threads: 6 }, small, { copies: 3, threads: 2 }],
+    ['cores that copies do not divide', { batch: 16, threads: 7 }, small, undefined],
+    ['a core that stays idle among many', { batch: 16, threads: 13 }, small, { copies: 4, threads: 3 }],
     ['one image', { batch: 1, threads: 8 }, small, undefined],
     ['seven images', { batch: 7, threads: 8 }, small, undefined],
     ['no batch said', { threads: 8 }, small, undefined],

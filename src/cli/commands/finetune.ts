@@ -57,7 +57,7 @@ export const finetuneCommand = defineCommand({
     const evaluation = args['eval-data'] === undefined ? undefined : await resolveFolder(args['eval-data'], {});
     const model = await resolveModel(args.model, args.weights);
     if (evaluation !== undefined) checkLabels(evaluation, model.configuration.classes);
-    const { named, method } = await resolveCompression(args, model);
+    const { named, method } = await resolveCompression(args, model, true);
     if (named === undefined && method === undefined) {
       throw new UsageError(
         'diffrate finetune needs --schedule FILE|NAME, or --method NAME:KEY=VALUE,… to train a method.',

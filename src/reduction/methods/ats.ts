@@ -6,6 +6,7 @@
  * How many stay differs per image. Shapes are fixed all the same: `tokens` slots, and a mask per image; tokens that are not there have
  * weight 0 as keys. FLOPs are therefore a mean over images, of counts that the graph gives out; time does not fall with them.
  * Where `drop` is on, small constants depend on the longest image of the batch, as in the published code; results do, too, a little.
+ * The published code runs only with as many reference tokens as there are tokens. Fewer, with which a budget is met, follow the paper.
  */
 import {
   abs,
@@ -65,6 +66,7 @@ export function ats({ blocks, tokens: most, drop }: AtsOptions): TokenReducer {
   return {
     name: 'ats',
     ragged: true,
+    dependsOnBatch: drop,
     attentionWeights: (_, state, logits) => smoothedSoftmax(logits, state.mask, paddedLength(state)),
     selectQueries(block, state, view) {
       if (!blocks.includes(block)) return undefined;

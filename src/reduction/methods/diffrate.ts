@@ -58,7 +58,10 @@ export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOpt
     merging = kept.merging ?? 'similarity',
     seed = 0,
   } = options;
-  const plans = effectiveTokens(kept, tokens).map((block, index) => planOf(block, kept, index, orderName));
+  const plans = effectiveTokens(kept, tokens)
+    .map((block, index) => planOf(block, kept, index, orderName))
+    // The class token alone is no destination: what would be merged into it is pruned.
+    .map((plan) => (classToken && plan.merge === 1 ? { prune: 1, merge: 1, mergeFirst: false } : plan));
   const scoreOf = (block: number, view: AttentionView): Tensor => importance(metric, view, classToken, seed + block);
   const mergeRest = ({ first, rest }: { first: TokenState; rest: TokenState }): TokenState =>
     inScope('merge', () => mergeTokens(first, rest, classToken, merging));

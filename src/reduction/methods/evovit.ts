@@ -104,6 +104,7 @@ export const evoVitMethod: ReductionMethod = {
     },
   ],
   needsClassToken: true,
+  pictureRemark: 'Patches that are not kept stand aside: they come back where the next stage chooses, and in the end.',
   trained: true,
   build(parameters, network) {
     featuresOf('evovit', network);

@@ -245,10 +245,12 @@ export const ltmpMethod: ReductionMethod = {
       fallback: 0.65,
       min: 0.01,
       max: 1,
+      ofTraining: true,
     },
   ],
   needsClassToken: true,
   ragged: true,
+  pictureRemark: 'How many patches are pruned and merged differs per image.',
   trained: true,
   build(parameters, network) {
     const sizes = featuresOf('ltmp', network);

@@ -20,6 +20,8 @@ export interface ParameterKey {
   readonly max?: number;
   /** The words of a `word`. */
   readonly words?: readonly string[];
+  /** Only training reads it: a network that was trained for one value has no other. */
+  readonly ofTraining?: boolean;
 }
 
 /** The parameters of one use of a method, defaults filled in. */

@@ -49,7 +49,13 @@ export function countPerBlock(
       (_, block) => Math.round(only * (block + 1)) - Math.round(only * block),
     );
   }
-  if (values.length !== network.depth || !values.every(Number.isInteger)) {
+  const fraction = values.find((value) => !Number.isInteger(value));
+  if (values.length === network.depth && fraction !== undefined) {
+    throw new DiffrateError(
+      `${method}:${key}=${values.join('/')} has ${fraction} for a block: give whole numbers for the blocks, or one number for all.`,
+    );
+  }
+  if (values.length !== network.depth) {
     throw new DiffrateError(
       `${method}:${key}=${values.join('/')} has ${values.length} numbers but ${nameOf(network)} has ${network.depth} blocks: ` +
         'give one number, or a whole number for each block.',

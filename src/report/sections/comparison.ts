@@ -72,7 +72,8 @@ export function comparisonSection(comparison: Comparison): ReportSection {
         html`<p>
           Where the number of tokens differs per image (“per image” in the last column), FLOPs are the mean over the
           images, parameters were found on a small sample of them, and time does not fall with the FLOPs: such a method
-          is computed with masks.
+          is computed with masks. ATS meets a budget with fewer reference tokens than there are tokens, as its paper
+          describes; its published code runs only with as many.
         </p>`
       }`,
   };

@@ -17,13 +17,11 @@ import { createSession } from './session.ts';
  */
 export async function loadBatchSession(bytes: Uint8Array, options: CopyOptions, copies: number): Promise<Session> {
   const threads = new CopyThreads(bytes, options, copies - 1);
-  try {
-    const [own] = await Promise.all([createSession(bytes, options), threads.load()]);
-    return new BatchSession(own, threads);
-  } catch (error) {
-    await threads.close();
-    throw error;
-  }
+  const [own, others] = await Promise.allSettled([createSession(bytes, options), threads.load()]);
+  if (own.status === 'fulfilled' && others.status === 'fulfilled') return new BatchSession(own.value, threads);
+  await threads.close();
+  if (own.status === 'fulfilled') await own.value.dispose();
+  throw own.status === 'rejected' ? own.reason : (others as PromiseRejectedResult).reason;
 }
 
 class BatchSession implements Session {

@@ -137,7 +137,8 @@ describe('buildMethod', () => {
   it.each([
     ['tome:r=9', /tome:r=9 is more than can merge: small-vit has 17 tokens.*lower r to 8/],
     ['tome:r=1/2', /has 2 numbers but small-vit has 4 blocks/],
-    ['tome:r=1/2/3/0.5', /a whole number for each block/],
+    ['tome:r=1/2/3/0.5', /has 0\.5 for a block: give whole numbers for the blocks/],
+    ['tome:r=1/2/3', /has 3 numbers but .* has 4 blocks: give one number, or a whole number for each block/],
     ['ppt:r=9', /lower r to 8/],
     ['gtp:p=16', /lower p to at most 15/],
     ['evit:blocks=4', /names block 4 but small-vit has the blocks 0 to 3/],
