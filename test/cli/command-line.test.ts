@@ -1,10 +1,15 @@
 /** The built program from outside: what it prints, what it writes, its exit codes and its sentences. */
+import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createImageLoader } from '../../src/data/batches.ts';
+import { openImageFolder } from '../../src/data/image-folder.ts';
+import { MetricAccumulator } from '../../src/evaluation/metrics.ts';
+import { NetworkSession } from '../../src/loading/network-session.ts';
 import { imageName, writeRandomImages } from '../evaluation/random-images.ts';
-import { smallConfiguration, writeSmallModelFolder } from '../evaluation/small-network.ts';
+import { smallConfiguration, smallNetwork, writeSmallModelFolder } from '../evaluation/small-network.ts';
 import { expectFailure, jsonOf } from './expectations.ts';
 import { buildIfStale, runProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
@@ -226,7 +231,42 @@ describe('diffrate export', () => {
   });
 });
 
+/** KL of an exported file from the plain network on a folder's images, with ONNX Runtime as any user has it. */
+async function klOfExported(model: string, images: string): Promise<number | null> {
+  const plain = smallNetwork();
+  const [session, whole] = [await InferenceSession.create(model), await NetworkSession.load(plain)];
+  const { preprocessing, inputSize } = plain.configuration;
+  const loader = createImageLoader({ folder: await openImageFolder(images), preprocessing, batchSize: 1 });
+  const metrics = new MetricAccumulator(classes);
+  for await (const { pixels } of loader) {
+    const feeds = { pixel_values: new Tensor('float32', pixels, [1, 3, inputSize, inputSize]) };
+    const logits = (await session.run(feeds))['logits']?.data as Float32Array;
+    metrics.add({ logits, reference: await whole.run(pixels) });
+  }
+  await Promise.all([loader.close(), session.release(), whole.dispose()]);
+  return metrics.result().kl;
+}
+
 describe('diffrate compress', () => {
+  it('does not search again where it was stopped after the search', async () => {
+    await writeRandomImages(join(directory, 'broken'), 2);
+    writeFileSync(join(directory, 'broken', 'broken.png'), 'no image');
+    const search = ['--ratio', '0.7', '--steps', '8', '--batch', '4', '--out', 'measured'];
+    const args = ['compress', 'small', '--data', 'images', ...search];
+    expectFailure(await run(...args, '--eval-data', 'broken', '--strict'), 1, /Cannot decode the image 'broken\.png'/);
+    const checkpoint = join(directory, 'measured.checkpoint');
+    const found = readFileSync(join(directory, 'measured', 'schedule.json'), 'utf8');
+    // A step that a search from the start would not have done.
+    const state = JSON.parse(readFileSync(checkpoint, 'utf8')) as { history: { loss: number }[] };
+    expect(state.history.length).toBeGreaterThan(8);
+    (state.history[0] as { loss: number }).loss = 123.456;
+    writeFileSync(checkpoint, JSON.stringify(state));
+    expect((await run(...args, '--eval-data', 'unlabelled', '--resume')).code).toBe(0);
+    expect(readFileSync(join(directory, 'measured', 'schedule.json'), 'utf8')).toBe(found);
+    expect(readFileSync(join(directory, 'measured', 'report.html'), 'utf8')).toContain('123.456');
+    expect(existsSync(checkpoint)).toBe(false);
+  });
+
   it('writes the model folder and what it is worth', async () => {
     const args = [
       'compress',
@@ -254,6 +294,10 @@ describe('diffrate compress', () => {
     const gflops = report['gflops'] as Record<string, number>;
     expect(gflops['after']).toBeLessThanOrEqual(report['target'] as number);
     expect((report['runs'] as { batch: number }[]).map(({ batch }) => batch)).toEqual([1, 16]);
+    const { after } = report['evaluation'] as { after: { kl: number } };
+    const file = join(directory, 'new/compressed', 'onnx', 'model.onnx');
+    expect(await klOfExported(file, join(directory, 'unlabelled'))).toBeCloseTo(after.kl, 6);
+    expect(readFileSync(join(directory, 'new/compressed', 'schedule.json'), 'utf8')).toContain('"merging": "patches"');
     expect(readdirSync(join(directory, 'new/compressed')).sort()).toEqual([
       'README.md',
       'config.json',

@@ -87,9 +87,11 @@ export const compressCommand = defineCommand({
     const exported = await exportModel({ model, schedule, directory: out, dtypes });
     await removeOldReport(out);
     const session = { device: settings.device, threads: settings.threads };
+    // What is measured is what was written, not what was to be.
+    const written = exported.schedule ?? schedule;
     const measurements = await measureCompressed({
       model,
-      schedule,
+      schedule: written,
       folder: evaluated,
       strict: args.strict,
       searched: evaluated === folder,
@@ -99,7 +101,7 @@ export const compressCommand = defineCommand({
       model: model.name,
       out,
       target: gflops,
-      schedule: exported.schedule ?? schedule,
+      schedule: written,
       search,
       ...measurements,
       files: exported.files,
