@@ -83,6 +83,8 @@ export function parseComparison(given: GivenComparison): ComparisonSettings {
   const seed = integerOption('seed', given.seed, 0) ?? 0;
   if (given.schedules !== undefined && given['search-data'] !== undefined)
     throw new UsageError('--schedules and --search-data exclude each other: give one of them.');
+  if (given['search-steps'] !== undefined && given['search-data'] === undefined)
+    throw new UsageError('--search-steps is the length of a search: give --search-data DIR, the images to search on.');
   return {
     budgets,
     methods: given.methods === undefined ? allMethods() : parseMethodList(given.methods),

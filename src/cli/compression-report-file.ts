@@ -1,5 +1,4 @@
 /** `report.html` in the model folder that `diffrate compress` wrote: what can go wrong with it must not cost the finished work. */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImageFolder } from '../data/image-folder.ts';
 import { messageOf } from '../errors.ts';
@@ -33,11 +32,6 @@ export interface CompressionReportRequest {
 }
 
 const shownImages = 6;
-
-/** Removes the report of an earlier compression, which would speak of another schedule. */
-export async function removeOldReport(directory: string): Promise<void> {
-  await rm(join(directory, reportFileName), { force: true }).catch(() => undefined);
-}
 
 /**
  * Draws and writes the report; where that fails, a warning says so.

@@ -1,5 +1,5 @@
 /** What a compression is worth: FLOPs, throughput and accuracy before and after, measured, for the screen and for the model card. */
-import { cpus } from 'node:os';
+import { availableParallelism, cpus } from 'node:os';
 import { basename } from 'node:path';
 import { baselineFlops, countFlops } from '../cost/flops.ts';
 import { baselineRealFlops, countRealFlops } from '../cost/real-flops.ts';
@@ -60,7 +60,7 @@ export async function measureCompressed(request: MeasurementRequest): Promise<Me
     evaluation,
     ...(evaluation === null || folder === undefined ? {} : { data: imagesInWords(evaluation.after.images, request) }),
     runs,
-    ...machineOf(runs),
+    ...machineOf(runs, request.threads),
   };
 }
 
@@ -91,11 +91,16 @@ function imagesInWords(images: number, { folder, searched }: MeasurementRequest)
   return `${images} images of ${basename(folder?.directory ?? '')}${searched ? ' (searched on)' : ''}`;
 }
 
-/** The processor, where that is what the runs were timed on. */
-function machineOf(runs: readonly ThroughputRun[]): { machine?: string } {
+/** The processor, and how much of it was used, where that is what the runs were timed on. */
+function machineOf(runs: readonly ThroughputRun[], threads: number | undefined): { machine?: string } {
   const processor = cpus()[0]?.model.trim();
   return runs.every(({ device }) => device === 'cpu') && processor
-    ? { machine: `${cpus().length} cores of ${processor}` }
+    ? {
+        machine:
+          threads === undefined
+            ? `${availableParallelism()} cores of ${processor}`
+            : `${threads} ${threads === 1 ? 'thread' : 'threads'} on ${processor}`,
+      }
     : {};
 }
 
@@ -124,6 +129,9 @@ export function formatSummary(report: CompressionReport): string {
     formatTable(['', 'before', 'after', 'ratio'], costs),
     ...(evaluation === null ? [] : [formatAccuracy(evaluation.before, evaluation.after)]),
     formatRuns(runs),
+    ...(report.files.some(({ path }) => /_(fp16|quantized)\.onnx$/.test(path))
+      ? ['Measured in single precision (fp32); other precisions answer a little differently.']
+      : []),
     ...(file === null ? [] : [`report: ${file}`]),
   ].join('\n\n');
 }

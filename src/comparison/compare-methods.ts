@@ -52,7 +52,8 @@ export async function compareMethods(options: ComparisonOptions): Promise<Compar
   const state = await ComparisonState.open(options);
   const planned = await planCells(options, state);
   const random = drawRandom(options);
-  if (!state.continued) await options.schedules.forget(options.budgets.map((budget) => gflopsOf(options, budget)));
+  const budgets = [...options.budgets, ...random.keys()];
+  if (!state.continued) await options.schedules.forget(budgets.map((budget) => gflopsOf(options, budget)));
   await state.begin();
   for (const budget of options.budgets) {
     const ready: ReadyMethod[] = [];

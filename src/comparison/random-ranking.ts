@@ -159,6 +159,7 @@ export async function rankSchedules(network: Network, options: RankingOptions): 
     return {
       pruneKept: kept.pruneKept,
       mergeKept: kept.mergeKept,
+      ...(merging === undefined ? {} : { merging }),
       gflops: countFlops(configuration, kept).total / 1e9,
       kl: mean(kl),
       agreement: mean(agreement),

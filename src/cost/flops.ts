@@ -3,7 +3,7 @@
  * in the reading of the authors' code). FLOPs here are multiply-accumulates, as the field uses the word.
  *
  * Per block with N tokens in and N' = min(N, P, K) out: projections and attention on N tokens, the MLP on N'. The patch
- * embedding is counted for the class token, too. What a compressed graph computes is less: see `real-flops.ts`.
+ * embedding is counted for the class token, too. What a compressed graph computes is another number: see `real-flops.ts`.
  */
 
 import { tokenCount, type VisionTransformerConfiguration } from '../models/configuration.ts';

@@ -75,8 +75,11 @@ const folderKind: FolderKind = {
   isOurs: async (folder) => (await readJsonIfThere(join(folder, 'config.json')))?.[diffrateMember] !== undefined,
   replaced: [
     'schedule.json',
+    // Of the network that was there before.
+    'report.html',
     ...exportDtypes.flatMap((dtype) => [`onnx/${modelFileName(dtype)}`, `onnx/${modelFileName(dtype)}_data`]),
   ],
+  kept: [{ path: 'model.safetensors', is: 'a trained network, which could not be loaded any more' }],
 };
 
 /**

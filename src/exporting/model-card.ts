@@ -69,7 +69,7 @@ function frontMatter(card: ModelCard): string {
   ].join('\n');
 }
 
-function introduction({ model, schedule, method }: ModelCard): string {
+function introduction({ model, schedule, method, dtypes }: ModelCard): string {
   const { name, configuration } = model;
   const { inputSize, depth } = configuration;
   const tokens = tokenCount(configuration);
@@ -78,7 +78,7 @@ function introduction({ model, schedule, method }: ModelCard): string {
   if (method !== undefined) {
     const how =
       method.learned === undefined
-        ? `The weights are those of the original network, unchanged. Tokens are removed by ${method.method.title}, without training:`
+        ? `The weights are those of the original network, ${unchanged(dtypes)}. Tokens are removed by ${method.method.title}, without training:`
         : `The network was trained for ${method.method.title}, by which tokens are removed:`;
     return `# ${name}, compressed by ${method.method.name}
 
@@ -90,10 +90,13 @@ ${how}
   const blocks = effectiveTokens(schedule, tokens).map(({ tokensOut }) => tokensOut);
   return `${title}
 
-The weights are those of the original network, unchanged. Each block prunes and merges tokens, by a schedule that is fixed in
+The weights are those of the original network, ${unchanged(dtypes)}. Each block prunes and merges tokens, by a schedule that is fixed in
 the ONNX graph ([DiffRate](https://arxiv.org/abs/2305.17997), ICCV 2023); its ${tokens} tokens become ${blocks.join(', ')}
 after the ${depth} blocks. ${mergingSentences[schedule.merging ?? 'similarity']} See \`schedule.json\`. ${input}`;
 }
+
+const unchanged = (dtypes: readonly ExportDtype[]): string =>
+  dtypes.every((dtype) => dtype === 'fp32') ? 'unchanged' : 'unchanged but for their precision where that is lower';
 
 /** What a token is after others have been merged into it. */
 const mergingSentences: Readonly<Record<MergeRule, string>> = {
@@ -151,6 +154,10 @@ function figures(card: ModelCard): string {
     const header = ['Images per second', 'batch', 'original', 'this model', 'speed-up'];
     parts.push(`${table(header, rows)}${machine === undefined ? '' : `\n\nMeasured on ${machine}.`}`);
   }
+  if (quality.length + runs.length > 0 && card.dtypes.some((dtype) => dtype !== 'fp32'))
+    parts.push(
+      'Accuracy and speed were measured in single precision (`fp32`); other precisions answer a little differently.',
+    );
   return `## Figures\n\n${parts.join('\n\n')}`;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Writes a folder as a whole. A new folder is written beside its place and renamed, so it appears complete or not at all. Into one that is
- * there already files are moved one by one, and moved back where one of them cannot be; files of other kinds (reports, checkpoints) stay.
+ * there already files are moved one by one, and moved back where one of them cannot be; files of other kinds stay.
  */
 import { constants, rmSync } from 'node:fs';
 import { access, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
@@ -28,6 +28,8 @@ export interface FolderKind {
   readonly isOurs: (folder: string) => Promise<boolean>;
   /** Paths that belong to an earlier version: removed where the new one does not have them. */
   readonly replaced: readonly string[];
+  /** What a folder of ours may hold that must not be lost: the folder is refused then. */
+  readonly kept?: readonly { readonly path: string; readonly is: string }[];
 }
 
 /** Chunks below this many bytes are joined before they are written. */
@@ -117,6 +119,11 @@ export async function checkTarget(directory: string, kind: FolderKind): Promise<
     );
   }
   const [found] = (await readdir(target)).filter((name) => kind.foreign.includes(name));
+  for (const { path, is } of kind.kept ?? []) {
+    const there = await stat(join(target, path)).catch(() => undefined);
+    if (there === undefined || !(await kind.isOurs(target))) continue;
+    throw new DiffrateError(`The folder ${directory} holds ${is} (${path}): choose another folder.`);
+  }
   if (found === undefined || (await kind.isOurs(target))) return true;
   throw new DiffrateError(
     `The folder ${directory} holds something that diffrate did not write (${found}): choose a new folder, or empty this one.`,
@@ -137,12 +144,13 @@ async function moveInto(
     await rename(from, to);
     undo.push(() => rename(to, from));
   };
-  const written = files.map(({ path }) => path);
+  const written = new Set(files.map(({ path }) => path));
   try {
     for (const path of new Set([...written, ...kind.replaced])) {
       const found = await stat(join(target, path)).catch(() => undefined);
-      if (found?.isDirectory() === true) throw new Error(`${path} is a folder where a file is to be written`);
-      if (found !== undefined) await move(join(target, path), join(old, path));
+      if (found?.isDirectory() !== true) {
+        if (found !== undefined) await move(join(target, path), join(old, path));
+      } else if (written.has(path)) throw new Error(`${path} is a folder where a file is to be written`);
     }
     for (const path of written) await move(join(staging, path), join(target, path));
   } catch (error) {

@@ -32,7 +32,7 @@ export interface BlockContext {
 export function block(state: TokenState, context: BlockContext): TokenState {
   const { configuration, parameters, reducer, index } = context;
   const { width, hiddenWidth, layerNormEpsilon } = configuration;
-  const before = reducer.beforeBlock?.(index, state) ?? state;
+  const before = inScope('reduction', () => reducer.beforeBlock?.(index, state) ?? state);
   const attended = inScope('attention', () => attentionResidual(before, context));
   const reduced = context.classTokenOnly
     ? attended.state

@@ -38,7 +38,9 @@ export function patchEmbedding(
       first: reshape(corner, [batch, 1, width]),
     };
   }
-  const cut = transpose(reshape(pixels, [batch, 3, side, patch, side, patch]), [0, 2, 4, 1, 3, 5]);
+  // As in a convolution, pixels beyond the last whole patch are left out.
+  const whole = slice(slice(pixels, 2, 0, side * patch), 3, 0, side * patch);
+  const cut = transpose(reshape(whole, [batch, 3, side, patch, side, patch]), [0, 2, 4, 1, 3, 5]);
   const flat = reshape(cut, [batch, side * side, 3 * patch * patch]);
   const patches = linear(flat, { weight: reshape(weight, [width, 3 * patch * patch]), bias });
   return { patches, first: slice(patches, 1, 0, 1) };

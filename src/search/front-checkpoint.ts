@@ -29,6 +29,8 @@ export interface FrontCheckpoint extends IdentifiedCheckpoint {
   readonly found: readonly FoundPoint[];
   /** Where the local search of the next one stands, once it runs. */
   readonly localSearch?: LocalSearchState;
+  /** That the search took until then, in all processes. */
+  readonly seconds: number;
   /** Whether all is done. */
   readonly done?: boolean;
 }
@@ -44,6 +46,7 @@ const schema = v.object({
     v.object({ ratio: v.number(), kept: keptSchema, losses: v.array(v.number()), localSearch: localSearchSchema }),
   ),
   localSearch: v.optional(localSearchSchema),
+  seconds: v.number(),
   done: v.optional(v.boolean()),
 });
 

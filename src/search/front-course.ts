@@ -7,7 +7,7 @@ import type { FrontBudget, FrontPlan, FrontTurn } from './front-plan.ts';
 import { PositionLearner } from './learners/position-learner.ts';
 
 /** Where the search of a front stands, besides what its learners have learnt and what is found. */
-export type FrontStanding = Omit<FrontCheckpoint, 'identity' | 'learners' | 'found'>;
+export type FrontStanding = Omit<FrontCheckpoint, 'identity' | 'learners' | 'found' | 'seconds'>;
 
 /** What the phases share, and where they stand. */
 export interface FrontCourse {

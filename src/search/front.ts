@@ -21,7 +21,7 @@ import { PacedCheckpoint } from './paced-checkpoint.ts';
 import { identityOf } from './plan.ts';
 import { meanOf } from './race.ts';
 import { scheduleOf } from './searched-schedule.ts';
-import { distinctImages, onceEach } from './skipped-images.ts';
+import { distinctImages, onceEach } from '../data/skipped-images.ts';
 
 /**
  * Searches the schedules of a front. Where a checkpoint is asked for, one of the finished search stays: remove it when the schedules are in
@@ -45,10 +45,14 @@ export async function searchFront(
   resumed?.learners.forEach((state, index) => learners.get(learnt[index] as FrontTurn)?.restore(state));
   const found = [...(resumed?.found ?? [])];
   const checkpoints = new PacedCheckpoint<FrontCheckpoint>(options);
+  const start = performance.now();
+  const elapsed = (): number => (performance.now() - start) / 1000;
+  const secondsBefore = resumed?.seconds ?? 0;
   const checkpointOf = (state: FrontStanding): FrontCheckpoint => ({
     identity,
     learners: [...learners.values()].map((learner) => learner.save()),
     found,
+    seconds: secondsBefore + elapsed(),
     ...state,
   });
   const course: FrontCourse = {
@@ -62,10 +66,9 @@ export async function searchFront(
       onProgress({ ...progress, ratio: turn.budget.ratio, point: turns.indexOf(turn) + 1, points: turns.length }),
     settle: (state, doing) => checkpoints.settle(() => checkpointOf(state), doing),
   };
-  const start = performance.now();
   const { waitingMilliseconds, skipped } = await learnStarts(course);
   const refined = resumed?.done === true ? { skipped: [] } : await refineAll(course);
-  const seconds = (performance.now() - start) / 1000;
+  const seconds = elapsed();
   await checkpoints.finish(checkpointOf({ step: plan.steps, loss: meanOf(found.at(-1)?.losses ?? []), done: true }));
   const recipe = `a front of ${budgets.length} budgets, ${plan.steps} steps`;
   return {
@@ -76,7 +79,7 @@ export async function searchFront(
     baselineGflops: search.cost.baseline,
     steps: plan.steps,
     passes: Math.round(passesDone(found)),
-    seconds,
+    seconds: secondsBefore + seconds,
     waitingShare: waitingMilliseconds / 1000 / seconds,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
     skipped: distinctImages([...skipped, ...refined.skipped]),

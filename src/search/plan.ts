@@ -1,11 +1,9 @@
 /** A search's options settled: the recipe, its length, what is searched, and what that costs. */
-import { createHash } from 'node:crypto';
-import type { Hash } from 'node:crypto';
-import { resolve } from 'node:path';
+import { microBatchesOf } from '../data/micro-batches.ts';
 import { DiffrateError } from '../errors.ts';
 import type { Cost } from '../cost/cost.ts';
 import { flopsCost } from '../cost/flops-cost.ts';
-import { networkModel } from '../loading/network-session.ts';
+import { imagesFingerprint, weightsFingerprint } from '../loading/fingerprints.ts';
 import { tokenCount } from '../models/configuration.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import { compressibleBlocks } from '../models/schedule-target.ts';
@@ -52,7 +50,10 @@ export function planOf(options: SearchOptions): Plan {
     );
   }
   const preset: Preset = { ...presets[options.preset], ...options.changes };
-  const { microBatches, microBatchSize, batchSize } = batchesOf(options.batchSize ?? preset.batchSize, preset);
+  const { microBatches, microBatchSize, batchSize } = microBatchesOf(
+    options.batchSize ?? preset.batchSize,
+    preset.microBatchSize,
+  );
   const { length } = preset;
   const steps =
     options.steps ?? ('steps' in length ? length.steps : Math.ceil((length.epochs * folder.images.length) / batchSize));
@@ -84,16 +85,6 @@ export function planOf(options: SearchOptions): Plan {
   };
 }
 
-/** As many images per step as were asked for, in parts of one size: where they cannot be, as few more as it takes. */
-function batchesOf(
-  asked: number,
-  { microBatchSize: most }: Pick<Preset, 'microBatchSize'>,
-): Pick<Plan, 'batchSize' | 'microBatches' | 'microBatchSize'> {
-  const microBatches = Math.ceil(asked / most);
-  const microBatchSize = Math.ceil(asked / microBatches);
-  return { microBatches, microBatchSize, batchSize: microBatches * microBatchSize };
-}
-
 /** The learner of the recipe, at its start. */
 export function learnerOf(plan: Plan, target: number): Learner {
   const recipe = plan.preset.learner;
@@ -116,11 +107,7 @@ export function identityOf(
   plan: Plan,
   budget: string,
 ): string {
-  const weights = createHash('sha256');
-  for (const { bytes } of networkModel(model).initializers) weights.update(bytes);
-  const images = createHash('sha256').update(JSON.stringify([resolve(folder.directory), folder.images]));
-  const short = (hash: Hash): string => hash.digest('hex').slice(0, 12);
   // What a change takes away is a change, too.
   const changed = JSON.stringify(changes, (_, value: unknown) => (value === undefined ? 'none' : value));
-  return `${model.name}, ${budget}, preset ${preset}${changes === undefined ? '' : ` with ${changed}`}, targets ${plan.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, on ${device}, weights ${short(weights)}, images ${short(images)}`;
+  return `${model.name}, ${budget}, preset ${preset}${changes === undefined ? '' : ` with ${changed}`}, targets ${plan.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, on ${device}, weights ${weightsFingerprint(model)}, images ${imagesFingerprint(folder)}`;
 }

@@ -16,6 +16,8 @@ export interface SearchCheckpoint extends IdentifiedCheckpoint {
   /** Where the local search stands, once it runs. */
   readonly localSearch?: LocalSearchState;
   readonly history: readonly SearchHistoryEntry[];
+  /** That the search took until then, in all processes. */
+  readonly seconds: number;
 }
 
 /** A count in a checkpoint. */
@@ -42,6 +44,7 @@ const schema = v.object({
   loss: v.number(),
   learner: learnerSchema,
   localSearch: v.optional(localSearchSchema),
+  seconds: v.number(),
   history: v.array(
     v.object({
       phase: v.picklist(['gradients', 'local search']),

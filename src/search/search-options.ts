@@ -79,8 +79,9 @@ export interface SearchOutcome {
   readonly schedule: Schedule;
   readonly history: readonly SearchHistoryEntry[];
   readonly steps: number;
+  /** That the search took, in all processes where it was stopped and continued. */
   readonly seconds: number;
-  /** Share of that time in which the search waited for images, from 0 to 1. */
+  /** Share of this process's time in which it waited for images, from 0 to 1. */
   readonly waitingShare: number;
   /** Largest resident memory of the process, in bytes. */
   readonly peakMemoryBytes: number;

@@ -20,11 +20,11 @@ import { readSearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
 import { scheduleOf } from './searched-schedule.ts';
-import { distinctImages, onceEach } from './skipped-images.ts';
+import { distinctImages, onceEach } from '../data/skipped-images.ts';
 import { startAfterGradients } from './starting-schedule.ts';
 
 /** Where a search stands, besides what its learner has learnt. */
-type Standing = Omit<SearchCheckpoint, 'identity' | 'learner' | 'history'>;
+type Standing = Omit<SearchCheckpoint, 'identity' | 'learner' | 'history' | 'seconds'>;
 
 /** What both phases share. */
 interface Course {
@@ -58,22 +58,25 @@ export async function searchSchedule(
   if (resumed !== undefined) learner.restore(resumed.learner);
   const history = [...(resumed?.history ?? [])];
   const checkpoints = new PacedCheckpoint<SearchCheckpoint>(options);
+  const start = performance.now();
+  const elapsed = (): number => (performance.now() - start) / 1000;
+  const secondsBefore = resumed?.seconds ?? 0;
   const checkpointOf = (state: Standing): SearchCheckpoint => ({
     identity,
     learner: learner.save(),
     history,
+    seconds: secondsBefore + elapsed(),
     ...state,
   });
   const settle: Course['settle'] = (state, doing) => checkpoints.settle(() => checkpointOf(state), doing);
   const session = { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) };
   const course: Course = { options, plan, session, learner, history, resumed, onProgress, settle };
-  const start = performance.now();
   const { waitingMilliseconds, skipped } = await learnNumbers(course);
   const learnt = learner.finish();
   const { refinement } = plan.preset;
   const { kept, ...refined } =
     refinement === undefined ? { kept: learnt, skipped: [] } : await refine(course, learnt, refinement);
-  const seconds = (performance.now() - start) / 1000;
+  const seconds = elapsed();
   const loss = history.at(-1)?.loss ?? 0;
   const localSearch = 'localSearch' in refined ? { localSearch: refined.localSearch } : {};
   await checkpoints.finish(checkpointOf({ step: plan.steps, loss, ...localSearch }));
@@ -81,7 +84,7 @@ export async function searchSchedule(
     schedule: scheduleOf(options, plan, options.targetGflops, kept, `${plan.steps} steps`),
     history,
     steps: plan.steps,
-    seconds,
+    seconds: secondsBefore + seconds,
     waitingShare: waitingMilliseconds / 1000 / seconds,
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
     skipped: distinctImages([...skipped, ...refined.skipped]),

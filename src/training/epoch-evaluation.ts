@@ -3,7 +3,9 @@
  * after each epoch. The answers of the network that training started from are computed once.
  */
 import { createImageLoader } from '../data/batches.ts';
+import type { ImageLoaderOptions } from '../data/batches.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
+import { onceEach } from '../data/skipped-images.ts';
 import { MetricAccumulator } from '../evaluation/metrics.ts';
 import { lower } from '../graph/lower.ts';
 import { input } from '../graph/tensor.ts';
@@ -21,11 +23,15 @@ import { partOf } from './trained-parameters.ts';
 
 const batchSize = 16;
 
+/** What is done about images that cannot be decoded. */
+export type EvaluatedImages = Pick<ImageLoaderOptions, 'strict' | 'onWarning'>;
+
 /** Evaluates vectors of weights on one image folder. */
 export class EpochEvaluation {
   readonly #session: Session;
   readonly #options: TrainingGraphOptions;
   readonly #folder: ImageFolder;
+  readonly #images: EvaluatedImages;
   /** Logits of the network that training started from, per batch; empty without one. */
   readonly #references: readonly Float32Array[];
 
@@ -33,11 +39,13 @@ export class EpochEvaluation {
     session: Session,
     options: TrainingGraphOptions,
     folder: ImageFolder,
+    images: EvaluatedImages,
     references: readonly Float32Array[],
   ) {
     this.#session = session;
     this.#options = options;
     this.#folder = folder;
+    this.#images = images;
     this.#references = references;
   }
 
@@ -51,6 +59,7 @@ export class EpochEvaluation {
     folder: ImageFolder,
     start: Network | undefined,
     sessionOptions: SessionOptions,
+    images: EvaluatedImages = {},
   ): Promise<EpochEvaluation> {
     const { configuration, layout, schedule, method } = options;
     const { inputSize } = configuration;
@@ -65,16 +74,22 @@ export class EpochEvaluation {
       ...(method === undefined ? {} : { reducer: method.reducer }),
     });
     const session = await runtime.load(lower({ logits }, [pixels, ...inputs]), sessionOptions);
-    const evaluation = new EpochEvaluation(session, options, folder, []);
+    // Every epoch reads the images again.
+    const told = { ...images, onWarning: onceEach(images.onWarning) };
+    const evaluation = new EpochEvaluation(session, options, folder, told, []);
     if (start === undefined) return evaluation;
     const references: Float32Array[] = [];
-    const plain = await NetworkSession.load(start, sessionOptions);
+    let plain: NetworkSession | undefined;
     try {
+      plain = await NetworkSession.load(start, sessionOptions);
       for await (const { pixels: values } of evaluation.#loader()) references.push(await plain.run(values));
+    } catch (error) {
+      await session.dispose();
+      throw error;
     } finally {
-      await plain.dispose();
+      await plain?.dispose();
     }
-    return new EpochEvaluation(session, options, folder, references);
+    return new EpochEvaluation(session, options, folder, told, references);
   }
 
   /** Evaluates a vector of weights. */
@@ -106,7 +121,7 @@ export class EpochEvaluation {
 
   async *#loader(): AsyncGenerator<{ pixels: Float32Array; shape: readonly number[]; labels?: Int32Array }> {
     const { preprocessing } = this.#options.configuration;
-    const loader = createImageLoader({ folder: this.#folder, preprocessing, batchSize });
+    const loader = createImageLoader({ folder: this.#folder, preprocessing, batchSize, ...this.#images });
     try {
       yield* loader;
     } finally {

@@ -119,9 +119,10 @@ class TrainingRun {
     const { microBatchSize, microBatches, layout, steps } = this.#plan;
     this.#firstStep = this.#step;
     this.#start = this.#saved = performance.now();
-    const runner = await TrainingRunner.load(nodeRuntime, this.#options, this.#plan, this.#session, this.#step);
-    const graph = { configuration, layout, schedule, method, dropPath: 0 };
-    const evaluator = evaluation && (await EpochEvaluation.load(nodeRuntime, graph, evaluation, start, this.#session));
+    const images = {
+      ...(strict === undefined ? {} : { strict }),
+      ...(onWarning === undefined ? {} : { onWarning }),
+    };
     const loader = createImageLoader({
       folder,
       preprocessing: configuration.preprocessing,
@@ -131,10 +132,15 @@ class TrainingRun {
       startStep: this.#step * microBatches,
       augmentation: recipe.augmentation,
       repeatedAugmentation: recipe.repeatedAugmentation,
-      ...(strict === undefined ? {} : { strict }),
-      ...(onWarning === undefined ? {} : { onWarning }),
+      ...images,
     });
+    let runner: TrainingRunner | undefined;
+    let evaluator: EpochEvaluation | undefined;
     try {
+      runner = await TrainingRunner.load(nodeRuntime, this.#options, this.#plan, this.#session, this.#step);
+      const graph = { configuration, layout, schedule, method, dropPath: 0 };
+      evaluator =
+        evaluation && (await EpochEvaluation.load(nodeRuntime, graph, evaluation, start, this.#session, images));
       const batches = loader[Symbol.asyncIterator]();
       while (this.#step < steps) {
         await this.#advance(runner, batches);
@@ -143,7 +149,7 @@ class TrainingRun {
       return this.#outcome(loader);
     } finally {
       await loader.close();
-      await runner.dispose();
+      await runner?.dispose();
       await evaluator?.dispose();
     }
   }
@@ -167,9 +173,11 @@ class TrainingRun {
   /** What follows a step: evaluation, log, progress, checkpoint, and an end where one was asked for. */
   async #settle(evaluator: EpochEvaluation | undefined): Promise<void> {
     const { steps } = this.#plan;
-    const epochs = Math.floor(this.#epochAt(this.#step));
-    const epochEnds = epochs > Math.floor(this.#epochAt(this.#step - 1));
-    const evaluates = epochEnds && epochs % (this.#options.recipe.evaluationEpochs ?? 1) === 0;
+    // A step may be longer than an epoch.
+    const ends = (epochs: number): boolean =>
+      Math.floor(this.#epochAt(this.#step) / epochs) > Math.floor(this.#epochAt(this.#step - 1) / epochs);
+    const epochEnds = ends(1);
+    const evaluates = ends(this.#options.recipe.evaluationEpochs ?? 1);
     const last = this.#step === steps;
     const stopped = this.#options.signal?.aborted === true;
     // An evaluation belongs to its epoch's end: where a run is stopped there, it comes before the checkpoint.

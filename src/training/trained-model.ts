@@ -5,15 +5,17 @@
 import { basename, join, resolve } from 'node:path';
 import { safetensorsLayout } from '../checkpoints/safetensors.ts';
 import { float32Values } from '../checkpoints/weights.ts';
+import { countFlops } from '../cost/flops.ts';
 import type { Weights, WeightTensor } from '../checkpoints/weights.ts';
 import { float16Bits } from '../exporting/float16.ts';
 import { diffrateMember, modelConfiguration, preprocessorConfiguration } from '../exporting/model-configuration.ts';
 import { checkTarget, readJsonIfThere, writeFolder } from '../files/staged-folder.ts';
 import type { FolderFile, FolderKind } from '../files/staged-folder.ts';
 import type { Labels } from '../loading/labels.ts';
+import { tokenCount } from '../models/configuration.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import { parametersFromWeights } from '../models/parameters.ts';
-import { serializeSchedule } from '../reduction/schedule.ts';
+import { effectiveSchedule, serializeSchedule } from '../reduction/schedule.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import { weightsOf } from './trained-parameters.ts';
 import type { ParameterLayout } from './trained-parameters.ts';
@@ -47,6 +49,7 @@ const folderKind: FolderKind = {
   foreign: ['config.json', 'model.safetensors', 'preprocessor_config.json', 'README.md', 'onnx', '.git'],
   isOurs: async (folder) => (await readJsonIfThere(join(folder, 'config.json')))?.[diffrateMember] !== undefined,
   replaced: ['schedule.json'],
+  kept: [{ path: 'onnx', is: 'an exported network, of which this one would take the place' }],
 };
 
 /**
@@ -80,10 +83,9 @@ export async function writeTrainedModel(model: TrainedModel): Promise<{ path: st
   const files: FolderFile[] = [
     { path: 'model.safetensors', content: [header, ...tensors.map(({ bytes }) => bytes)] },
     { path: 'training.csv', content: logText(rows) },
-    // The schedule now belongs to the network in this folder, which goes by the folder's name.
     ...(schedule === undefined
       ? []
-      : [{ path: 'schedule.json', content: serializeSchedule({ ...schedule, model: basename(resolve(directory)) }) }]),
+      : [{ path: 'schedule.json', content: serializeSchedule(ownSchedule(schedule, configuration, directory)) }]),
     { path: 'preprocessor_config.json', content: jsonText(preprocessorConfiguration(configuration.preprocessing)) },
     // Mean pooling is what Hugging Face's MAE encoders are read with.
     {
@@ -99,6 +101,13 @@ export async function writeTrainedModel(model: TrainedModel): Promise<{ path: st
         ? Buffer.byteLength(content)
         : content.reduce((sum, chunk) => sum + chunk.byteLength, 0),
   }));
+}
+
+/** The schedule now belongs to the network in this folder, which goes by the folder's name; commands take none from a file that rises. */
+function ownSchedule(schedule: Schedule, configuration: VisionTransformerConfiguration, directory: string): Schedule {
+  const { target, createdBy, inputSize, ...kept } = effectiveSchedule(schedule, tokenCount(configuration));
+  const gflops = Number((countFlops(configuration, schedule).total / 1e9).toPrecision(6));
+  return { ...kept, model: basename(resolve(directory)), inputSize, gflops, target, createdBy };
 }
 
 function inHalfPrecision(weights: Weights): Weights {

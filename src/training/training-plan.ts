@@ -1,7 +1,9 @@
 /** A run's options settled: how many steps of how many images, at which learning rate, from which weights. */
-import { createHash } from 'node:crypto';
+import { checkAugmentation } from '../data/augmentation.ts';
 import { checkLabels } from '../data/image-folder.ts';
+import { microBatchesOf } from '../data/micro-batches.ts';
 import { DiffrateError } from '../errors.ts';
+import { imagesFingerprint, textFingerprint, weightsFingerprint } from '../loading/fingerprints.ts';
 import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { initialWeights } from './initialization.ts';
 import type { LearningRateCourse } from './learning-rate.ts';
@@ -42,6 +44,7 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
     throw new DiffrateError('There is no teacher for a network that is trained from scratch: train on labels.');
   }
   checkPatchDropout(recipe.patchDropout);
+  checkAugmentation(recipe.augmentation);
   if (dropsPatches(recipe.patchDropout) && options.schedule !== undefined) {
     throw new DiffrateError(
       'A schedule counts all tokens of an image, and patch dropout takes some away: train with one of the two.',
@@ -56,14 +59,13 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
     }
     checkLabels(folder, configuration.classes);
   }
+  if (options.evaluation !== undefined) checkLabels(options.evaluation, configuration.classes);
   const learned = options.method?.learned;
   const layout =
     learned?.trainsNetwork === false
       ? learnedLayout(learned.parameters)
       : layoutOf(configuration, start === undefined ? undefined : start.parameters.has, learned?.parameters);
-  const microBatchSize = Math.min(recipe.batchSize, recipe.microBatchSize);
-  const microBatches = Math.ceil(recipe.batchSize / microBatchSize);
-  const batchSize = microBatches * microBatchSize;
+  const { microBatches, microBatchSize, batchSize } = microBatchesOf(recipe.batchSize, recipe.microBatchSize);
   const memory = new VectorMemory(layout.length, 4 + (microBatches > 1 ? 1 : 0) + (recipe.averageDecay > 0 ? 1 : 0));
   const weights = memory.vector();
   // Sine-cosine positions are for networks that start from scratch, and may not fit another.
@@ -82,7 +84,12 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
     microBatches,
     microBatchSize,
     batchSize,
-    learningRate: { peak: recipe.learningRate, final: recipe.finalLearningRate, warmUpSteps, steps },
+    learningRate: {
+      peak: recipe.learningRate,
+      final: Math.min(recipe.finalLearningRate, recipe.learningRate),
+      warmUpSteps,
+      steps,
+    },
     identity: identityOf(options, weights, steps),
   };
 }
@@ -101,13 +108,16 @@ function checkMethod({ schedule, recipe, start }: TrainingOptions, { name, learn
 }
 
 function identityOf(options: TrainingOptions, weights: Float32Array, steps: number): string {
-  const { name, configuration, recipe, schedule, method, folder, seed } = options;
-  const hash = (value: string | Uint8Array): string => createHash('sha256').update(value).digest('hex').slice(0, 12);
+  const { name, configuration, recipe, schedule, method, folder, seed, device = 'cpu', start: network } = options;
   const kept =
     schedule === undefined
       ? null
       : [schedule.pruneKept, schedule.mergeKept, ...(schedule.merging === undefined ? [] : [schedule.merging])];
-  const settings = hash(JSON.stringify([configuration, recipe, kept, ...(method === undefined ? [] : [method.name])]));
+  const settings = textFingerprint(
+    JSON.stringify([configuration, recipe, kept, ...(method === undefined ? [] : [method.name])]),
+  );
   const bytes = new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength);
-  return `${name}, ${steps} steps, seed ${seed}, settings ${settings}, start ${hash(bytes)}, images ${hash(JSON.stringify(folder.images))}`;
+  // What is trained may be thresholds alone, beside a network that stays as it is, or whose answers are the targets.
+  const beside = network === undefined ? '' : `, network ${weightsFingerprint({ ...network, name, configuration })}`;
+  return `${name}, ${steps} steps, seed ${seed}, on ${device}, settings ${settings}, start ${textFingerprint(bytes)}${beside}, images ${imagesFingerprint(folder)}`;
 }

@@ -135,6 +135,17 @@ describe('diffrate compare', () => {
     expect(existsSync(checkpoint)).toBe(false);
   }, 60_000);
 
+  it('names its folder after the network where none is given', async () => {
+    const { code, stdout } = await run('compare', ...data, '--budgets', '0.7', '--methods', 'tome');
+    expect(code).toBe(0);
+    expect(stdout).toContain(join('small-comparison', 'comparison.csv'));
+    expect(readdirSync(inDirectory('small-comparison')).sort()).toEqual([
+      'comparison.csv',
+      'comparison.json',
+      'report.html',
+    ]);
+  }, 60_000);
+
   it('says what is out of reach of one method, and goes on', async () => {
     const args = [...data, '--budgets', '0.5', '--methods', 'evit,ppt,uniform', '--out', 'reach', '--json'];
     const { code, stdout } = await run('compare', ...args);
@@ -155,6 +166,7 @@ describe('diffrate compare', () => {
     [['--budgets', '0.7,1.2'], 2, /--budgets must be shares .* not "1\.2"/],
     [['--random-schedules', 'many'], 2, /--random-schedules must be a whole number from 1, not "many"/],
     [['--schedules', 'schedule.json', '--search-data', 'images'], 2, /exclude each other/],
+    [['--search-steps', '5'], 2, /--search-steps is the length of a search: give --search-data DIR/],
     [['--methods', 'tome', '--random-schedules', '5@0.01'], 1, /There is no random schedule of/],
     [['--schedules', 'absent.json'], 1, /absent\.json cannot be read/],
     [['--methods', 'tome,evit', '--budgets', '0.7,0.01'], 1, /None of the methods reaches a budget of 0\.01/],

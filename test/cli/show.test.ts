@@ -42,6 +42,12 @@ function expectFailure(result: ProgramResult, code: number, sentence: RegExp): v
 describe('diffrate show', () => {
   const images = [`images/${imageName(0)}`, `images/${imageName(1)}`];
 
+  it('names its folder after the network where none is given', async () => {
+    const { code } = await run('show', 'small', ...images, '--schedule', 'schedule.json');
+    expect(code).toBe(0);
+    expect(existsSync(inDirectory('small-tokens/report.html'))).toBe(true);
+  });
+
   it('writes pictures and a page, and prints a table', async () => {
     const { code, stdout, stderr } = await run(
       'show',
@@ -195,7 +201,6 @@ describe('diffrate show', () => {
       /exclude each other/,
     ],
     [['show', 'small', '--schedule', 'schedule.json', '--out', 'x'], /needs IMAGE\.\.\./],
-    [['show', 'small', ...images, '--schedule', 'schedule.json'], /needs --out/],
     [
       ['show', 'small', ...images, '--schedule', 'schedule.json', '--out', 'x', '--blocks', '5'],
       /no block 5 in small: its blocks are 1 to 4/,

@@ -57,6 +57,27 @@ describe('rankSchedules', () => {
     expect(own).toMatchObject({ name: 'own', rankByKl: better + 1 });
   });
 
+  it('says how the schedules merge, which is as the placed one does', async () => {
+    const merging = { ...placed[0], kept: { ...placed[0]?.kept, merging: 'patches' } } as (typeof placed)[number];
+    const whole = await rankSchedules(network, {
+      folder,
+      images,
+      seed: 1,
+      random: random.slice(0, 2),
+      placed: [merging],
+    });
+    const results = await evaluateVariants(
+      network,
+      [...whole.random, ...whole.placed].map((schedule) => ({ schedule })),
+      { folder },
+    );
+    for (const [index, schedule] of [...whole.random, ...whole.placed].entries()) {
+      expect(schedule.merging).toBe('patches');
+      // Given back, it is what was measured.
+      expect(schedule.kl).toBeCloseTo(results[index]?.kl ?? Number.NaN, 5);
+    }
+  });
+
   it('continues after the last batch that is done', async () => {
     const saved: RankingSums[] = [];
     const whole = await rankSchedules(network, {

@@ -70,6 +70,13 @@ describe('countGraphFlops', () => {
       expect(countGraphFlops(configuration, plain)).toBe(baselineRealFlops(configuration).total);
   });
 
+  it('counts networks whose input is no multiple of the patch size', () => {
+    const odd = { ...smallConfiguration, inputSize: smallConfiguration.inputSize + smallConfiguration.patchSize / 2 };
+    expect(tokenCount(odd)).toBe(tokenCount(smallConfiguration));
+    const ragged = { name: 'ragged', ragged: true };
+    expect(countGraphFlops(odd, ragged)).toBe(countGraphFlops(smallConfiguration, ragged));
+  });
+
   it('counts every token of the last block where they are to be counted, as such a network is run', () => {
     const ragged = { name: 'ragged', ragged: true };
     expect(countGraphFlops(smallConfiguration, ragged)).toBe(baselineRealFlops(smallConfiguration).total);

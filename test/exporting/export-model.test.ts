@@ -283,6 +283,17 @@ describe('the model card', () => {
     expect(full).toContain('| cpu | 16 | 20.0 | 30.0 | 1.50× |');
     expect(full).toMatch(/97\.25 %[\s\S]*0\.0123[\s\S]*Measured on a test/);
     expect(full).not.toContain('top-5');
+    expect(full).toContain('of the original network, unchanged.');
+    await exportModel({
+      model: randomModel(),
+      schedule: smallSchedule,
+      directory: out,
+      dtypes: ['q8'],
+      measured: { runs: [{ batch: 16, device: 'cpu', imagesPerSecond: 30, baselineImagesPerSecond: 20 }] },
+    });
+    const quantized = await readFile(join(out, 'README.md'), 'utf8');
+    expect(quantized).toContain('unchanged but for their precision where that is lower');
+    expect(quantized).toContain('measured in single precision (`fp32`)');
   });
 });
 
@@ -296,16 +307,26 @@ describe('folders that are there already', () => {
       dtypes: ['fp32', 'q8'],
       externalDataAbove: 1000,
     });
-    await writeFile(join(out, 'report.html'), 'mine');
+    await writeFile(join(out, 'report.html'), 'of another schedule');
+    await writeFile(join(out, 'notes.txt'), 'mine');
     await exportModel({ model, directory: out, dtypes: ['fp16'] });
     expect((await readdir(out)).sort()).toEqual([
       'README.md',
       'config.json',
+      'notes.txt',
       'onnx',
       'preprocessor_config.json',
-      'report.html',
     ]);
     expect(await readdir(join(out, 'onnx'))).toEqual(['model_fp16.onnx']);
+  });
+
+  it('are refused where they hold a trained network, which could not be loaded any more', async () => {
+    const model = randomModel();
+    await exportModel({ model, directory: out });
+    await writeFile(join(out, 'model.safetensors'), 'weights');
+    await expect(exportModel({ model, directory: out })).rejects.toThrow(
+      /holds a trained network, which could not be loaded any more \(model\.safetensors\): choose another folder/,
+    );
   });
 
   it('may be empty or hold a search so far', async () => {

@@ -23,6 +23,7 @@ const checkpoint: SearchCheckpoint = {
     accepted: 1,
     tried: ['{"pruneKept":[3],"mergeKept":[2]}'],
   },
+  seconds: 1.5,
   history: [{ phase: 'gradients', step: 0, loss: 1e-17, gflops: 0.5 }],
 };
 

@@ -7,10 +7,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openImageFolder } from '../../src/data/image-folder.ts';
 import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { exportModel } from '../../src/exporting/export-model.ts';
+import { readScheduleFile } from '../../src/exporting/schedule-file.ts';
+import { countFlops } from '../../src/cost/flops.ts';
+import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import { validateSchedule } from '../../src/reduction/validate-schedule.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
 import { recipes } from '../../src/training/recipe.ts';
 import type { TrainingRecipe } from '../../src/training/recipe.ts';
-import { writeTrainedModel } from '../../src/training/trained-model.ts';
+import { checkTrainedModelDirectory, writeTrainedModel } from '../../src/training/trained-model.ts';
 import { vectorOf } from '../../src/training/trained-parameters.ts';
 import { train } from '../../src/training/train.ts';
 import type { TrainingOptions, TrainingProgress } from '../../src/training/training-options.ts';
@@ -99,6 +103,29 @@ describe('training', () => {
     const rare = { ...plainRecipe, epochs: 3, evaluationEpochs: 2 };
     const { rows: fewer } = await train(options({ recipe: rare, evaluation: folder }));
     expect(fewer.filter(({ top1 }) => typeof top1 === 'number').map(({ epoch }) => epoch)).toEqual([2, 3]);
+    // Steps longer than an epoch pass by its end.
+    const long = { ...rare, batchSize: 42, epochs: 6 };
+    const { rows: passed } = await train(options({ recipe: long, evaluation: folder }));
+    expect(passed.filter(({ top1 }) => typeof top1 === 'number').map(({ step }) => step)).toEqual([2, 3, 4]);
+  });
+
+  it('does not warm up to a rate below the one that it ends with', async () => {
+    const low = { ...plainRecipe, epochs: 2, learningRate: 1e-6, finalLearningRate: 1e-4, warmUpEpochs: 0 };
+    const { rows } = await train(options({ recipe: low }));
+    expect(rows.every(({ learningRate }) => learningRate <= 1e-6)).toBe(true);
+  });
+
+  it('tells once of an image that it cannot be evaluated on, and ends there where it is to be strict', async () => {
+    const images = join(directory, 'damaged');
+    mkdirSync(images);
+    copyFileSync(join(directory, 'images', '00.png'), join(images, '00.png'));
+    writeFileSync(join(images, '01.png'), 'no image');
+    const evaluation = await openImageFolder(images);
+    const warnings: string[] = [];
+    const changes = { recipe: { ...plainRecipe, epochs: 2 }, start: smallNetwork(), evaluation };
+    await train(options({ ...changes, onWarning: (message) => warnings.push(message) }));
+    expect(warnings).toEqual([expect.stringContaining("'01.png'")]);
+    await expect(train(options({ ...changes, strict: true }))).rejects.toThrow(/Cannot decode the image '01\.png'/);
   });
 
   it('towards the uncompressed network’s answers brings a compressed one nearer, without labels', async () => {
@@ -171,7 +198,15 @@ describe('a training run that was killed', () => {
 
   it('is not continued with other settings, or from a damaged file', async () => {
     const checkpoint = join(directory, 'stopped.checkpoint.safetensors');
-    await expect(train(options({ checkpoint, resume: true, seed: 4 }))).rejects.toThrow(/belongs to another training/);
+    const others: Partial<TrainingOptions>[] = [
+      { seed: 4 },
+      { start: smallNetwork(2) },
+      { folder: { ...folder, directory: join(directory, 'elsewhere') } },
+    ];
+    for (const other of others)
+      await expect(train(options({ checkpoint, resume: true, ...other }))).rejects.toThrow(
+        /belongs to another training/,
+      );
     writeFileSync(checkpoint, 'no checkpoint');
     await expect(train(options({ checkpoint, resume: true }))).rejects.toThrow(/is damaged .*without --resume/);
   });
@@ -197,6 +232,14 @@ describe('a training run that cannot go on', () => {
     await expect(train(options({ configuration: { ...smallConfiguration, classes: 3 } }))).rejects.toThrow(
       /label 3 .* out of range/,
     );
+    const wrong = { ...folder, images: [{ file: '00.png', label: 7 }] };
+    await expect(train(options({ evaluation: wrong }))).rejects.toThrow(/label 7 of '00\.png' .* out of range/);
+    const log = join(directory, 'unwanted.csv');
+    const augmentation = { randAugment: { ...recipes.scratch.augmentation.randAugment, magnitude: 11 } };
+    await expect(
+      train(options({ log, recipe: { ...recipe, augmentation: augmentation as typeof recipe.augmentation } })),
+    ).rejects.toThrow(/magnitude/);
+    expect(existsSync(log)).toBe(false);
     await expect(train(options({ log: join(directory, 'nowhere', 'log.csv') }))).rejects.toThrow(/cannot be written/);
   });
 });
@@ -234,5 +277,34 @@ describe('a trained model', () => {
     expect(error).toBeLessThanOrEqual(dtype === 'fp32' ? 0 : 1e-3);
     const exported = await exportModel({ model, directory: join(directory, `exported-${pool}`) });
     expect(exported.files.map(({ path }) => path)).toContain('onnx/model.onnx');
+    // Neither takes the place of the other.
+    await expect(exportModel({ model, directory: out })).rejects.toThrow(/holds a trained network/);
+    await expect(checkTrainedModelDirectory(exported.directory)).rejects.toThrow(/holds an exported network/);
+  });
+
+  it('has a schedule that commands take, whatever it was trained with', async () => {
+    const rising = {
+      model: 'other',
+      inputSize: 32,
+      pruneKept: [17, 15, 17, 8],
+      mergeKept: [17, 12, 14, 4],
+      merging: 'patches',
+      gflops: 9,
+      target: null,
+      createdBy: 'a test',
+    } as const;
+    const { layout, weights, rows } = await train(options({ recipe: { ...recipe, steps: 1 }, schedule: rising }));
+    const out = join(directory, 'with-schedule');
+    const model = { name: 'small', configuration: smallConfiguration, labels: undefined, dtype: 'fp32' as const };
+    await writeTrainedModel({ ...model, directory: out, layout, weights, rows, schedule: rising });
+    const written = await readScheduleFile(join(out, 'schedule.json'));
+    expect(written).toMatchObject({
+      model: 'with-schedule',
+      pruneKept: [17, 15, 12, 8],
+      mergeKept: [17, 12, 12, 4],
+      merging: 'patches',
+    });
+    expect(written.gflops).toBeCloseTo(countFlops(smallConfiguration, rising).total / 1e9, 8);
+    expect(() => validateSchedule(written, scheduleTarget(smallConfiguration))).not.toThrow();
   });
 });

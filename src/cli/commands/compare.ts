@@ -9,7 +9,7 @@ import {
   comparisonRows,
   placementSentence,
 } from '../../comparison/comparison-rows.ts';
-import { checkTarget, writeFolder } from '../../files/staged-folder.ts';
+import { writeFolder } from '../../files/staged-folder.ts';
 import type { FolderKind } from '../../files/staged-folder.ts';
 import { scheduleTarget } from '../../models/schedule-target.ts';
 import { reportPage } from '../../report/page.ts';
@@ -21,7 +21,7 @@ import { resolveFolder } from '../folder-option.ts';
 import { resolveModel } from '../model-option.ts';
 import { integerOption, options } from '../options.ts';
 import { formatSeconds, formatTable, printResult } from '../output.ts';
-import { prepareOutputFile } from '../output-file.ts';
+import { folderNamedAfter, prepareFolder } from '../output-folder.ts';
 import { withProgress } from '../progress.ts';
 import { typedCommand, versionFacts } from '../provenance.ts';
 import { sessionOptions } from '../session-options.ts';
@@ -48,7 +48,11 @@ export const compareCommand = defineCommand({
   args: {
     model: options.model,
     data: options.data,
-    out: { type: 'string', valueHint: 'DIR', description: 'folder for table, plots and report', required: true },
+    out: {
+      type: 'string',
+      valueHint: 'DIR',
+      description: 'folder for table, plots and report, by default MODEL-comparison here',
+    },
     ...comparisonOptions,
     weights: options.weights,
     limit: options.limit,
@@ -62,10 +66,11 @@ export const compareCommand = defineCommand({
     const session = sessionOptions(args);
     const settings = parseComparison(args);
     const rounds = integerOption('rounds', args.rounds);
-    const { out } = args;
-    if (!(await checkTarget(out, comparisonFolder))) await prepareOutputFile(out);
+    if (args.out !== undefined) await prepareFolder(args.out, comparisonFolder);
     const folder = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
+    const out = args.out ?? folderNamedAfter(model.name, 'comparison');
+    if (args.out === undefined) await prepareFolder(out, comparisonFolder);
     const checkpoint = join(out, checkpointName);
     const schedules = await scheduleSource({ model, given: args, settings, session, out });
     const comparison = await withProgress((progress) =>

@@ -11,12 +11,13 @@ import { removeCheckpoint } from '../../search/checkpoint-file.ts';
 import type { SearchOutcome } from '../../search/search-options.ts';
 import { formatSummary, measureCompressed } from '../compression-report.ts';
 import type { CompressionReport } from '../compression-report.ts';
-import { removeOldReport, writeCompressionReport } from '../compression-report-file.ts';
+import { writeCompressionReport } from '../compression-report-file.ts';
 import { resolveFolder } from '../folder-option.ts';
 import { resolveModel } from '../model-option.ts';
 import { options, wordsOption } from '../options.ts';
 import { printResult } from '../output.ts';
 import { prepareOutputFile } from '../output-file.ts';
+import { folderNamedAfter } from '../output-folder.ts';
 import { publishedScheduleNear } from '../published-target.ts';
 import { parseSearchOptions, runSearch, searchOptions } from '../search-options.ts';
 import type { SearchSettings } from '../search-options.ts';
@@ -72,7 +73,7 @@ export const compressCommand = defineCommand({
     const model = await resolveModel(args.model, args.weights);
     // After a search that took long is no time to learn that a label is wrong.
     if (evaluated !== undefined) checkLabels(evaluated, model.configuration.classes);
-    const out = args.out ?? `${model.name.replaceAll('/', '-')}-diffrate`;
+    const out = args.out ?? folderNamedAfter(model.name, 'diffrate');
     if (args.out === undefined) await prepareOutput(out);
     const gflops = targetGflops(target, model.configuration);
     const { schedule, search, history } = await findSchedule({
@@ -85,7 +86,6 @@ export const compressCommand = defineCommand({
     });
     // Written before anything is measured: what a long search found is then safe, whatever happens.
     const exported = await exportModel({ model, schedule, directory: out, dtypes });
-    await removeOldReport(out);
     const session = { device: settings.device, threads: settings.threads };
     // What is measured is what was written, not what was to be.
     const written = exported.schedule ?? schedule;
@@ -94,7 +94,7 @@ export const compressCommand = defineCommand({
       schedule: written,
       folder: evaluated,
       strict: args.strict,
-      searched: evaluated === folder,
+      searched: evaluated?.directory === folder?.directory,
       ...session,
     });
     const measured: CompressionReport = {

@@ -54,7 +54,8 @@ export const finetuneCommand = defineCommand({
     const recipe = recipes[presetRecipes[args.preset] ?? 'finetune-small-data'];
     await prepareTrainingOutput(args.out);
     const folder = await resolveFolder(args.data, args);
-    const evaluation = args['eval-data'] === undefined ? undefined : await resolveFolder(args['eval-data'], {});
+    const evaluation =
+      args['eval-data'] === undefined ? undefined : await resolveFolder(args['eval-data'], { strict: args.strict });
     const model = await resolveModel(args.model, args.weights);
     if (evaluation !== undefined) checkLabels(evaluation, model.configuration.classes);
     const { named, method } = await resolveCompression(args, model, true);

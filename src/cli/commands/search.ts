@@ -2,7 +2,6 @@
 import { defineCommand } from 'citty';
 import { frontFolder, frontIndex, writeFront } from '../../exporting/front-folder.ts';
 import { writeScheduleFile } from '../../exporting/schedule-file.ts';
-import { checkTarget } from '../../files/staged-folder.ts';
 import { removeCheckpoint } from '../../search/checkpoint-file.ts';
 import type { SearchOptions } from '../../search/search-options.ts';
 import { resolveFolder } from '../folder-option.ts';
@@ -11,6 +10,7 @@ import { resolveModel } from '../model-option.ts';
 import { options } from '../options.ts';
 import { formatSeconds, printResult } from '../output.ts';
 import { prepareOutputFile } from '../output-file.ts';
+import { prepareFolder } from '../output-folder.ts';
 import { parseSearchOptions, runSearch, searchOptions } from '../search-options.ts';
 import { parseTarget, targetGflops, targetOptions } from '../target-options.ts';
 
@@ -41,7 +41,7 @@ export const searchCommand = defineCommand({
     const front = parseFront(args.front, { ratio, gflops, latency });
     const target = front === undefined ? parseTarget({ ratio, gflops, latency }) : undefined;
     const settings = parseSearchOptions(args);
-    if (front === undefined || !(await checkTarget(out, frontFolder))) await prepareOutputFile(out);
+    await (front === undefined ? prepareOutputFile(out) : prepareFolder(out, frontFolder));
     const folder = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
     const checkpoint = `${out.replace(/[/\\]+$/, '')}.checkpoint`;

@@ -1,7 +1,7 @@
 /** `diffrate show`: what a schedule, or any other method, keeps, merges and prunes on images, as pictures (Figure 5 of the paper). */
 import { join } from 'node:path';
 import { defineCommand } from 'citty';
-import { checkTarget, writeFolder } from '../../files/staged-folder.ts';
+import { writeFolder } from '../../files/staged-folder.ts';
 import type { FolderKind } from '../../files/staged-folder.ts';
 import { tokenCount } from '../../models/configuration.ts';
 import { diffRate } from '../../reduction/methods/diffrate.ts';
@@ -17,7 +17,7 @@ import type { TokenCounts } from '../../report/token-groups.ts';
 import { methodOption } from '../method-option.ts';
 import { integerOption, integersOption, options } from '../options.ts';
 import { formatTable, printResult } from '../output.ts';
-import { prepareOutputFile } from '../output-file.ts';
+import { folderNamedAfter, prepareFolder } from '../output-folder.ts';
 import { withProgress } from '../progress.ts';
 import { typedCommand, versionFacts } from '../provenance.ts';
 import type { NamedSchedule } from '../schedule-option.ts';
@@ -72,7 +72,11 @@ export const showCommand = defineCommand({
     method: methodOption,
     weights: options.weights,
     blocks: { type: 'string', valueHint: '1,4,8,12', description: 'blocks to draw; by default these and the last' },
-    out: { type: 'string', valueHint: 'DIR', description: 'folder for the pictures and report.html', required: true },
+    out: {
+      type: 'string',
+      valueHint: 'DIR',
+      description: 'folder for the pictures and report.html, by default MODEL-tokens here',
+    },
     limit: { ...options.limit, description: 'images to take of a folder', default: defaultLimit },
     device: options.device,
     threads: options.threads,
@@ -82,10 +86,11 @@ export const showCommand = defineCommand({
     const session = sessionOptions(args);
     const limit = integerOption('limit', args.limit) ?? Number(defaultLimit);
     const wanted = args.blocks === undefined ? undefined : integersOption('blocks', args.blocks);
-    const { out } = args;
-    if (!(await checkTarget(out, pictureFolder))) await prepareOutputFile(out);
+    if (args.out !== undefined) await prepareFolder(args.out, pictureFolder);
     const { folder, named } = await resolveImages(args._.slice(1), limit);
     const { model, named: found, method } = await resolveShownModel(args.model, args);
+    const out = args.out ?? folderNamedAfter(model.name, 'tokens');
+    if (args.out === undefined) await prepareFolder(out, pictureFolder);
     const { configuration } = model;
     const tokens = tokenCount(configuration);
     const compression = method ?? scheduled(found, tokens);

@@ -25,7 +25,8 @@ export const trainCommand = defineCommand({
     const named = await resolveSchedule(args.schedule, { name, configuration });
     await prepareTrainingOutput(args.out);
     const folder = await resolveFolder(args.data, args);
-    const evaluation = args['eval-data'] === undefined ? undefined : await resolveFolder(args['eval-data'], {});
+    const evaluation =
+      args['eval-data'] === undefined ? undefined : await resolveFolder(args['eval-data'], { strict: args.strict });
     const outcome = await runTraining(
       {
         ...session,

@@ -15,6 +15,8 @@ type Producer = GraphNode | Tensor;
 /**
  * Gradients of a scalar `loss` with respect to tensors of its graph, in their order; `undefined` where the loss does not
  * depend on one. Only nodes between `wrt` and the loss get a backward pass.
+ * @param wrt inputs, or results of operators that compute something: what only shows values in another shape or order (`reshape`, `concat` and
+ *   their like) is looked through where another such operator follows, and has then no gradient of its own.
  * @throws {DiffrateError} if the loss is no scalar, or a gradient must pass an operator without a rule (named with its scope).
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): readonly (Tensor | undefined)[] {

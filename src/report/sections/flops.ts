@@ -69,9 +69,9 @@ export function flopsSection(
           'The whole network; FLOPs are multiply-accumulates',
         )}
         <p>
-          The paper’s count is what targets, schedules and the literature’s tables mean. What is really computed is
-          less, because pruned tokens are never queries and the last block of a network with a class token computes that
-          token alone: compare speed-ups with this one.
+          The paper’s count is what targets, schedules and the literature’s tables mean. What is really computed is less
+          where pruned tokens are never queries and where the last block of a network with a class token computes that
+          token alone, and more by the products that match and merge tokens: compare speed-ups with this one.
         </p>
       </div>
     </div>`,

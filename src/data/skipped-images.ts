@@ -1,5 +1,5 @@
-/** Images that cannot be decoded: both phases of a search read the folder, and each such image is told of and listed once. */
-import type { SkippedImage } from '../data/batches.ts';
+/** Images that cannot be decoded: several phases may read a folder, and each such image is told of and listed once. */
+import type { SkippedImage } from './batches.ts';
 
 /** Passes each warning on the first time. */
 export function onceEach(onWarning: (message: string) => void = () => {}): (message: string) => void {
