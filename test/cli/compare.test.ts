@@ -74,7 +74,7 @@ describe('diffrate compare', () => {
     for (const id of ['comparison', 'random-schedules', 'provenance']) expect(page).toContain(`<section id="${id}"`);
     expect(page.match(/<svg/g)).toHaveLength(4);
     expect(page).toContain('diffrate compare small --data images');
-  }, 60_000);
+  }, 180_000);
 
   it('searches a schedule for each budget, and prints one object', async () => {
     const search = ['--search-data', 'images', '--search-steps', '2'];
@@ -89,7 +89,7 @@ describe('diffrate compare', () => {
       /^diffrate:schedule=searched\/schedules\/small-.*json$/,
     );
     expect(readdirSync(inDirectory('searched', 'schedules'))).toHaveLength(1);
-  }, 60_000);
+  }, 180_000);
 
   it('takes no schedule of another comparison for one that it has searched itself', async () => {
     const search = ['--search-data', 'images', '--search-steps', '2'];
@@ -102,7 +102,7 @@ describe('diffrate compare', () => {
     expect(await searched()).toContain('seed 0');
     // That one is done: there is nothing to continue.
     expect(await searched('--seed', '1', '--resume')).toContain('seed 1');
-  }, 60_000);
+  }, 180_000);
 
   it('continues where it was killed, and does not start finished cells again', async () => {
     const args = ['compare', ...data, '--budgets', '0.9,0.8,0.7', '--methods', 'tome,evit', '--out', 'stopped'];
@@ -133,7 +133,7 @@ describe('diffrate compare', () => {
     const kept = cells.filter((cell) => cell.kind === 'measured' && cell.imagesPerSecond === 123_456);
     expect(kept).toHaveLength(saved.cells.length);
     expect(existsSync(checkpoint)).toBe(false);
-  }, 60_000);
+  }, 180_000);
 
   it('names its folder after the network where none is given', async () => {
     const { code, stdout } = await run('compare', ...data, '--budgets', '0.7', '--methods', 'tome');
@@ -144,7 +144,7 @@ describe('diffrate compare', () => {
       'comparison.json',
       'report.html',
     ]);
-  }, 60_000);
+  }, 180_000);
 
   it('says what is out of reach of one method, and goes on', async () => {
     const args = [...data, '--budgets', '0.5', '--methods', 'evit,ppt,uniform', '--out', 'reach', '--json'];
@@ -156,7 +156,7 @@ describe('diffrate compare', () => {
     for (const cell of missing)
       expect(cell.kind === 'missing' && cell.reason).toMatch(/^out of reach: at least 0\.\d+ GFLOPs$/);
     expect(cells.some((cell) => cell.kind === 'measured')).toBe(true);
-  }, 60_000);
+  }, 180_000);
 
   it.each([
     [['--methods', 'tomm'], 2, /There is no method "tomm": use one of diffrate, uniform, /],
