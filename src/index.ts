@@ -178,6 +178,7 @@ export type {
   NoSchedule,
   ScheduleSource,
   ScheduleWish,
+  SearchStage,
   SearchedSchedulesOptions,
 } from './comparison/schedule-source.ts';
 

@@ -4,6 +4,7 @@
  * so that their sessions fit into memory. What is finished is in a checkpoint.
  */
 import { baselineFlops } from '../cost/flops.ts';
+import { checkLabels } from '../data/image-folder.ts';
 import { DiffrateError } from '../errors.ts';
 import { evaluateVariants } from '../evaluation/evaluate.ts';
 import type { EvaluationResult } from '../evaluation/evaluate.ts';
@@ -49,12 +50,10 @@ interface ReadyMethod extends FittedMethod {
  * @throws {DiffrateError} for a budget that no method can reach, images that cannot be used, a checkpoint of another comparison
  */
 export async function compareMethods(options: ComparisonOptions): Promise<Comparison> {
+  checkLabels(options.folder, options.model.configuration.classes);
   const state = await ComparisonState.open(options);
   const planned = await planCells(options, state);
   const random = drawRandom(options);
-  const budgets = [...options.budgets, ...random.keys()];
-  if (!state.continued) await options.schedules.forget(budgets.map((budget) => gflopsOf(options, budget)));
-  await state.begin();
   for (const budget of options.budgets) {
     const ready: ReadyMethod[] = [];
     for (const text of options.methods) {
@@ -213,11 +212,13 @@ function metricsOf({ images, top1, top5, loss, agreement, kl }: EvaluationResult
 /** DiffRate's schedule for a budget. */
 function diffRateAt(
   { schedules, model, onProgress }: ComparisonOptions,
-  { continued }: ComparisonState,
+  state: ComparisonState,
   budget: number,
 ): Promise<FoundSchedule | NoSchedule> {
-  return schedules.at(gflopsOf({ model }, budget), {
-    continued,
+  const gflops = gflopsOf({ model }, budget);
+  return schedules.at(gflops, {
+    before: state.search(gflops),
+    onStage: (stage) => state.keepSearch(gflops, stage),
     onProgress: ({ step, steps, secondsLeft }) =>
       onProgress?.({ phase: 'searching', budget, subject: 'diffrate', done: step, of: steps, secondsLeft }),
   });

@@ -4,6 +4,7 @@ import { readCheckpoint, writeCheckpoint } from '../search/checkpoint-file.ts';
 import type { IdentifiedCheckpoint } from '../search/checkpoint-file.ts';
 import type { BaselineResult, ComparisonCell } from './comparison-options.ts';
 import type { RankingSums } from './random-ranking.ts';
+import type { SearchStage } from './schedule-source.ts';
 
 /** Everything that is done. */
 export interface ComparisonCheckpoint extends IdentifiedCheckpoint {
@@ -11,6 +12,8 @@ export interface ComparisonCheckpoint extends IdentifiedCheckpoint {
   readonly cells: readonly ComparisonCell[];
   /** Random schedules by budget and what is placed among them. */
   readonly rankings: Readonly<Record<string, RankingSums>>;
+  /** Searches for DiffRate's schedules by budget in GFLOPs. */
+  readonly searches: Readonly<Record<string, SearchStage>>;
 }
 
 const maybeNumber = v.nullable(v.number());
@@ -42,6 +45,7 @@ const schema = v.object({
       v.object({ kind: v.literal('missing'), asked: v.string(), budget: v.number(), reason: v.string() }),
     ]),
   ),
+  searches: v.record(v.string(), v.picklist(['begun', 'done'])),
   rankings: v.record(
     v.string(),
     v.object({

@@ -3,6 +3,7 @@ import { readComparisonCheckpoint, writeComparisonCheckpoint } from './compariso
 import type { ComparisonCheckpoint } from './comparison-checkpoint.ts';
 import type { BaselineResult, ComparisonCell, ComparisonOptions } from './comparison-options.ts';
 import type { RankingSums } from './random-ranking.ts';
+import type { SearchStage } from './schedule-source.ts';
 
 /** A cell by what was asked for. */
 export const cellName = (asked: string, budget: number): string => `${asked} at ${budget}`;
@@ -11,10 +12,10 @@ export const cellName = (asked: string, budget: number): string => `${asked} at 
 export class ComparisonState {
   /** The uncompressed network; saved with the next cells. */
   baseline: BaselineResult | null;
-  /** Whether it goes on from a checkpoint. */
-  readonly continued: boolean;
   readonly #cells = new Map<string, ComparisonCell>();
   readonly #sums: Map<string, RankingSums>;
+  /** By their budgets in GFLOPs. */
+  readonly #searches: Map<string, SearchStage>;
   readonly #identity: string;
   readonly #path: string | undefined;
   readonly #warned = new Set<string>();
@@ -23,9 +24,9 @@ export class ComparisonState {
     this.#path = path;
     this.#identity = identity;
     this.baseline = found?.baseline ?? null;
-    this.continued = found !== undefined;
     for (const cell of found?.cells ?? []) this.#cells.set(cellName(cell.asked, cell.budget), cell);
     this.#sums = new Map(Object.entries(found?.rankings ?? {}));
+    this.#searches = new Map(Object.entries(found?.searches ?? {}));
   }
 
   /**
@@ -37,11 +38,6 @@ export class ComparisonState {
     return new ComparisonState(checkpoint, identity, found);
   }
 
-  /** Writes the first checkpoint: what is searched or measured from here on belongs to this comparison. */
-  async begin(): Promise<void> {
-    if (!this.continued) await this.#save();
-  }
-
   /** The cell of a method as it was asked for; `undefined` where it is still to be done. */
   cell(asked: string, budget: number): ComparisonCell | undefined {
     return this.#cells.get(cellName(asked, budget));
@@ -50,6 +46,17 @@ export class ComparisonState {
   /** Takes finished cells in. */
   async add(cells: readonly ComparisonCell[]): Promise<void> {
     for (const cell of cells) this.#cells.set(cellName(cell.asked, cell.budget), cell);
+    await this.#save();
+  }
+
+  /** How far this comparison has come with its search for a budget in GFLOPs. */
+  search(gflops: number): SearchStage | undefined {
+    return this.#searches.get(String(gflops));
+  }
+
+  /** Takes in how far a search is. */
+  async keepSearch(gflops: number, stage: SearchStage): Promise<void> {
+    this.#searches.set(String(gflops), stage);
     await this.#save();
   }
 
@@ -77,6 +84,7 @@ export class ComparisonState {
       baseline: this.baseline,
       cells: [...this.#cells.values()],
       rankings: Object.fromEntries(this.#sums),
+      searches: Object.fromEntries(this.#searches),
     });
   }
 }

@@ -1,6 +1,5 @@
 /** Where DiffRate's schedule for a budget comes from: a list of ready ones (published, or files), or a search for each budget. */
 import { createHash } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { countFlops } from '../cost/flops.ts';
 import { flopsCost } from '../cost/flops-cost.ts';
 import { readScheduleFile, writeScheduleFile } from '../exporting/schedule-file.ts';
@@ -22,10 +21,15 @@ export interface NoSchedule {
   readonly reason: string;
 }
 
+/** How far the search for a budget is. */
+export type SearchStage = 'begun' | 'done';
+
 /** How a schedule is asked for. */
 export interface ScheduleWish {
-  /** Whether the comparison that asks is one that was stopped: what it has searched before is taken as it is. */
-  readonly continued: boolean;
+  /** How far the comparison that asks has come with its search before it was stopped: that goes on, or is taken as it is. */
+  readonly before: SearchStage | undefined;
+  /** Called where a search begins and where its schedule is in its file, for the next time. */
+  readonly onStage: (stage: SearchStage) => Promise<void>;
   /** Called after each step of a search. */
   readonly onProgress?: (progress: SearchProgress) => void;
 }
@@ -36,8 +40,6 @@ export interface ScheduleSource {
   readonly available: (gflops: number) => NoSchedule | undefined;
   /** The schedule that costs most within the budget. */
   readonly at: (gflops: number, wish: ScheduleWish) => Promise<FoundSchedule | NoSchedule>;
-  /** Removes what a comparison before this one has searched, so that none of it is taken for this one's when it is continued. */
-  readonly forget: (budgets: readonly number[]) => Promise<void>;
   /** In words, for the report. */
   readonly description: string;
   /** What a checkpoint depends on. */
@@ -66,7 +68,6 @@ export function listedSchedules(
       return 'reason' in found ? found : undefined;
     },
     at: (gflops) => Promise.resolve(within(gflops)),
-    forget: () => Promise.resolve(),
     description: known.map(({ found }) => found.name).join(' '),
     identity: known.map(({ found }) => `${found.name} (${contentOf(found.schedule)})`).join(' '),
   };
@@ -79,8 +80,6 @@ function contentOf({ pruneKept, mergeKept, merging }: Schedule): string {
     .digest('hex')
     .slice(0, 8);
 }
-
-const checkpointOf = (path: string): string => `${path}.checkpoint`;
 
 /** A search for each budget. */
 export interface SearchedSchedulesOptions extends Pick<
@@ -98,14 +97,18 @@ export function searchedSchedules({ fileOf, ...search }: SearchedSchedulesOption
     gflops < min ? { reason: `out of reach: at least ${formatGflops(min)} GFLOPs` } : undefined;
   const done = new Map<number, FoundSchedule>();
   const description = `searched on ${search.folder.directory}, seed ${search.seed}, steps ${search.steps ?? 'of the preset'}`;
-  const searched = async (gflops: number, { continued, onProgress }: ScheduleWish): Promise<FoundSchedule> => {
+  const searched = async (gflops: number, { before, onStage, onProgress }: ScheduleWish): Promise<FoundSchedule> => {
     const path = fileOf(gflops);
-    const finished = continued ? await readScheduleFile(path).catch(() => undefined) : undefined;
+    const finished = before === 'done' ? await readScheduleFile(path).catch(() => undefined) : undefined;
     if (finished?.target === gflops) return { schedule: finished, name: path };
-    const checkpoint = checkpointOf(path);
-    const asked = { ...search, targetGflops: gflops, resume: continued, checkpoint };
+    const checkpoint = `${path}.checkpoint`;
+    // What another comparison has searched is not taken for this one's.
+    if (before === undefined) await removeCheckpoint(checkpoint);
+    await onStage('begun');
+    const asked = { ...search, targetGflops: gflops, resume: before !== undefined, checkpoint };
     const { schedule } = await searchSchedule(asked, onProgress);
     await writeScheduleFile(path, schedule);
+    await onStage('done');
     await removeCheckpoint(checkpoint);
     return { schedule, name: path };
   };
@@ -115,12 +118,6 @@ export function searchedSchedules({ fileOf, ...search }: SearchedSchedulesOption
       const found = missing(gflops) ?? done.get(gflops) ?? (await searched(gflops, wish));
       if ('schedule' in found) done.set(gflops, found);
       return found;
-    },
-    async forget(budgets) {
-      for (const path of budgets.map(fileOf)) {
-        await rm(path, { force: true });
-        await removeCheckpoint(checkpointOf(path));
-      }
     },
     description,
     identity: description,

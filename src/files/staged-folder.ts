@@ -2,7 +2,7 @@
  * Writes a folder as a whole. A new folder is written beside its place and renamed, so it appears complete or not at all. Into one that is
  * there already files are moved one by one, and moved back where one of them cannot be; files of other kinds stay.
  */
-import { constants, rmSync } from 'node:fs';
+import { constants, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { access, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DiffrateError, messageOf } from '../errors.ts';
@@ -32,6 +32,9 @@ export interface FolderKind {
   readonly kept?: readonly { readonly path: string; readonly is: string }[];
 }
 
+/** Where files that are replaced lie until all is in its place. */
+const replacedName = '.replaced';
+
 /** Chunks below this many bytes are joined before they are written. */
 const smallChunk = 2 ** 16;
 
@@ -52,6 +55,9 @@ export async function writeFolder(
   const staging = exists
     ? join(target, `.${process.pid}.partial`)
     : join(dirname(target), `.${basename(target)}.${process.pid}.partial`);
+  const written = new Set(files.map(({ path }) => path));
+  // Whoever else wrote the folder may have files of these names.
+  const stale = exists && (await kind.isOurs(target)) ? kind.replaced.filter((path) => !written.has(path)) : [];
   const remove = (): void => rmSync(staging, { recursive: true, force: true });
   // Where the process is told to stop while it writes.
   process.once('exit', remove);
@@ -62,7 +68,7 @@ export async function writeFolder(
       await mkdir(dirname(join(staging, path)), { recursive: true });
       await write(join(staging, path), content);
     }
-    if (exists) await moveInto(target, staging, files, kind);
+    if (exists) moveInto(target, staging, [...written], stale);
     else await rename(staging, target);
   } catch (error) {
     // The outermost of the folders that had to be made: nothing but this attempt is in it.
@@ -130,31 +136,35 @@ export async function checkTarget(directory: string, kind: FolderKind): Promise<
   );
 }
 
-/** Moves new files to their places and what they replace out of the way; all of it back where that fails. */
-async function moveInto(
-  target: string,
-  staging: string,
-  files: readonly FolderFile[],
-  kind: FolderKind,
-): Promise<void> {
-  const old = join(staging, '.replaced');
-  const undo: (() => Promise<void>)[] = [];
-  const move = async (from: string, to: string): Promise<void> => {
-    await mkdir(dirname(to), { recursive: true });
-    await rename(from, to);
-    undo.push(() => rename(to, from));
+/**
+ * Moves new files to their places and what they replace out of the way, file by file; all of it back where that fails. In one go, without
+ * giving way to signals: a program that is told to stop does so before or after it.
+ * @throws what the file system throws; where something could not be moved back, where it is.
+ */
+function moveInto(target: string, staging: string, written: readonly string[], stale: readonly string[]): void {
+  const old = join(staging, replacedName);
+  const undo: (() => void)[] = [];
+  const move = (from: string, to: string): void => {
+    mkdirSync(dirname(to), { recursive: true });
+    renameSync(from, to);
+    undo.push(() => renameSync(to, from));
   };
-  const written = new Set(files.map(({ path }) => path));
+  const isFile = (path: string): boolean => {
+    const found = statSync(join(target, path), { throwIfNoEntry: false });
+    if (found?.isDirectory() === true) throw new Error(`${path} is a folder where a file is to be written`);
+    return found !== undefined;
+  };
   try {
-    for (const path of new Set([...written, ...kind.replaced])) {
-      const found = await stat(join(target, path)).catch(() => undefined);
-      if (found?.isDirectory() !== true) {
-        if (found !== undefined) await move(join(target, path), join(old, path));
-      } else if (written.has(path)) throw new Error(`${path} is a folder where a file is to be written`);
+    for (const path of written) {
+      if (isFile(path)) move(join(target, path), join(old, path));
+      move(join(staging, path), join(target, path));
     }
-    for (const path of written) await move(join(staging, path), join(target, path));
+    for (const path of stale) {
+      const found = statSync(join(target, path), { throwIfNoEntry: false });
+      if (found?.isFile() === true) move(join(target, path), join(old, path));
+    }
   } catch (error) {
-    for (const back of undo.reverse()) await back().catch(() => undefined);
+    for (const back of undo.reverse()) back();
     throw error;
   }
 }

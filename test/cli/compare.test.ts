@@ -102,6 +102,22 @@ describe('diffrate compare', () => {
     expect(await searched()).toContain('seed 0');
     // That one is done: there is nothing to continue.
     expect(await searched('--seed', '1', '--resume')).toContain('seed 1');
+    // One that was stopped before it searched, and does not get to a budget of the one before until then.
+    const file = join('again', 'schedules', readdirSync(inDirectory('again', 'schedules'))[0] as string);
+    const stale = JSON.parse(read(file)) as { createdBy: string };
+    const { child, done } = startProgram(['compare', ...args, '--seed', '2'], directory);
+    const checkpoint = inDirectory('again', 'comparison.checkpoint');
+    const watch = setInterval(() => {
+      if (existsSync(checkpoint)) child.kill('SIGKILL');
+    }, 1);
+    await done;
+    clearInterval(watch);
+    writeFileSync(inDirectory(file), JSON.stringify({ ...stale, createdBy: 'seed 9' }));
+    expect(JSON.parse(readFileSync(checkpoint, 'utf8'))).toMatchObject({
+      searches: { [String((stale as never)['target'])]: 'begun' },
+    });
+    expect(await searched('--seed', '2', '--resume')).toContain('seed 2');
+    expect(existsSync(checkpoint)).toBe(false);
   }, 180_000);
 
   it('continues where it was killed, and does not start finished cells again', async () => {

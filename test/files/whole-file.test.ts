@@ -72,6 +72,14 @@ describe('writeFolder into a folder that is there', () => {
     expect(readdirSync(root)).toEqual(['out']);
   });
 
+  it('takes nothing away that may be somebody else’s', async () => {
+    const target = join(root, 'out');
+    mkdirSync(target);
+    writeFileSync(join(target, 'stale.txt'), 'mine');
+    await writeFolder(target, [{ path: 'a.txt', content: 'a' }], { ...kind, isOurs: () => Promise.resolve(false) });
+    expect(readdirSync(target).sort()).toEqual(['a.txt', 'stale.txt']);
+  });
+
   it('puts everything back where a file cannot be replaced', async () => {
     const target = join(root, 'out');
     mkdirSync(join(target, 'b.txt', 'inside'), { recursive: true });
