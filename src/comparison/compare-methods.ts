@@ -5,6 +5,7 @@
  */
 import { baselineFlops } from '../cost/flops.ts';
 import { checkLabels } from '../data/image-folder.ts';
+import { onceEach } from '../data/skipped-images.ts';
 import { DiffrateError } from '../errors.ts';
 import { evaluateVariants } from '../evaluation/evaluate.ts';
 import type { EvaluationResult } from '../evaluation/evaluate.ts';
@@ -49,7 +50,9 @@ interface ReadyMethod extends FittedMethod {
  * Compares methods. Where a checkpoint is asked for, one of the finished comparison stays: remove it when the results are in their place.
  * @throws {DiffrateError} for a budget that no method can reach, images that cannot be used, a checkpoint of another comparison
  */
-export async function compareMethods(options: ComparisonOptions): Promise<Comparison> {
+export async function compareMethods(asked: ComparisonOptions): Promise<Comparison> {
+  // The same image is left out in every pass.
+  const options = { ...asked, onWarning: onceEach(asked.onWarning) };
   checkLabels(options.folder, options.model.configuration.classes);
   const state = await ComparisonState.open(options);
   const planned = await planCells(options, state);
@@ -156,14 +159,13 @@ async function measure(
   budget: number,
   ready: readonly ReadyMethod[],
 ): Promise<void> {
-  const { model, onProgress, onWarning } = options;
+  const { model, onProgress } = options;
   const subject = ready.map(({ asked }) => asked).join(', ');
   // The plain network runs anyway; only the first time somebody wants to know its results.
   const variants = ready.map(({ method, gflops }) => ({ reducer: method.reducer, gflops }));
   const results = await evaluateVariants(model, state.baseline === null ? [...variants, {}] : variants, {
     ...options,
     batchSize,
-    onWarning: (message) => state.warn(message, onWarning),
     onProgress: ({ images, of, secondsLeft }) =>
       onProgress?.({ phase: 'evaluating', budget, subject, done: images, of, secondsLeft }),
   });
@@ -247,7 +249,7 @@ async function rank(
   budget: number,
   schedules: readonly KeptNumbers[],
 ): Promise<BudgetRanking> {
-  const { model, folder, random, onProgress, onWarning } = options;
+  const { model, folder, random, onProgress } = options;
   if (random === undefined) throw new RangeError('random schedules were asked for');
   const found = options.methods.some(({ method }) => method.name === 'diffrate')
     ? await diffRateAt(options, state, budget)
@@ -263,7 +265,6 @@ async function rank(
     placed,
     resumed: state.sums(name),
     onBatch: (sums) => state.keepSums(name, sums),
-    onWarning: (message) => state.warn(message, onWarning),
     onProgress: ({ done, of, secondsLeft }) =>
       onProgress?.({ phase: 'random schedules', budget, subject: `${random.count}`, done, of, secondsLeft }),
   });

@@ -18,7 +18,6 @@ export class ComparisonState {
   readonly #searches: Map<string, SearchStage>;
   readonly #identity: string;
   readonly #path: string | undefined;
-  readonly #warned = new Set<string>();
 
   private constructor(path: string | undefined, identity: string, found: ComparisonCheckpoint | undefined) {
     this.#path = path;
@@ -69,12 +68,6 @@ export class ComparisonState {
   async keepSums(name: string, sums: RankingSums): Promise<void> {
     this.#sums.set(name, sums);
     await this.#save();
-  }
-
-  /** The same image is left out in every pass; once is enough. */
-  warn(message: string, onWarning: ((message: string) => void) | undefined): void {
-    if (!this.#warned.has(message)) onWarning?.(message);
-    this.#warned.add(message);
   }
 
   async #save(): Promise<void> {

@@ -1,10 +1,10 @@
 /** Where DiffRate's schedule for a budget comes from: a list of ready ones (published, or files), or a search for each budget. */
-import { createHash } from 'node:crypto';
 import { countFlops } from '../cost/flops.ts';
 import { flopsCost } from '../cost/flops-cost.ts';
 import { readScheduleFile, writeScheduleFile } from '../exporting/schedule-file.ts';
 import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import type { Schedule } from '../reduction/schedule.ts';
+import { textFingerprint } from '../loading/fingerprints.ts';
 import { removeCheckpoint } from '../search/checkpoint-file.ts';
 import { searchSchedule } from '../search/search.ts';
 import type { SearchOptions, SearchProgress } from '../search/search-options.ts';
@@ -75,10 +75,7 @@ export function listedSchedules(
 
 /** What a schedule does, in a few letters: a file of the same name may be another one the next time. */
 function contentOf({ pruneKept, mergeKept, merging }: Schedule): string {
-  return createHash('sha256')
-    .update(JSON.stringify([pruneKept, mergeKept, merging]))
-    .digest('hex')
-    .slice(0, 8);
+  return textFingerprint(JSON.stringify([pruneKept, mergeKept, merging]));
 }
 
 /** A search for each budget. */

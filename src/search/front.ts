@@ -7,6 +7,7 @@
  * the response surface comes before it (`response-surface.ts`). In the end the middle and each cheaper one race against the lines between
  * their neighbours (`neighbours-line.ts`). The step graph, the teacher's answers and the calibration images are loaded once.
  */
+import { distinctImages, onceEach } from '../data/skipped-images.ts';
 import { readFrontCheckpoint } from './front-checkpoint.ts';
 import type { FrontCheckpoint } from './front-checkpoint.ts';
 import { learnerFor, passesDone, pointOf } from './front-course.ts';
@@ -21,7 +22,6 @@ import { PacedCheckpoint } from './paced-checkpoint.ts';
 import { identityOf } from './plan.ts';
 import { meanOf } from './race.ts';
 import { scheduleOf } from './searched-schedule.ts';
-import { distinctImages, onceEach } from '../data/skipped-images.ts';
 
 /**
  * Searches the schedules of a front. Where a checkpoint is asked for, one of the finished search stays: remove it when the schedules are in

@@ -4,6 +4,7 @@
  * local search on the compressed network itself follows.
  */
 import type { SkippedImage } from '../data/batches.ts';
+import { distinctImages, onceEach } from '../data/skipped-images.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import { CalibrationSet } from './calibration-set.ts';
@@ -20,7 +21,6 @@ import { readSearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
 import { scheduleOf } from './searched-schedule.ts';
-import { distinctImages, onceEach } from '../data/skipped-images.ts';
 import { startAfterGradients } from './starting-schedule.ts';
 
 /** Where a search stands, besides what its learner has learnt. */
