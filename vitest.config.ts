@@ -6,7 +6,8 @@ export default defineConfig({
     setupFiles: ['test/property-seed.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // ONNX Runtime uses every core by itself; two files at once on two cores is the most that helps.
+    // Two files at once, each on one thread: threads of several processes would wait for each other on few cores.
     maxWorkers: 2,
+    env: { OMP_NUM_THREADS: '1' },
   },
 });

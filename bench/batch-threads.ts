@@ -1,9 +1,9 @@
 /** What it brings to share a batch out over threads by images, instead of every operator. */
 import { timeAlternately } from '../src/evaluation/alternate.ts';
 import { randomPixels } from '../src/evaluation/throughput.ts';
-import { NetworkSession } from '../src/loading/network-session.ts';
-import { tokenCount } from '../src/models/configuration.ts';
+import { NetworkSession } from '../src/execution/network-session.ts';
 import { diffRate } from '../src/reduction/methods/diffrate.ts';
+import { nodeRuntime } from '../src/runtime/node/runtime.ts';
 import {
   formatMilliseconds,
   loadDeitTiny,
@@ -23,12 +23,13 @@ export const batchThreads: Measurement = {
   needs: [weightsFile],
   async run() {
     const model = await loadDeitTiny();
-    const pixels = randomPixels(model.configuration, batch, 0);
-    const reducer = diffRate(publishedSchedule(), tokenCount(model.configuration));
+    const pixels = randomPixels(model.network, batch, 0);
+    const reducer = diffRate(publishedSchedule(), model.network);
     const lines: string[] = [];
-    for (const [name, network] of [['plain', {}] as const, ['compressed', { reducer }] as const]) {
-      const byOperators = await NetworkSession.load(model, network);
-      const byImages = await NetworkSession.load(model, { ...network, batch });
+    for (const [name, reduced] of [['plain', undefined] as const, ['compressed', reducer] as const]) {
+      const options = { runtime: nodeRuntime, reducer: reduced };
+      const byOperators = await NetworkSession.load(model, options);
+      const byImages = await NetworkSession.load(model, { ...options, batch });
       const times = await timeAlternately([() => byOperators.run(pixels), () => byImages.run(pixels)], timing);
       const [operators = '', images = ''] = times.map(({ milliseconds }) => formatMilliseconds(milliseconds));
       lines.push(

@@ -1,5 +1,5 @@
 /** What fine-tuning wins back of what a schedule costs, on images without labels. */
-import { openImageFolder } from '../src/data/image-folder.ts';
+import { openImageFolder } from '../src/data/open-image-folder.ts';
 import { evaluateModel } from '../src/evaluation/evaluate.ts';
 import { findPublishedSchedule } from '../src/reduction/published-schedules.ts';
 import { recipes } from '../src/training/recipe.ts';
@@ -22,7 +22,8 @@ export const fineTuning: Measurement = {
     const recipe = recipes['finetune-small-data'];
     const outcome = await train({
       name: model.name,
-      configuration: model.configuration,
+      network: model.network,
+      preprocessing: model.preprocessing,
       start: model,
       recipe,
       schedule,

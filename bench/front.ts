@@ -1,16 +1,17 @@
 /**
- * A front of schedules in one search beside a search for each budget: time, and what the schedules are worth on other images. All searches
- * together take long, so the schedules stay in a folder, and a run can be told which budgets to search apart.
+ * A front of schedules in one search beside a search for each budget: time, and what the schedules are worth on other
+ * images. All searches together take long, so the schedules stay in a folder, and a run can be told which budgets to
+ * search apart.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { openImageFolder } from '../src/data/image-folder.ts';
+import { openImageFolder } from '../src/data/open-image-folder.ts';
 import { evaluateVariants } from '../src/evaluation/evaluate.ts';
 import { frontScheduleName, writeFront } from '../src/exporting/front-folder.ts';
 import { readScheduleFile, writeScheduleFile } from '../src/exporting/schedule-file.ts';
-import { searchFront } from '../src/search/front.ts';
-import type { FrontOptions } from '../src/search/front-options.ts';
-import { frontPlanOf, frontRatios } from '../src/search/front-plan.ts';
+import { searchFront } from '../src/search/front/front.ts';
+import type { FrontOptions } from '../src/search/front/front-options.ts';
+import { frontPlanOf, frontRatios } from '../src/search/front/front-plan.ts';
 import { searchSchedule } from '../src/search/search.ts';
 import { formatSearchTime, keptSearch } from './kept-search.ts';
 import type { SearchTime } from './kept-search.ts';
@@ -59,7 +60,11 @@ export const front: Measurement = {
         continue;
       }
       const apart = await keptSearch(file, async (checkpoint) => {
-        const { schedule } = await searchSchedule({ ...options, targetGflops: target, checkpoint });
+        const { schedule } = await searchSchedule({
+          ...options,
+          target: { value: target, unit: 'GFLOPs' },
+          checkpoint,
+        });
         await writeScheduleFile(file, schedule);
       });
       timesApart.push(apart);

@@ -1,4 +1,7 @@
-/** Searches that a measurement needs: one that is done is not repeated, one that was stopped goes on, and what each took is kept beside it. */
+/**
+ * Searches that a measurement needs: one that is done is not repeated, one that was stopped goes on, and what each took
+ * is kept beside it.
+ */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';

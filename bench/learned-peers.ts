@@ -1,6 +1,7 @@
 /**
- * Methods whose predictors or thresholds are trained, beside DiffRate, at about the same FLOPs: on the demo's network, since on ImageNet
- * they need days. All are trained with the same recipe on the same images, without labels, through the command line.
+ * Methods whose predictors or thresholds are trained, beside DiffRate, at about the same FLOPs: on the demo's network,
+ * since on ImageNet they need days. All are trained with the same recipe on the same images, without labels, through
+ * the command line.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,5 +1,9 @@
-/** `npm run bench [-- NAME…]`: measurements whose figures the documentation quotes, each with the command that repeats it. */
-import { availableParallelism, cpus } from 'node:os';
+/**
+ * `npm run bench [-- NAME…]`: measurements whose figures the documentation quotes, each with the command that repeats
+ * it.
+ */
+import { cpus } from 'node:os';
+import { availableCores } from '../src/threads/available-cores.ts';
 import { batchThreads } from './batch-threads.ts';
 import { compressed } from './compressed.ts';
 import { fineTuning } from './fine-tuning.ts';
@@ -36,7 +40,7 @@ async function main(names: readonly string[]): Promise<number> {
     );
     return 2;
   }
-  console.log(`${availableParallelism()} cores of ${cpus()[0]?.model.trim()}, Node ${process.version}`);
+  console.log(`${availableCores()} cores of ${cpus()[0]?.model.trim()}, Node ${process.version}`);
   for (const measurement of measurements) {
     const { name, description, run } = measurement;
     if (names.length > 0 && !names.includes(name)) continue;

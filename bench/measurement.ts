@@ -52,9 +52,9 @@ export function publishedSchedule(): Schedule {
 }
 
 /** Pixels of a batch, the same in every run. */
-export function pixelsFor({ configuration }: LoadedModel, batch: number): RuntimeTensor {
-  const { inputSize } = configuration;
-  return floats(randomPixels(configuration, batch, 0), [batch, 3, inputSize, inputSize]);
+export function pixelsFor({ network }: LoadedModel, batch: number): RuntimeTensor {
+  const { channels, height, width } = network.input;
+  return floats(randomPixels(network, batch, 0), [batch, channels, height, width]);
 }
 
 /** Median over rounds of how many times as long the first job took as the second in the same round. */

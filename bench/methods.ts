@@ -1,16 +1,19 @@
-/** How much of what each method saves in FLOPs it saves in time: all methods at one budget, in turns with the plain network. */
-import { availableParallelism } from 'node:os';
+/**
+ * How much of what each method saves in FLOPs it saves in time: all methods at one budget, in turns with the plain
+ * network.
+ */
 import { MethodFit } from '../src/comparison/fit-method.ts';
 import { MethodCost } from '../src/comparison/method-cost.ts';
 import { countGraphFlops } from '../src/cost/graph-flops.ts';
-import { baselineRealFlops } from '../src/cost/real-flops.ts';
-import { openImageFolder } from '../src/data/image-folder.ts';
+import { openImageFolder } from '../src/data/open-image-folder.ts';
 import { timeAlternately } from '../src/evaluation/alternate.ts';
 import { randomPixels } from '../src/evaluation/throughput.ts';
-import { NetworkSession } from '../src/loading/network-session.ts';
-import { scheduleTarget } from '../src/models/schedule-target.ts';
+import { NetworkSession } from '../src/execution/network-session.ts';
+import { namedShape } from '../src/networks/model.ts';
 import { buildMethod, parseMethod, reductionMethods } from '../src/reduction/methods/registry.ts';
 import type { NamedMethod } from '../src/reduction/methods/registry.ts';
+import { nodeRuntime } from '../src/runtime/node/runtime.ts';
+import { availableCores } from '../src/threads/available-cores.ts';
 import { dataPath, loadDeitTiny, pairedRatio, publishedSchedule, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 
@@ -27,31 +30,32 @@ export const methods: Measurement = {
   needs: [weightsFile, 'imagenet-val'],
   async run() {
     const model = await loadDeitTiny();
-    const target = scheduleTarget(model.configuration, model.name);
-    const cost = new MethodCost(model, await openImageFolder(dataPath('imagenet-val')));
+    const { network } = model;
+    const shape = namedShape(network, model.name);
+    const cost = new MethodCost(model, await openImageFolder(dataPath('imagenet-val')), { runtime: nodeRuntime });
     const compared: NamedMethod[] = [];
     for (const { name, knob, trained } of reductionMethods) {
       if (trained === true) continue;
       const text = parseMethod(name);
       if (knob === undefined) {
-        compared.push(buildMethod(text, target, { schedule: publishedSchedule() }));
+        compared.push(buildMethod(text, shape, { schedule: publishedSchedule() }));
         continue;
       }
-      const fitted = await new MethodFit(text, knob, target, cost).fit(gflops);
+      const fitted = await new MethodFit(text, knob, shape, cost).fit(gflops);
       if ('method' in fitted) compared.push(fitted.method);
     }
-    const pixels = randomPixels(model.configuration, batch, 0);
-    const whole = baselineRealFlops(model.configuration).total;
+    const pixels = randomPixels(network, batch, 0);
+    const whole = countGraphFlops(network);
     const speedups = compared.map((): string[] => []);
-    for (const threads of [availableParallelism(), 1]) {
-      const plain = await NetworkSession.load(model, { batch, threads });
+    for (const threads of [availableCores(), 1]) {
+      const plain = await NetworkSession.load(model, { runtime: nodeRuntime, batch, threads });
       for (const [index, { method, reducer }] of compared.entries()) {
-        const session = await NetworkSession.load(model, { reducer, batch, threads });
+        const session = await NetworkSession.load(model, { runtime: nodeRuntime, reducer, batch, threads });
         // Each beside the plain network: with all methods in one round, seconds lie between runs that are compared.
         const times = await timeAlternately([() => plain.run(pixels), () => session.run(pixels)], manyRounds);
         await session.dispose();
         const speedup = pairedRatio(times);
-        const share = (100 * speedup * countGraphFlops(model.configuration, reducer)) / whole;
+        const share = (100 * speedup * countGraphFlops(network, reducer)) / whole;
         const cores = threads === 1 ? 'one core' : `${threads} cores`;
         // Masks stand for tokens that are gone in some images only: their graph has no FLOPs to compare with.
         speedups[index]?.push(
@@ -61,7 +65,7 @@ export const methods: Measurement = {
       await plain.dispose();
     }
     return compared.map(({ name, method, reducer }, index) => {
-      const ratio = (whole / countGraphFlops(model.configuration, reducer)).toFixed(3);
+      const ratio = (whole / countGraphFlops(network, reducer)).toFixed(3);
       const flops = method.ragged === true ? 'numbers of tokens differ per image' : `FLOPs ratio ${ratio}`;
       return `${name}: ${flops}, speed-up ${(speedups[index] ?? []).join('; ')}`;
     });

@@ -1,9 +1,9 @@
 /**
- * What each part of the default recipe is worth: variants of it, three seeds each, judged by the KL divergence on images that no search
- * has seen. Schedules stay in a folder, so that a run that was stopped goes on.
+ * What each part of the default recipe is worth: variants of it, three seeds each, judged by the KL divergence on
+ * images that no search has seen. Schedules stay in a folder, so that a run that was stopped goes on.
  */
 import { join } from 'node:path';
-import { openImageFolder } from '../src/data/image-folder.ts';
+import { openImageFolder } from '../src/data/open-image-folder.ts';
 import { evaluateVariants } from '../src/evaluation/evaluate.ts';
 import type { EvaluationResult } from '../src/evaluation/evaluate.ts';
 import { readScheduleFile, writeScheduleFile } from '../src/exporting/schedule-file.ts';
@@ -77,7 +77,7 @@ export const recipeStudy: Measurement = {
             ...recipe,
             model,
             folder: calibration,
-            targetGflops: gflops,
+            target: { value: gflops, unit: 'GFLOPs' },
             seed,
             resume: true,
             checkpoint,

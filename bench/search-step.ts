@@ -1,11 +1,12 @@
 /** How much dearer one search step (forward and backward) is than a plain forward pass. */
 import { timeAlternately } from '../src/evaluation/alternate.ts';
-import { NetworkSession } from '../src/loading/network-session.ts';
-import { compressibleBlocks } from '../src/models/schedule-target.ts';
+import { randomPixels } from '../src/evaluation/throughput.ts';
+import { GradientStep } from '../src/execution/gradient-step.ts';
+import { NetworkSession } from '../src/execution/network-session.ts';
+import { objectiveFor } from '../src/objectives/registry.ts';
+import { searchSpace } from '../src/reduction/search-space.ts';
 import { nodeRuntime } from '../src/runtime/node/runtime.ts';
-import { floats } from '../src/runtime/runtime.ts';
-import { SearchStep } from '../src/search/search-step.ts';
-import { formatMilliseconds, loadDeitTiny, pixelsFor, publishedSchedule, timing, weightsFile } from './measurement.ts';
+import { formatMilliseconds, loadDeitTiny, publishedSchedule, timing, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 
 const batch = 16;
@@ -17,19 +18,21 @@ export const searchStep: Measurement = {
   needs: [weightsFile],
   async run() {
     const model = await loadDeitTiny();
-    const { classes, depth } = model.configuration;
-    const compressible = compressibleBlocks(model.configuration);
-    // As the default recipe does: what is learnt in the last block of a class-token network is noise.
-    const searched = compressible.flatMap((may, block) => (may && block < depth - 1 ? [block] : []));
-    const plain = await NetworkSession.load(model);
-    const step = await SearchStep.load(nodeRuntime, model.configuration, model.parameters, {
-      searched,
+    const { network } = model;
+    const { size } = network.answers;
+    const plain = await NetworkSession.load(model, { runtime: nodeRuntime });
+    const step = await GradientStep.load(model, {
+      runtime: nodeRuntime,
+      objective: objectiveFor(network.answers),
+      space: searchSpace(network),
       toThemselves: true,
     });
-    const pixels = pixelsFor(model, batch);
-    const targets = floats(new Float32Array(batch * classes).fill(1 / classes), [batch, classes]);
+    const { channels, height, width } = network.input;
+    const pixels = randomPixels(network, batch, 0);
+    const targets = new Float32Array(batch * size).fill(1 / size);
+    const targeted = { pixels, shape: [batch, channels, height, width], targets } as const;
     try {
-      const jobs = [() => plain.run(pixels.data as Float32Array), () => step.run(pixels, targets, publishedSchedule())];
+      const jobs = [() => plain.run(pixels), () => step.run(targeted, publishedSchedule())];
       const [forward, whole] = await timeAlternately(jobs, timing);
       if (forward === undefined || whole === undefined) return [];
       const ratio = whole.milliseconds / forward.milliseconds;

@@ -1,10 +1,13 @@
-/** The default search on a thousand unlabelled images: time, memory, waiting, and what its schedules are worth on other images. */
+/**
+ * The default search on a thousand unlabelled images: time, memory, waiting, and what its schedules are worth on other
+ * images.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { openImageFolder } from '../src/data/image-folder.ts';
+import { openImageFolder } from '../src/data/open-image-folder.ts';
 import { evaluateVariants } from '../src/evaluation/evaluate.ts';
 import type { EvaluationResult, Variant } from '../src/evaluation/evaluate.ts';
 import { readScheduleFile } from '../src/exporting/schedule-file.ts';
@@ -84,12 +87,14 @@ async function searched(target: string, seed: number, out: string): Promise<Sear
   return report;
 }
 
-/** What the search starts from: every block keeps the same share and merges the rest, as published, which suits it better than `patches`. */
+/**
+ * What the search starts from: every block keeps the same share and merges the rest, as published, which suits it
+ * better than `patches`.
+ */
 async function uniformRate(target: number): Promise<{ pruneKept: readonly number[]; mergeKept: readonly number[] }> {
   const options = {
     model: await loadDeitTiny(),
     folder: await openImageFolder(dataPath('imagenet-calibration')),
-    targetGflops: target,
     preset: 'small-data',
     seed: 0,
     resume: false,

@@ -1,6 +1,7 @@
 /** How much dearer a training step (forward, backward to all weights, AdamW) is than a plain forward pass. */
 import { timeAlternately } from '../src/evaluation/alternate.ts';
-import { NetworkSession } from '../src/loading/network-session.ts';
+import { NetworkSession } from '../src/execution/network-session.ts';
+import { objectiveFor } from '../src/objectives/registry.ts';
 import { findPublishedSchedule } from '../src/reduction/published-schedules.ts';
 import { nodeRuntime } from '../src/runtime/node/runtime.ts';
 import { floats } from '../src/runtime/runtime.ts';
@@ -20,17 +21,18 @@ export const trainingStep: Measurement = {
   needs: [weightsFile],
   async run() {
     const model = await loadDeitTiny();
-    const { configuration, parameters } = model;
-    const layout = layoutOf(configuration, parameters.has);
+    const { network, parameters } = model;
+    const layout = layoutOf(network, parameters.has);
+    const objective = objectiveFor(network.answers);
     const pixels = pixelsFor(model, batch);
-    const { classes } = configuration;
+    const { size: classes } = network.answers;
     const targets = floats(new Float32Array(batch * classes).fill(1 / classes), [batch, classes]);
     const stepOf = async (name: string | undefined): Promise<{ job: () => Promise<void>; step: TrainingStep }> => {
       const memory = new VectorMemory(layout.length, 4);
       const weights = memory.vector();
       weights.set(vectorOf(layout, parameters));
       const schedule = name === undefined ? undefined : findPublishedSchedule(name);
-      const options = { configuration, layout, schedule, dropPath: 0 };
+      const options = { network, objective, layout, schedule, dropPath: 0 };
       const step = await TrainingStep.load(nodeRuntime, options, weights, {}, memory.vector());
       const optimizer = new AdamW(layout, { weightDecay: 0.05 }, memory);
       return {
@@ -41,7 +43,7 @@ export const trainingStep: Measurement = {
         },
       };
     };
-    const plain = await NetworkSession.load(model);
+    const plain = await NetworkSession.load(model, { runtime: nodeRuntime });
     const full = await stepOf(undefined);
     const compressed = await stepOf('deit_tiny_patch16_224@0.6');
     try {

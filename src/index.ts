@@ -6,18 +6,35 @@
 // Networks and their weights
 export { readCheckpoint } from './checkpoints/load.ts';
 export type { HubOptions } from './checkpoints/hub.ts';
+export type { JsonObject } from './checkpoints/model-folder.ts';
 export type { Weights, WeightTensor } from './checkpoints/weights.ts';
 export { loadModel } from './loading/load-model.ts';
 export type { LoadedModel, LoadModelOptions } from './loading/load-model.ts';
-export { patchCount, tokenCount } from './models/configuration.ts';
-export type { Preprocessing, VisionTransformerConfiguration } from './models/configuration.ts';
-export type { HierarchicalConfiguration, HierarchicalStage } from './models/hierarchical-configuration.ts';
-export { parametersFromWeights } from './models/parameters.ts';
-export { findModel, lookUpModel, registry } from './models/registry.ts';
-export type { ModelConfiguration, RegistryEntry } from './models/registry.ts';
-export { compressibleBlocks, scheduleTarget } from './models/schedule-target.ts';
-export { visionTransformer } from './models/vision-transformer.ts';
-export type { ForwardOptions, ForwardOutputs } from './models/vision-transformer.ts';
+export { square } from './data/preprocessing.ts';
+export type { ImageSize, Preprocessing } from './data/preprocessing.ts';
+export type { ConfigurationFile, DeclaredNetwork, FittedNetwork, NetworkFamily } from './networks/family.ts';
+export { forward, pixelInput } from './networks/forward.ts';
+export type { ForwardOptions, ForwardOutputs } from './networks/forward.ts';
+export { namedShape } from './networks/model.ts';
+export type { Model } from './networks/model.ts';
+export type {
+  BlockContext,
+  Network,
+  NetworkDescription,
+  NetworkInput,
+  NetworkOutputs,
+  NormBefore,
+  Span,
+} from './networks/network.ts';
+export type { BlockFlops, NetworkFlops } from './networks/network-flops.ts';
+export { parametersFromWeights } from './networks/parameters.ts';
+export { networkParameters } from './networks/recorded-parameters.ts';
+export type { RecordedParameter } from './networks/recorded-parameters.ts';
+export { findModel, lookUpModel, registry } from './networks/registry.ts';
+export type { RegistryEntry } from './networks/registry.ts';
+export { usualVisionTransformer } from './networks/vision-transformer/configuration.ts';
+export type { PrefixTokens, VisionTransformerConfiguration } from './networks/vision-transformer/configuration.ts';
+export { visionTransformer } from './networks/vision-transformer/vision-transformer.ts';
 export { residualBranches } from './nn/drop-path.ts';
 export type { BranchTransform, ResidualBranch } from './nn/drop-path.ts';
 export type { Parameters } from './nn/parameters.ts';
@@ -33,11 +50,15 @@ export {
   serializeSchedule,
   uncompressed,
 } from './reduction/schedule.ts';
-export type { EffectiveBlock, KeptNumbers, Schedule } from './reduction/schedule.ts';
+export type { EffectiveBlock, KeptNumbers, Schedule, ScheduleCost } from './reduction/schedule.ts';
 export { mergeRules } from './reduction/merge-rule.ts';
 export type { MergeRule } from './reduction/merge-rule.ts';
 export { validateSchedule } from './reduction/validate-schedule.ts';
-export type { FeatureSizes, ScheduleTarget, ScheduleValidationOptions } from './reduction/validate-schedule.ts';
+export type { InputSize, ScheduleValidationOptions } from './reduction/validate-schedule.ts';
+export { compressibleBlocks } from './reduction/network-shape.ts';
+export type { FeatureSizes, ImportanceSource, NetworkShape } from './reduction/network-shape.ts';
+export { gridTokens, smallestKept, tokenCount } from './reduction/token-layout.ts';
+export type { TokenLayout } from './reduction/token-layout.ts';
 
 // Methods of token reduction
 export { importanceMetrics } from './reduction/importance.ts';
@@ -57,27 +78,41 @@ export type { LearnedMethod, LearnedParameter, NetworkView, TrainingForm } from 
 export { formatMethod } from './reduction/methods/method-text.ts';
 export type { MethodText } from './reduction/methods/method-text.ts';
 export { diffRate, reductionOrders } from './reduction/methods/diffrate.ts';
-export type { DiffRateOptions, ReductionOrder } from './reduction/methods/diffrate.ts';
+export type { DiffRateOptions, RankedTokens, ReductionOrder } from './reduction/methods/diffrate.ts';
 export { keepAllTokens } from './reduction/token-reducer.ts';
-export type { AttentionView, MaskedAttention, QuerySelection, TokenReducer } from './reduction/token-reducer.ts';
-export { firstTokens, gatherTokens, splitTokens } from './reduction/token-state.ts';
-export type { TokenState } from './reduction/token-state.ts';
+export type {
+  AttendedView,
+  BlockView,
+  MaskedAttention,
+  QuerySelection,
+  TokenReducer,
+} from './reduction/token-reducer.ts';
+export { firstTokens, gatherTokens, sourceOf, splitTokens, withTraveller } from './reduction/token-state.ts';
+export type { TokenState, Traveller, TravellerRule, Travellers } from './reduction/token-state.ts';
+
+// Objectives
+export { objectiveFor, objectives, objectiveTitle } from './objectives/registry.ts';
+export type { ObjectiveEntry, ObjectiveName } from './objectives/registry.ts';
+export type { Answers, Measure, MeasureResult, Objective } from './objectives/objective.ts';
 
 // Cost
-export type { Cost, CostRange } from './cost/cost.ts';
+export { formatCost } from './cost/cost.ts';
+export type { Cost, CostRange, CostTarget } from './cost/cost.ts';
 export { baselineFlops, countFlops } from './cost/flops.ts';
-export type { FlopsCount, KeptNumbersGradient } from './cost/flops.ts';
-export { countModelFlops, flopsCost } from './cost/flops-cost.ts';
-export type { FlopsCostOptions } from './cost/flops-cost.ts';
+export type { CountedNetwork, FlopsCount } from './cost/flops.ts';
+export { flopsCost } from './cost/flops-cost.ts';
 export { countGraphFlops } from './cost/graph-flops.ts';
 export { countMethodFlops } from './cost/method-flops.ts';
-export { baselineRealFlops, countRealFlops } from './cost/real-flops.ts';
+export type { SearchSpace } from './reduction/search-space.ts';
 
 // Images
-export { openImageFolder } from './data/image-folder.ts';
-export type { FolderImage, ImageFolder, OpenImageFolderOptions } from './data/image-folder.ts';
+export { openImageFolder } from './data/open-image-folder.ts';
+export type { FolderImage, ImageFolder } from './data/image-folder.ts';
+export type { OpenImageFolderOptions } from './data/open-image-folder.ts';
 export type { SkippedImage } from './data/batches.ts';
 export type { ImageDecoder } from './data/decode.ts';
+export { DecodedImages } from './data/decoded-images.ts';
+export type { Announcement, CachedImage, DecodedImagesOptions } from './data/decoded-images.ts';
 export type { RgbImage } from './data/pillow-resize.ts';
 export type { GreyImages } from './data/grey-images.ts';
 export { readImage } from './data/read-image.ts';
@@ -95,21 +130,31 @@ export type {
   FrontRecipe,
   PositionRecipe,
   Preset,
+  PresetName,
   RefinementRecipe,
   SurfaceRecipe,
 } from './search/presets.ts';
-export { searchFront } from './search/front.ts';
-export type { FrontOptions, FrontOutcome, FrontPoint, FrontProgress, FrontRange } from './search/front-options.ts';
+export { searchFront } from './search/front/front.ts';
 export type {
-  PresetName,
-  SearchedModel,
+  FrontOptions,
+  FrontOutcome,
+  FrontPoint,
+  FrontProgress,
+  FrontRange,
+} from './search/front/front-options.ts';
+export type {
   SearchHistoryEntry,
   SearchOptions,
   SearchOutcome,
   SearchPhase,
   SearchProgress,
-  TargetKind,
 } from './search/search-options.ts';
+export type { TargetKind, TargetRecipe } from './execution/soft-targets.ts';
+export type { Evaluator } from './execution/evaluator.ts';
+export type { BlockGradients, StepResult } from './execution/gradient-step.ts';
+export type { BlockMasks } from './execution/masks.ts';
+export type { Looks } from './execution/looks.ts';
+export type { LocalEvaluatorOptions } from './execution/local-evaluator.ts';
 
 // Training
 export { recipes } from './training/recipe.ts';
@@ -137,12 +182,12 @@ export type {
   EvaluationProgress,
   EvaluationResult,
   Variant,
-  VariantLogits,
+  VariantAnswers,
 } from './evaluation/evaluate.ts';
 export type { BeforeAndAfter, Measured, MeasuredThroughput, Measurements } from './evaluation/measurements.ts';
-export type { Metrics } from './evaluation/metrics.ts';
-export { networkModel } from './loading/network-session.ts';
-export type { Network } from './loading/network-session.ts';
+export type { MeasuredObjective, Metrics } from './evaluation/metrics.ts';
+export { networkModel } from './execution/network-session.ts';
+export type { BuiltNetwork } from './execution/network-session.ts';
 export { measureThroughput } from './evaluation/throughput.ts';
 export type { ThroughputOptions, ThroughputRun } from './evaluation/throughput.ts';
 
@@ -153,12 +198,10 @@ export type {
   BudgetRanking,
   Comparison,
   ComparisonCell,
-  ComparisonOptions,
-  ComparisonProgress,
   MeasuredCell,
   MissingCell,
-  RandomSchedulesRequest,
-} from './comparison/comparison-options.ts';
+} from './comparison/comparison.ts';
+export type { ComparisonOptions, ComparisonProgress, RandomSchedulesRequest } from './comparison/comparison-options.ts';
 export { allMethods, parseMethodList } from './comparison/method-list.ts';
 export { rankSchedules } from './comparison/random-ranking.ts';
 export type {
@@ -189,8 +232,10 @@ export { reportPage } from './report/page.ts';
 export type { ReportPage, ReportSection } from './report/page.ts';
 export { drawPictures, encodePng } from './report/picture-series.ts';
 export type { BlockPicture, PictureRequest, PictureSeries } from './report/picture-series.ts';
+export type { TraceOptions } from './report/token-trace.ts';
 export type { TokenCounts } from './report/token-groups.ts';
 export type { Fact } from './report/sections/provenance.ts';
+export type { SearchTarget } from './report/sections/search-course.ts';
 export type { Html } from './report/html.ts';
 
 // Export
@@ -198,7 +243,7 @@ export { exportModel } from './exporting/export-model.ts';
 export type { ExportedFile, ExportedModel, ExportOptions } from './exporting/export-model.ts';
 export type { FileContent, FileWriter } from './files/staged-folder.ts';
 export { frontIndex, writeFront } from './exporting/front-folder.ts';
-export type { FrontEntry, FrontIndex } from './exporting/front-folder.ts';
+export type { FrontEntry, FrontIndex, WrittenFront } from './exporting/front-folder.ts';
 export { exportDtypes } from './exporting/precision.ts';
 export type { ExportDtype } from './exporting/precision.ts';
 

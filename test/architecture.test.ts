@@ -1,6 +1,7 @@
 /**
- * The import order of `docs/architecture.md`, and that what is to run in a browser reaches nothing of Node's. The table of folders
- * in that document is the only list: a folder that is missing there, or is not there any more, fails as well.
+ * The import order of `docs/architecture.md`, that what is to run in a browser reaches nothing of Node's, and that what is known of a network's
+ * tokens stands in one place. The table of folders in that document is the only list: a folder that is missing there, or is not there any more,
+ * fails as well.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
@@ -27,14 +28,16 @@ const browserFolders = [
   'src/runtime/web',
   'src/nn',
   'src/reduction',
-  'src/models',
+  'src/objectives',
+  'src/networks',
   'src/cost',
 ];
 
-/** `src/…` paths of the table's first column, in order. */
-const folders = [...readFileSync('docs/architecture.md', 'utf8').matchAll(/^\| `(src\/[a-z]+)`/gm)].map(
-  ([, folder]) => folder as string,
-);
+/** `src/…` paths of the table's first column, in order, and what stands behind each in brackets. */
+const rows = [
+  ...readFileSync('docs/architecture.md', 'utf8').matchAll(/^\| `(src\/[a-z]+)`(?: \(([^)]*)\))? \|/gm),
+].map(([, folder, note]) => ({ folder: folder as string, note }));
+const folders = rows.map(({ folder }) => folder);
 
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts'))
@@ -81,6 +84,27 @@ function reachedFrom(file: string): Map<string, readonly string[]> {
   return reached;
 }
 
+/**
+ * Circles of imports, type imports included, each once and as short as can be: `a → b → a`.
+ * @param imports the files that a file imports
+ */
+function circlesOf(imports: ReadonlyMap<string, readonly string[]>): string[] {
+  const found = new Map<string, string>();
+  for (const start of [...imports.keys()].sort()) {
+    const ways = new Map<string, readonly string[]>([[start, [start]]]);
+    for (const [current, way] of ways) {
+      const targets = imports.get(current) ?? [];
+      if (targets.includes(start)) {
+        const circle = [...way].sort().join();
+        if (!found.has(circle)) found.set(circle, [...way, start].join(' → '));
+        break;
+      }
+      for (const target of targets) if (!ways.has(target)) ways.set(target, [...way, target]);
+    }
+  }
+  return [...found.values()];
+}
+
 const isForeign = (specifier: string): boolean =>
   specifier.startsWith('node:') ||
   builtinModules.includes(specifier) ||
@@ -100,6 +124,22 @@ describe('importsOf', () => {
       { specifier: './six.ts', typeOnly: true },
       { specifier: './seven.ts', typeOnly: false },
     ]);
+  });
+});
+
+describe('circlesOf', () => {
+  it('names every circle once, by the shortest way', () => {
+    const imports = new Map([
+      ['a', ['b', 'c']],
+      ['b', ['c', 'd']],
+      ['c', ['a']],
+      ['d', ['e']],
+      ['e', ['f']],
+      ['f', ['d', 'g']],
+      ['g', []],
+      ['h', ['a', 'h']],
+    ]);
+    expect(circlesOf(imports)).toEqual(['a → c → a', 'b → c → a → b', 'd → e → f → d', 'h → h']);
   });
 });
 
@@ -133,12 +173,25 @@ describe('import order', () => {
     expect(wrong).toEqual([]);
   });
 
+  it('has no circles between files, type imports included', () => {
+    const targets = [...importsByFile].map(([file, imports]): [string, string[]] => [
+      file,
+      imports.filter(isRelative).map((one) => targetOf(file, one)),
+    ]);
+    expect(circlesOf(new Map(targets))).toEqual([]);
+  });
+
   it('lets the errors stand alone', () => {
     expect(importsByFile.get(errorsFile)).toEqual([]);
   });
 });
 
 describe('what runs in a browser', () => {
+  it('is marked in the table', () => {
+    const marked = rows.filter(({ note }) => note === '*browser*').map(({ folder }) => folder);
+    expect(marked.sort()).toEqual(browserFolders.filter((folder) => folders.includes(folder)).sort());
+  });
+
   it.each(browserFolders)('%s reaches nothing of Node', (folder) => {
     const own = files.filter((file) => !relative(folder, file).startsWith('..'));
     expect(own).not.toEqual([]);
@@ -146,5 +199,150 @@ describe('what runs in a browser', () => {
       [...reachedFrom(file)].filter(([target]) => isForeign(target)).map(([, way]) => way.join(' → ')),
     );
     expect(wrong).toEqual([]);
+  });
+});
+
+/** A spelling of what one place alone is to know. */
+interface Spelling {
+  readonly pattern: RegExp;
+  /** What to write instead, and why. */
+  readonly instead: string;
+  /** Files and folders in which it may stand. */
+  readonly mayStand: readonly string[];
+}
+
+const layoutFile = 'src/reduction/token-layout.ts';
+const networksFolder = 'src/networks/';
+const visionTransformers = 'src/networks/vision-transformer/';
+
+/**
+ * Spellings of a square image of three channels with one class token, read by a softmax. A network may have any prefix and grid, any channels,
+ * and be of any family: what was once written for one kind of network must not come back in all the others' code.
+ */
+const spellings: readonly Spelling[] = [
+  {
+    pattern: /\b(?:classToken|hasClassToken)\w*/,
+    instead: 'Ask `layout.prefix`, or `importanceFrom`: there may be several prefix tokens, or none.',
+    mayStand: [layoutFile, networksFolder],
+  },
+  {
+    pattern: /\bkeepFirst\w*/,
+    instead: 'Give the layout: `keepFirst` knew of one token.',
+    mayStand: [],
+  },
+  {
+    pattern: /\b(?:position|token)\s*(?:===|!==|>)\s*0(?![.\w])/,
+    instead: 'Use `perToken` of the layout: the prefix is not always the token at position 0.',
+    mayStand: [layoutFile],
+  },
+  {
+    pattern: /\b\w*[tT]okens\s*-\s*1\b/,
+    instead: 'Use `gridTokens(layout)`: tokens less one are the patches of one kind of network.',
+    // In masks it is the last position, which stands in where nothing goes.
+    mayStand: [layoutFile, 'src/execution/masks.ts'],
+  },
+  {
+    pattern: /\bpatchCount\b/,
+    instead: 'Use `gridTokens(layout)`.',
+    mayStand: [],
+  },
+  {
+    pattern: /Math\.sqrt\([^)]*(?:[tT]okens|[pP]atches)/,
+    instead: 'Use `layout.grid`: a grid may be oblong.',
+    // A checkpoint of another size is guessed to be square, for an error sentence.
+    mayStand: [`${visionTransformers}checkpoint.ts`],
+  },
+  {
+    pattern: /\b(?:inputSize|imageSize|cropSize)\s*(?:\*\*\s*2|\*\s*(?:inputSize|imageSize|cropSize))/,
+    instead: 'Use `pixelCount(network.input)`: inputs may be oblong.',
+    mayStand: [],
+  },
+  {
+    pattern: /\bcropSize\b/,
+    instead: 'Use `preprocessing.crop`, which has a height and a width.',
+    mayStand: [],
+  },
+  {
+    pattern: /\[(?:'batch'|batch|images|count), 3,/,
+    instead: 'Use `pixelInput(network)`, or `network.input.channels`.',
+    mayStand: [],
+  },
+  {
+    pattern: /\b3 \* (?:inputSize|imageSize|cropSize|height|width|side)\b/,
+    instead: 'Use `pixelCount(network.input)`: an image may have other channels.',
+    // Pixels of decoded images are always RGB; the fused weight of queries, keys and values is 3C wide.
+    mayStand: ['src/data/', 'src/report/', `${networksFolder}transformer-block.ts`],
+  },
+  {
+    pattern: /\bVisionTransformerConfiguration\b/,
+    instead: 'Ask the network: what a family is made of is nobody else’s to know.',
+    // The registry declares networks, and the entry hands the type to who builds one.
+    mayStand: [visionTransformers, `${networksFolder}registry.ts`, entryFile],
+  },
+  {
+    pattern: /\bfamily\s*[!=]==/,
+    instead: 'Ask the network what it has or reads: a switch over families forgets the next one.',
+    mayStand: [],
+  },
+  {
+    pattern: /\bpool\s*[!=]==/,
+    instead: 'Ask what the network `reads`.',
+    mayStand: [visionTransformers],
+  },
+];
+
+/** A source text without comments, line by line. */
+function codeLines(text: string): string[] {
+  const blank = (comment: string): string => comment.replaceAll(/[^\n]/g, ' ');
+  return text
+    .replaceAll(/\/\*[\s\S]*?\*\//g, blank)
+    .replaceAll(/(?<=^|\s)\/\/.*$/gm, blank)
+    .split('\n');
+}
+
+/** Where a spelling stands in a source text though it may not: `file:line: what stands there`. */
+function offendersIn(file: string, text: string, { pattern, mayStand }: Spelling): string[] {
+  if (mayStand.some((place) => file === place || (place.endsWith('/') && file.startsWith(place)))) return [];
+  return codeLines(text).flatMap((line, index) => (pattern.test(line) ? [`${file}:${index + 1}: ${line.trim()}`] : []));
+}
+
+describe('spellings that may stand in one place only', () => {
+  const texts = files.map((file) => [file, readFileSync(file, 'utf8')] as const);
+
+  it.each(spellings)('$pattern — $instead', (spelling) => {
+    expect(texts.flatMap(([file, text]) => offendersIn(file, text, spelling))).toEqual([]);
+  });
+
+  it('are found in code, with file and line, and not in comments', () => {
+    const text = `/** A classToken\n * classToken */\nconst a = 1; // classToken\nconst url = 'https://x/classToken';\n`;
+    const [spelling] = spellings as [Spelling];
+    expect(offendersIn('src/search/a.ts', text, spelling)).toEqual([
+      "src/search/a.ts:4: const url = 'https://x/classToken';",
+    ]);
+    expect(offendersIn('src/networks/a.ts', text, spelling)).toEqual([]);
+  });
+
+  it('may stand only in places that exist', () => {
+    const places = spellings.flatMap(({ mayStand }) => mayStand);
+    expect(places.filter((place) => !files.some((file) => file === place || file.startsWith(place)))).toEqual([]);
+  });
+
+  const samples: readonly (readonly [spelling: string, code: string])[] = [
+    ['classToken', 'if (hasClassToken) return'],
+    ['keepFirst', 'sort(x, keepFirst)'],
+    ['=== 0', 'position === 0 ? 1 : 2'],
+    ['tokens - 1', 'const patches = tokens - 1'],
+    ['patchCount', 'patchCount(configuration)'],
+    ['a square grid', 'Math.sqrt(tokens - 1)'],
+    ['a square input', 'inputSize ** 2'],
+    ['cropSize', 'preprocessing.cropSize'],
+    ['three channels', "['batch', 3, side, side]"],
+    ['three channels in numbers', '3 * height * width'],
+    ['a configuration', 'const c: VisionTransformerConfiguration = x'],
+    ['a family', "configuration.family === 'hierarchical'"],
+    ['a pooling', "pool === 'mean'"],
+  ];
+  it.each(samples)('are seen: %s', (_, code) => {
+    expect(spellings.filter(({ pattern }) => pattern.test(code)).length).toBeGreaterThan(0);
   });
 });

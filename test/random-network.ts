@@ -6,31 +6,12 @@ import { encodeSafetensors } from '../src/checkpoints/safetensors.ts';
 import { float32Tensor, float32Values } from '../src/checkpoints/weights.ts';
 import type { Weights } from '../src/checkpoints/weights.ts';
 import type { LoadedModel } from '../src/loading/load-model.ts';
-import { networkParameters } from '../src/loading/network-parameters.ts';
-import type { VisionTransformerConfiguration } from '../src/models/configuration.ts';
-import { parametersFromWeights } from '../src/models/parameters.ts';
+import type { VisionTransformerConfiguration } from '../src/networks/vision-transformer/configuration.ts';
 import type { Schedule } from '../src/reduction/schedule.ts';
+import { smallModel, smallNetwork, smallPreprocessing, smallSizes, smallWeights } from './small-networks.ts';
 
 /** 32×32 pixels, 16 patches, 4 blocks, 10 classes. */
-export const smallConfiguration: VisionTransformerConfiguration = {
-  family: 'vision-transformer',
-  inputSize: 32,
-  patchSize: 8,
-  width: 64,
-  depth: 4,
-  heads: 4,
-  hiddenWidth: 128,
-  classes: 10,
-  pool: 'class-token',
-  layerNormEpsilon: 1e-6,
-  preprocessing: {
-    resizeShortSide: 36,
-    cropSize: 32,
-    interpolation: 'bicubic',
-    mean: [0.485, 0.456, 0.406],
-    std: [0.229, 0.224, 0.225],
-  },
-};
+export const smallConfiguration: VisionTransformerConfiguration = smallSizes;
 
 /** Prunes and merges in blocks 1 to 3. */
 export const smallSchedule: Schedule = {
@@ -55,35 +36,15 @@ export function randomValues(count: number, seed: number): Float32Array {
   });
 }
 
-/** Weights with timm's names: matrices scaled by their inputs, norms around one. */
+/** Weights with timm's names. */
 export function randomWeights(configuration: VisionTransformerConfiguration = smallConfiguration, seed = 1): Weights {
-  const entries = [...networkParameters(configuration)].map(([name, shape], index) => {
-    const values = randomValues(
-      shape.reduce((product, size) => product * size, 1),
-      seed * 1000 + index,
-    );
-    const inputs = shape.slice(1).reduce((product, size) => product * size, 1);
-    const isNorm = /norm\d?\.weight$/.test(name);
-    const scale = shape.length > 1 && !/token|embed$/.test(name) ? 3 / Math.sqrt(inputs) : 0.5;
-    return [
-      name,
-      float32Tensor(
-        name,
-        shape,
-        values.map((value) => (isNorm ? 1 + value / 4 : value * scale)),
-      ),
-    ] as const;
-  });
-  return new Map(entries);
+  return smallWeights(smallNetwork(configuration), seed);
 }
 
 /** The small network as it would come from a file. */
 export function randomModel(configuration = smallConfiguration, labels: readonly string[] = smallLabels): LoadedModel {
-  const weights = randomWeights(configuration);
   return {
-    name: 'small-vit',
-    configuration,
-    parameters: parametersFromWeights(weights, 'random weights'),
+    ...smallModel(configuration, 1, 'small-vit'),
     labels: configuration.classes === labels.length ? Object.fromEntries(labels.entries()) : undefined,
     parameterCount: 0,
     source: 'random weights',
@@ -103,7 +64,7 @@ export async function writeHuggingFaceFolder(
   const json = {
     architectures: ['ViTForImageClassification'],
     model_type: 'vit',
-    image_size: inputSize,
+    image_size: inputSize.height,
     patch_size: patchSize,
     hidden_size: width,
     num_hidden_layers: depth,
@@ -118,7 +79,7 @@ export async function writeHuggingFaceFolder(
   if (preprocessor === null) return;
   const processor = {
     image_processor_type: 'ViTImageProcessor',
-    size: { height: inputSize, width: inputSize },
+    size: inputSize,
     resample: 2,
     image_mean: [0.5, 0.5, 0.5],
     image_std: [0.5, 0.5, 0.5],
@@ -172,7 +133,8 @@ export async function writeTimmFolder(
   config: object = {},
   weights: Weights = randomWeights(),
 ): Promise<void> {
-  const { inputSize, heads, preprocessing } = smallConfiguration;
+  const { inputSize, heads } = smallConfiguration;
+  const { mean, std } = smallPreprocessing(smallNetwork());
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'model.safetensors'), encodeSafetensors(weights));
   const json = {
@@ -181,9 +143,9 @@ export async function writeTimmFolder(
     global_pool: 'token',
     model_args: { num_heads: heads },
     pretrained_cfg: {
-      input_size: [3, inputSize, inputSize],
-      mean: preprocessing.mean,
-      std: preprocessing.std,
+      input_size: [3, inputSize.height, inputSize.width],
+      mean,
+      std,
       interpolation: 'bicubic',
       crop_pct: 0.875,
     },

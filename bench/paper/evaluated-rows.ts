@@ -4,7 +4,7 @@ import { formatNumber } from '../../src/cli/output.ts';
 import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { evaluateVariants } from '../../src/evaluation/evaluate.ts';
 import type { EvaluationResult, Variant } from '../../src/evaluation/evaluate.ts';
-import type { Network } from '../../src/loading/network-session.ts';
+import type { Model } from '../../src/networks/model.ts';
 import type { PaperSetting } from './experiment.ts';
 
 /** Heads of the columns that `evaluatedFigures` fills. */
@@ -29,17 +29,17 @@ const atOnce = 4;
 /** Evaluates the variants on the same images, in order. */
 export async function evaluateAll(
   { progress, session }: Pick<PaperSetting, 'progress' | 'session'>,
-  network: Network,
+  model: Model,
   variants: readonly Variant[],
   folder: ImageFolder,
 ): Promise<EvaluationResult[]> {
   const results: EvaluationResult[] = [];
   for (let first = 0; first < variants.length; first += atOnce) {
     const group = variants.slice(first, first + atOnce);
-    const which = `${network.name}, variants ${first + 1} to ${first + group.length} of ${variants.length}`;
+    const which = `${model.name}, variants ${first + 1} to ${first + group.length} of ${variants.length}`;
     const onProgress = (report: Parameters<typeof evaluationLine>[0]): void =>
       progress.update(`${which}: ${evaluationLine(report)}`);
-    results.push(...(await evaluateVariants(network, group, { ...session, folder, onProgress })));
+    results.push(...(await evaluateVariants(model, group, { ...session, folder, onProgress })));
   }
   return results;
 }

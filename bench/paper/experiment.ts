@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import type { ArgsDef } from 'citty';
 import { existsSync } from 'node:fs';
-import { countFlops } from '../../src/cost/flops.ts';
+import { countFlops, flopsPerGflop } from '../../src/cost/flops.ts';
 import { integerOption } from '../../src/cli/options.ts';
 import type { Progress } from '../../src/cli/progress.ts';
 import { resolveSchedule } from '../../src/cli/schedule-option.ts';
 import { sessionOptions } from '../../src/cli/session-options.ts';
-import { openImageFolder } from '../../src/data/image-folder.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { DiffrateError } from '../../src/errors.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
@@ -98,6 +98,6 @@ async function scheduleOf(model: LoadedModel, given: string | undefined): Promis
   return {
     schedule: named.schedule,
     scheduleName,
-    gflops: countFlops(model.configuration, named.schedule).total / 1e9,
+    gflops: countFlops(model.network, named.schedule).total / flopsPerGflop,
   };
 }

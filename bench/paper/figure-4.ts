@@ -29,7 +29,7 @@ export const figure4: PaperExperiment = {
     const { gflops } = published;
     const count = integerOption('random', textOption(given, 'random')) ?? 0;
     const images = integerOption('images', textOption(given, 'images')) ?? defaultImages;
-    const random = randomSchedules(model.configuration, { count, gflops, seed });
+    const random = randomSchedules(model.network, { count, gflops, seed });
     const ranking = await rankSchedules(model, {
       ...setting.session,
       folder: await setting.evaluationFolder(),
@@ -40,7 +40,7 @@ export const figure4: PaperExperiment = {
       onProgress: ({ done, of, secondsLeft }) =>
         progress.update(`${done} of ${of} runs of a schedule, ${formatSeconds(secondsLeft)} left`),
     });
-    const byKl = [...ranking.random].sort((a, b) => a.kl - b.kl);
+    const byDistance = [...ranking.random].sort((a, b) => a.distance - b.distance);
     return {
       rowsAre: 'schedule',
       paperColumns: ['rank'],
@@ -49,9 +49,9 @@ export const figure4: PaperExperiment = {
         ...ranking.placed.map((one) => ({
           name: one.name,
           paper: [null],
-          own: [...evaluatedFigures(one), rankOf(one.rankByKl, count), rankOf(one.rankByTop1, count)],
+          own: [...evaluatedFigures(one), rankOf(one.rankByDistance, count), rankOf(one.rankByTop1, count)],
         })),
-        ...quantiles(byKl).map(({ name, schedule }) => ({
+        ...quantiles(byDistance).map(({ name, schedule }) => ({
           name,
           paper: [null],
           own: [...evaluatedFigures(schedule), '–', '–'],
@@ -76,13 +76,13 @@ async function searched(setting: PaperSetting, gflops: number): Promise<PlacedSc
 
 const rankOf = (rank: number | null, count: number): string => (rank === null ? '–' : `${rank} of ${count + 1}`);
 
-/** The random schedules at a few places of the order by KL. */
+/** The random schedules at a few places of the order by distance, of a classifier by KL. */
 export function quantiles(
-  byKl: readonly RankedSchedule[],
+  byDistance: readonly RankedSchedule[],
 ): { readonly name: string; readonly schedule: RankedSchedule }[] {
   const places = { 'best random': 0, 'random, best 1 %': 0.01, 'random, median': 0.5, 'worst random': 1 };
   return Object.entries(places).flatMap(([name, share]) => {
-    const schedule = byKl[Math.round(share * (byKl.length - 1))];
+    const schedule = byDistance[Math.round(share * (byDistance.length - 1))];
     return schedule === undefined ? [] : [{ name, schedule }];
   });
 }

@@ -1,12 +1,11 @@
 /** Figure 6: schedules that were learnt for one network, on another. */
-import { countFlops } from '../../src/cost/flops.ts';
-import { tokenCount } from '../../src/models/configuration.ts';
-import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import { countFlops, flopsPerGflop } from '../../src/cost/flops.ts';
+import { namedShape } from '../../src/networks/model.ts';
+import type { Model } from '../../src/networks/model.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { uniformSchedule } from '../../src/reduction/methods/scheduled.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { validateSchedule } from '../../src/reduction/validate-schedule.ts';
-import type { LoadedModel } from '../../src/loading/load-model.ts';
 import { evaluateAll, evaluatedColumns, evaluatedFigures, imagesInWords } from './evaluated-rows.ts';
 import { loadNetwork } from './experiment.ts';
 import type { PaperExperiment } from './experiment.ts';
@@ -42,8 +41,8 @@ export const figure6: PaperExperiment = {
     const { schedule, scheduleName, gflops } = await setting.schedule();
     const other = await loadNetwork(textOption(given, 'other-model') ?? '', textOption(given, 'other-weights'));
     const networks = [model, other];
-    for (const { name, configuration } of networks)
-      validateSchedule(schedule, scheduleTarget(configuration, name), { source: scheduleName, allowRising: true });
+    for (const { name, network } of networks)
+      validateSchedule(schedule, namedShape(network, name), { source: scheduleName, allowRising: true });
     const folder = await setting.searchFolder();
     const candidates: Candidate[] = [
       { name: `published for ${schedule.model}`, kept: schedule },
@@ -57,17 +56,17 @@ export const figure6: PaperExperiment = {
     const images = await setting.evaluationFolder();
     const rows: ResultRow[] = [];
     const notes: string[] = [];
-    for (const network of networks) {
-      const { configuration } = network;
+    for (const one of networks) {
+      const { network } = one;
       const variants = candidates.map(({ kept }) => ({
-        reducer: diffRate(kept, tokenCount(configuration)),
-        gflops: countFlops(configuration, kept).total / 1e9,
+        reducer: diffRate(kept, network),
+        gflops: countFlops(network, kept).total / flopsPerGflop,
       }));
-      const results = await evaluateAll(setting, network, variants, images);
-      notes.push(imagesInWords(results, network.name));
+      const results = await evaluateAll(setting, one, variants, images);
+      notes.push(imagesInWords(results, one.name));
       for (const [index, result] of results.entries())
         rows.push({
-          name: `${candidates[index]?.name ?? ''}, on ${network.name}`,
+          name: `${candidates[index]?.name ?? ''}, on ${one.name}`,
           paper: [null],
           own: evaluatedFigures(result),
         });
@@ -91,12 +90,12 @@ export const figure6: PaperExperiment = {
 };
 
 /** The uniform rate that costs just the budget or a little less: bisection on the rate. */
-export function uniformAt({ configuration }: Pick<LoadedModel, 'configuration'>, gflops: number): KeptNumbers {
-  const at = (rate: number): KeptNumbers => uniformSchedule(rate, configuration.depth, tokenCount(configuration));
+export function uniformAt({ network }: Pick<Model, 'network'>, gflops: number): KeptNumbers {
+  const at = (rate: number): KeptNumbers => uniformSchedule(rate, network.depth, network.layout);
   let [low, high] = [0.1, 1];
   for (let turn = 0; turn < 40; turn++) {
     const middle = (low + high) / 2;
-    if (countFlops(configuration, at(middle)).total <= gflops * 1e9) low = middle;
+    if (countFlops(network, at(middle)).total <= gflops * flopsPerGflop) low = middle;
     else high = middle;
   }
   return at(low);

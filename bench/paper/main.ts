@@ -1,5 +1,5 @@
 /** `npm run paper -- NAME [options]`: repeats a table or figure of the DiffRate paper (arXiv 2305.17997) and adds it to `docs/results.md`. */
-import { availableParallelism, cpus, loadavg } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { stripVTControlCharacters } from 'node:util';
 import { renderUsage } from 'citty';
 import type { ArgsDef } from 'citty';
@@ -8,6 +8,7 @@ import { formatTable } from '../../src/cli/output.ts';
 import { prepareOutputFile } from '../../src/cli/output-file.ts';
 import { withProgress } from '../../src/cli/progress.ts';
 import { UsageError } from '../../src/errors.ts';
+import { availableCores } from '../../src/threads/available-cores.ts';
 import { appendixE } from './appendix-e.ts';
 import { settingOf } from './experiment.ts';
 import type { PaperExperiment } from './experiment.ts';
@@ -53,7 +54,7 @@ async function main([name, ...rest]: readonly string[]): Promise<void> {
       title: `${experiment.title}, ${setting.model.name}`,
       command: typedCommand(name, rest),
       date: new Date().toISOString().slice(0, 10),
-      machine: `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? 'an unknown processor'}, Node ${process.versions.node}, load ${load.toFixed(1)} at the start`,
+      machine: `${availableCores()} cores of ${cpus()[0]?.model.trim() ?? 'an unknown processor'}, Node ${process.versions.node}, load ${load.toFixed(1)} at the start`,
     };
   });
   console.log(resultText(result));

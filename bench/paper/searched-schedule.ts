@@ -42,7 +42,7 @@ export async function searchedSchedule(
     folder,
     seed,
     resume,
-    targetGflops: gflops,
+    target: { value: gflops, unit: 'GFLOPs' },
     preset: 'small-data',
     steps,
     checkpoint,

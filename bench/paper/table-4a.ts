@@ -1,5 +1,4 @@
 /** Table 4a: by what tokens are ranked before they are pruned and merged. */
-import { tokenCount } from '../../src/models/configuration.ts';
 import { importanceMetrics } from '../../src/reduction/importance.ts';
 import type { ImportanceMetric } from '../../src/reduction/importance.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
@@ -26,13 +25,11 @@ export const table4a: PaperExperiment = {
   async run(setting) {
     const { model, seed } = setting;
     const { schedule, scheduleName, gflops } = await setting.schedule();
-    const tokens = tokenCount(model.configuration);
-    const classToken = model.configuration.pool === 'class-token';
     const cases = importanceMetrics.flatMap((metric) => {
       const draws = metric === 'random' ? randomSeeds : 1;
       return Array.from({ length: draws }, (_, draw) => ({ metric, seed: seed + draw }));
     });
-    const variants = cases.map((one) => ({ reducer: diffRate(schedule, tokens, { ...one, classToken }), gflops }));
+    const variants = cases.map((one) => ({ reducer: diffRate(schedule, model.network, one), gflops }));
     const results = await evaluateAll(setting, model, variants, await setting.evaluationFolder());
     return {
       rowsAre: 'importance',

@@ -1,7 +1,7 @@
 /** Table 4b: in which order a block prunes and merges, or whether it does only one of them. */
-import { tokenCount } from '../../src/models/configuration.ts';
 import { diffRate, reductionOrders } from '../../src/reduction/methods/diffrate.ts';
 import type { ReductionOrder } from '../../src/reduction/methods/diffrate.ts';
+import { tokensOf } from '../../src/reduction/network-shape.ts';
 import { effectiveTokens } from '../../src/reduction/schedule.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { evaluateAll, evaluatedColumns, evaluatedFigures, imagesInWords } from './evaluated-rows.ts';
@@ -37,11 +37,11 @@ export const table4b: PaperExperiment = {
   async run(setting) {
     const { model } = setting;
     const { schedule, scheduleName, gflops } = await setting.schedule();
-    const tokens = tokenCount(model.configuration);
-    const classToken = model.configuration.pool === 'class-token';
+    const { network } = model;
+    const tokens = tokensOf(network);
     const variants = reductionOrders.map((order) => {
       const kept = order === 'merge-prune' ? mergingFirst(schedule, tokens) : schedule;
-      return { reducer: diffRate(kept, tokens, { order, classToken }), gflops };
+      return { reducer: diffRate(kept, network, { order }), gflops };
     });
     const results = await evaluateAll(setting, model, variants, await setting.evaluationFolder());
     return {

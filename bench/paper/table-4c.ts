@@ -1,9 +1,8 @@
 /** Table 4c: how many images a search needs. */
 import { integersOption } from '../../src/cli/options.ts';
-import { tokenCount } from '../../src/models/configuration.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import type { Schedule } from '../../src/reduction/schedule.ts';
-import { countFlops } from '../../src/cost/flops.ts';
+import { countFlops, flopsPerGflop } from '../../src/cost/flops.ts';
 import { evaluateAll, evaluatedColumns, evaluatedFigures, imagesInWords } from './evaluated-rows.ts';
 import type { PaperExperiment } from './experiment.ts';
 import { unknownRows } from './paper-figures.ts';
@@ -28,7 +27,7 @@ export const table4c: PaperExperiment = {
     const { model, given } = setting;
     const counts = integersOption('counts', textOption(given, 'counts') ?? '');
     const published = await setting.schedule();
-    const { configuration } = model;
+    const { network } = model;
     const all = await setting.searchFolder();
     const found: { readonly name: string; readonly schedule: Schedule }[] = [];
     for (const count of counts.filter((number) => number <= all.images.length)) {
@@ -38,8 +37,8 @@ export const table4c: PaperExperiment = {
     }
     found.push({ name: `published, ${published.scheduleName}`, schedule: published.schedule });
     const variants = found.map(({ schedule }) => ({
-      reducer: diffRate(schedule, tokenCount(configuration)),
-      gflops: countFlops(configuration, schedule).total / 1e9,
+      reducer: diffRate(schedule, network),
+      gflops: countFlops(network, schedule).total / flopsPerGflop,
     }));
     const results = await evaluateAll(setting, model, variants, await setting.evaluationFolder());
     const missing = counts.filter((number) => number > all.images.length);

@@ -3,8 +3,9 @@ import { integerOption } from '../../src/cli/options.ts';
 import { formatSeconds } from '../../src/cli/output.ts';
 import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { presets } from '../../src/search/presets.ts';
+import type { PresetName } from '../../src/search/presets.ts';
 import { searchSchedule } from '../../src/search/search.ts';
-import type { PresetName, SearchOutcome } from '../../src/search/search-options.ts';
+import type { SearchOutcome } from '../../src/search/search-options.ts';
 import type { PaperExperiment, PaperSetting } from './experiment.ts';
 import { unknownRows } from './paper-figures.ts';
 import { textOption } from './paper-options.ts';
@@ -78,12 +79,13 @@ const memoryOf = ({ peakMemoryBytes }: SearchOutcome): string => `${(peakMemoryB
 async function search(
   { model, session, seed, progress }: PaperSetting,
   folder: ImageFolder,
-  targetGflops: number,
+  gflops: number,
   preset: PresetName,
   steps: number | undefined,
 ): Promise<SearchOutcome> {
   // Without labels the network's own answers take their place: the step costs the same.
   const targets = folder.labelled ? undefined : ({ targets: 'teacher' } as const);
-  const options = { ...session, ...targets, model, folder, targetGflops, preset, steps, seed, resume: false };
+  const target = { value: gflops, unit: 'GFLOPs' };
+  const options = { ...session, ...targets, model, folder, target, preset, steps, seed, resume: false };
   return searchSchedule(options, (report) => progress.update(`${preset}: ${searchLine(report)}`));
 }

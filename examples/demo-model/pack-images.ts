@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { encodeIdx } from '../../src/data/idx-file.ts';
-import { openImageFolder } from '../../src/data/image-folder.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { RandomGenerator } from '../../src/data/random.ts';
 import { DiffrateError, messageOf, UsageError } from '../../src/errors.ts';

@@ -19,6 +19,7 @@ const HUGGING_FACE_NAMES = new Map([
   ['embeddings.position_embeddings', 'pos_embed'],
   ['embeddings.patch_embeddings.projection', 'patch_embed.proj'],
   ['layernorm', 'norm'],
+  ['pooler.dense', 'pooler.dense'],
   ['classifier', 'head'],
   ['cls_classifier', 'head'],
   ['distillation_classifier', 'head_dist'],
@@ -49,8 +50,9 @@ const HUGGING_FACE_PROJECTIONS = new Map<string, QueryKeyValue>([
   ['attention.v_proj', 'value'],
 ]);
 
-/** Parts of pre-training and of poolers that no classifier uses. */
-const HUGGING_FACE_UNUSED = /^(?:pooler|decoder|embeddings\.mask_token$)/;
+/** Parts of pre-training that no network reads, and the pooler, which only encoders without a head do. */
+const HUGGING_FACE_UNUSED = /^(?:decoder|embeddings\.mask_token$)/;
+const HUGGING_FACE_POOLER = /^pooler\./;
 const PRETRAINING_UNUSED = /^(?:decoder_|mask_token$)/;
 
 /** What becomes of a stored tensor. */
@@ -61,8 +63,8 @@ type Destination =
 
 /**
  * The weights under timm's names: wrapper prefixes (`module.`, `model.`, `backbone.`) go, Hugging Face names are mapped, its query,
- * key and value become `attn.qkv` (rows in that order), poolers and pre-training decoders are left out. Names that
- * nobody knows stay as they are, for the model's loader to report.
+ * key and value become `attn.qkv` (rows in that order), pre-training decoders are left out, and so is the pooler where there is a
+ * classifier. Names that nobody knows stay as they are, for the model's loader to report.
  * @param file the file's name for errors
  * Throws `DiffrateError` where two tensors get one name, or a query, key or value is missing or does not fit the others.
  */
@@ -88,7 +90,8 @@ export function canonicalWeights(stored: Weights, file: string): Weights {
     }
   }
   for (const [name, parts] of projections) add(joinProjections(name, parts, file));
-  return canonical;
+  if (!fromHuggingFace || !canonical.has('head.weight')) return canonical;
+  return new Map([...canonical].filter(([name]) => !HUGGING_FACE_POOLER.test(name)));
 }
 
 function fromTimmName(name: string): Destination {

@@ -3,6 +3,7 @@
  * Numbers are converted only where someone asks for them, so a float16 file costs float16 memory until then.
  */
 import { DiffrateError } from '../errors.ts';
+import { float16Values } from './float16.ts';
 
 /** Bytes per element of every tensor type that a checkpoint may hold. */
 const ELEMENT_SIZES = {
@@ -90,29 +91,13 @@ export function float32Values(tensor: WeightTensor): Float32Array {
       const bits = Uint32Array.from(halves, (half) => half << 16);
       return new Float32Array(bits.buffer);
     }
-    case 'float16': {
-      const halves = uint16Values(tensor.bytes);
-      const bits = Uint32Array.from(halves, float32BitsOfFloat16);
-      return new Float32Array(bits.buffer);
-    }
+    case 'float16':
+      return float16Values(uint16Values(tensor.bytes));
     default:
       throw new DiffrateError(
         `Tensor "${tensor.name}" is ${tensor.type}, but floating point weights were expected: check that this checkpoint belongs to the model.`,
       );
   }
-}
-
-/** IEEE 754 binary16 bits → the binary32 bits of the same number (NaN payloads and signs of zero kept). */
-function float32BitsOfFloat16(half: number): number {
-  const sign = (half & 0x8000) << 16;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0x1f) return (sign | 0x7f800000 | (fraction << 13)) >>> 0;
-  if (exponent !== 0) return (sign | ((exponent + 112) << 23) | (fraction << 13)) >>> 0;
-  if (fraction === 0) return sign >>> 0;
-  // Subnormal: shift the leading 1 into the implicit place.
-  const shift = Math.clz32(fraction) - 21;
-  return (sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13)) >>> 0;
 }
 
 function uint16Values(bytes: Uint8Array): Uint16Array {

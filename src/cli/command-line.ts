@@ -1,4 +1,7 @@
-/** The command line: finds the command, checks its arguments, runs it, and turns whatever goes wrong into one sentence and an exit code. */
+/**
+ * The command line: finds the command, checks its arguments, runs it, and turns whatever goes wrong into one sentence
+ * and an exit code.
+ */
 import { stripVTControlCharacters } from 'node:util';
 import { defineCommand, renderUsage, runCommand } from 'citty';
 import type { ArgsDef, CommandDef } from 'citty';
@@ -17,7 +20,8 @@ interface Command {
   readonly load: () => Promise<CommandDef<never>>;
 }
 
-// citty types a definition by its own arguments; what is common to all of them is only that they can be checked and run.
+// citty types a definition by its own arguments; what is common to all of them is only that they can be checked and
+// run.
 const asCommand = (definition: unknown): CommandDef<never> => definition as CommandDef<never>;
 
 const commands: Readonly<Record<string, Command>> = {

@@ -4,9 +4,10 @@ import { allMethods, parseMethodList } from '../comparison/method-list.ts';
 import type { RandomSchedulesRequest } from '../comparison/comparison-options.ts';
 import { listedSchedules, searchedSchedules } from '../comparison/schedule-source.ts';
 import type { ScheduleSource } from '../comparison/schedule-source.ts';
-import { openImageFolder } from '../data/image-folder.ts';
+import { openImageFolder } from '../data/open-image-folder.ts';
 import { UsageError } from '../errors.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
+import type { Objective } from '../objectives/objective.ts';
 import { publishedSchedules } from '../reduction/published-schedules.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
@@ -127,6 +128,7 @@ export interface ScheduleRequest {
   readonly given: GivenComparison;
   readonly settings: ComparisonSettings;
   readonly session: SessionOptions;
+  readonly objective: Objective;
   /** Folder that searched schedules are written into. */
   readonly out: string;
 }
@@ -136,13 +138,13 @@ export interface ScheduleRequest {
  * @throws {DiffrateError} where a file or the folder of images does not serve
  */
 export async function scheduleSource(request: ScheduleRequest): Promise<ScheduleSource> {
-  const { model, given, settings, session, out } = request;
-  const { configuration } = model;
+  const { model, given, settings, session, objective, out } = request;
   const searchData = given['search-data'];
   if (searchData !== undefined) {
     return searchedSchedules({
       ...session,
       model,
+      objective,
       folder: await openImageFolder(searchData, { onWarning: printWarning }),
       preset: 'small-data',
       seed: settings.seed,
@@ -155,11 +157,11 @@ export async function scheduleSource(request: ScheduleRequest): Promise<Schedule
   if (given.schedules === undefined) {
     const published = publishedSchedules.filter((schedule) => schedule.model === model.name);
     const found = published.map((schedule) => ({ schedule, name: schedule.name }));
-    return listedSchedules(found, configuration, nothing);
+    return listedSchedules(found, model.network, nothing);
   }
   const files = await Promise.all(given.schedules.split(',').map((file) => resolveSchedule(file.trim(), model)));
   const found = files.flatMap((named) =>
     named === undefined ? [] : [{ schedule: named.schedule, name: named.scheduleName }],
   );
-  return listedSchedules(found, configuration, nothing);
+  return listedSchedules(found, model.network, nothing);
 }

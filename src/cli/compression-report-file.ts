@@ -1,11 +1,17 @@
-/** `report.html` in the model folder that `diffrate compress` wrote: what can go wrong with it must not cost the finished work. */
+/**
+ * `report.html` in the model folder that `diffrate compress` wrote: what can go wrong with it must not cost the
+ * finished work.
+ */
 import { join } from 'node:path';
+import { formatCost } from '../cost/cost.ts';
+import type { DecodedImages } from '../data/decoded-images.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
 import { messageOf } from '../errors.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
-import { tokenCount } from '../models/configuration.ts';
+import type { Objective } from '../objectives/objective.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import { effectiveTokens } from '../reduction/schedule.ts';
+import { tokenCount } from '../reduction/token-layout.ts';
 import { sampleImages } from '../report/image-sample.ts';
 import { defaultBlocks, drawPictures } from '../report/picture-series.ts';
 import type { PictureSeries } from '../report/picture-series.ts';
@@ -27,6 +33,10 @@ export interface CompressionReportRequest {
   /** Images that the schedule was searched on, and those that pictures are drawn of. */
   readonly searched: ImageFolder | undefined;
   readonly evaluated: ImageFolder | undefined;
+  /** Images that were decoded for search and evaluation. */
+  readonly decoded: DecodedImages;
+  /** What the search minimised. */
+  readonly objective: Objective;
   readonly seed: number;
   readonly session: SessionOptions;
 }
@@ -38,14 +48,15 @@ const shownImages = 6;
  * @returns its path, or `null` where there is none
  */
 export async function writeCompressionReport(request: CompressionReportRequest): Promise<string | null> {
-  const { model, report, history } = request;
+  const { model, report, history, objective } = request;
   const path = join(report.out, reportFileName);
   try {
     const page = await compressionReport({
       model: model.name,
-      configuration: model.configuration,
+      network: model.network,
       schedule: report.schedule,
-      target: report.target,
+      target: { value: report.target, unit: 'GFLOPs' },
+      objective,
       measurements: report,
       history,
       pictures: await picturesOf(request),
@@ -63,21 +74,24 @@ async function picturesOf({
   model,
   report,
   evaluated,
+  decoded,
   seed,
   session,
 }: CompressionReportRequest): Promise<PictureSeries[]> {
   if (evaluated === undefined || (report.evaluation?.after.images ?? 0) === 0) return [];
   const broken = new Set(report.evaluation?.after.skipped.map(({ file }) => file));
   const whole = { ...evaluated, images: evaluated.images.filter(({ file }) => !broken.has(file)) };
-  const tokens = tokenCount(model.configuration);
+  const { network } = model;
+  const tokensOut = effectiveTokens(report.schedule, tokenCount(network.layout)).map((block) => block.tokensOut);
   return withProgress((progress) =>
     drawPictures({
       ...session,
       network: model,
-      reducer: diffRate(report.schedule, tokens),
+      reducer: diffRate(report.schedule, network),
       folder: evaluated,
       images: sampleImages(whole, shownImages, seed),
-      blocks: defaultBlocks(effectiveTokens(report.schedule, tokens).map(({ tokensOut }) => tokensOut)),
+      decoded,
+      blocks: defaultBlocks(tokensOut, network.layout),
       onProgress: (done, of) => progress.update(`drawing the report's pictures: ${done} of ${of}`),
     }),
   );
@@ -93,7 +107,7 @@ async function factsOf({ model, report, searched, evaluated, seed }: Compression
       'schedule',
       search === null ? schedule.createdBy : `searched in ${search.steps} steps, ${formatSeconds(search.seconds)}`,
     ],
-    ['target', `${report.target} GFLOPs`],
+    ['target', formatCost(report.target, 'GFLOPs', 6)],
     ...(search === null ? [] : ([['seed', seed]] as const)),
     ...folderFact('images to search on', searched),
     ...folderFact('images to evaluate on', evaluated),

@@ -1,19 +1,28 @@
-/** What a compression is worth: FLOPs, throughput and accuracy before and after, measured, for the screen and for the model card. */
-import { availableParallelism, cpus } from 'node:os';
+/**
+ * What a compression is worth: FLOPs, throughput and accuracy before and after, measured, for the screen and for the
+ * model card.
+ */
+import { cpus } from 'node:os';
 import { basename } from 'node:path';
-import { baselineFlops, countFlops } from '../cost/flops.ts';
-import { baselineRealFlops, countRealFlops } from '../cost/real-flops.ts';
+import { baselineFlops, countFlops, flopsPerGflop } from '../cost/flops.ts';
+import { countGraphFlops } from '../cost/graph-flops.ts';
+import type { DecodedImages } from '../data/decoded-images.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
 import { evaluateVariants } from '../evaluation/evaluate.ts';
 import type { EvaluationResult } from '../evaluation/evaluate.ts';
-import type { Network } from '../loading/network-session.ts';
 import { measureThroughput } from '../evaluation/throughput.ts';
 import type { ThroughputRun } from '../evaluation/throughput.ts';
 import type { Measurements } from '../evaluation/measurements.ts';
+import { shownMetrics } from '../evaluation/shown-metrics.ts';
+import type { Model } from '../networks/model.ts';
+import type { Objective } from '../objectives/objective.ts';
+import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import type { SearchOutcome } from '../search/search-options.ts';
+import { availableCores } from '../threads/available-cores.ts';
 import { evaluationLine } from './evaluation-line.ts';
+import { isDistance, metricName, metricValue } from './metric-rows.ts';
 import { formatNumber, formatSeconds, formatTable } from './output.ts';
 import { withProgress } from './progress.ts';
 import type { Progress } from './progress.ts';
@@ -35,10 +44,13 @@ export interface CompressionReport extends Measurements {
 
 /** What to measure on. */
 export interface MeasurementRequest extends SessionOptions {
-  readonly model: Network;
+  readonly model: Model;
   readonly schedule: Schedule;
   readonly folder: ImageFolder | undefined;
   readonly strict?: boolean;
+  readonly objective: Objective;
+  /** Images that were decoded for the search. */
+  readonly decoded?: DecodedImages | undefined;
   /** Whether the schedule was searched on the same images: the figures then say so. */
   readonly searched: boolean;
 }
@@ -78,12 +90,12 @@ async function evaluateBoth(
   return before === undefined || after === undefined ? null : { before, after };
 }
 
-function gflopsOf({ configuration }: Network, schedule: Schedule): Measurements['gflops'] {
+function gflopsOf({ network }: Model, schedule: Schedule): Measurements['gflops'] {
   return {
-    before: baselineFlops(configuration).total / 1e9,
-    after: countFlops(configuration, schedule).total / 1e9,
-    realBefore: baselineRealFlops(configuration).total / 1e9,
-    realAfter: countRealFlops(configuration, schedule).total / 1e9,
+    before: baselineFlops(network).total / flopsPerGflop,
+    after: countFlops(network, schedule).total / flopsPerGflop,
+    realBefore: countGraphFlops(network) / flopsPerGflop,
+    realAfter: countGraphFlops(network, diffRate(schedule, network)) / flopsPerGflop,
   };
 }
 
@@ -98,7 +110,7 @@ function machineOf(runs: readonly ThroughputRun[], threads: number | undefined):
     ? {
         machine:
           threads === undefined
-            ? `${availableParallelism()} cores of ${processor}`
+            ? `${availableCores()} cores of ${processor}`
             : `${threads} ${threads === 1 ? 'thread' : 'threads'} on ${processor}`,
       }
     : {};
@@ -137,12 +149,10 @@ export function formatSummary(report: CompressionReport): string {
 }
 
 function formatAccuracy(before: EvaluationResult, after: EvaluationResult): string {
-  const rows = [
-    ['top-1 %', formatNumber(before.top1, 2), formatNumber(after.top1, 2)],
-    ['top-5 %', formatNumber(before.top5, 2), formatNumber(after.top5, 2)],
-    ['loss', formatNumber(before.loss, 4), formatNumber(after.loss, 4)],
-    ['agreement %', '', formatNumber(after.agreement, 2)],
-    ['KL', '', formatNumber(after.kl, 5)],
-  ];
+  const rows = shownMetrics(after).map((name) => [
+    metricName(name, after),
+    isDistance(name) ? '' : metricValue(name, before),
+    metricValue(name, after),
+  ]);
   return formatTable([`${after.images} images`, 'before', 'after'], rows);
 }

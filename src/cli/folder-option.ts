@@ -1,5 +1,5 @@
 /** `--data`, `--limit` and `--strict`: the image folder. */
-import { openImageFolder } from '../data/image-folder.ts';
+import { openImageFolder } from '../data/open-image-folder.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
 import { integerOption } from './options.ts';
 import { printWarning } from './output.ts';

@@ -1,9 +1,11 @@
-/** `--front` of `diffrate search`: a range of budgets in place of one target, its search with progress, and its table. */
+/**
+ * `--front` of `diffrate search`: a range of budgets in place of one target, its search with progress, and its table.
+ */
 import { UsageError } from '../errors.ts';
 import { frontIndex } from '../exporting/front-folder.ts';
-import { searchFront } from '../search/front.ts';
-import type { FrontOptions, FrontOutcome, FrontProgress, FrontRange } from '../search/front-options.ts';
-import { frontRatios } from '../search/front-plan.ts';
+import { searchFront } from '../search/front/front.ts';
+import type { FrontOptions, FrontOutcome, FrontProgress, FrontRange } from '../search/front/front-options.ts';
+import { frontRatios } from '../search/front/front-plan.ts';
 import { interruptible } from './interrupt.ts';
 import { formatNumber, formatTable } from './output.ts';
 import { withProgress } from './progress.ts';
@@ -57,11 +59,12 @@ function frontLine(progress: FrontProgress): string {
 
 /** The front as a table. */
 export function frontTable(front: FrontOutcome): string {
-  const rows = frontIndex(front).points.map(({ ratio, gflops, loss, schedule }) => [
+  const { unit } = front;
+  const rows = frontIndex(front).points.map(({ ratio, gflops, cost = gflops, loss, schedule }) => [
     ratio.toFixed(3),
-    formatNumber(gflops, 4),
+    formatNumber(cost, 4),
     loss.toFixed(5),
     schedule,
   ]);
-  return formatTable(['ratio', 'GFLOPs', 'loss', 'schedule'], rows);
+  return formatTable(['ratio', unit, 'loss', 'schedule'], rows);
 }

@@ -1,8 +1,12 @@
-/** `--method NAME:KEY=VALUE,…`: a token-reduction method in place of a schedule, checked against the network it is for. */
+/**
+ * `--method NAME:KEY=VALUE,…`: a token-reduction method in place of a schedule, checked against the network it is for.
+ */
+import { flopsPerGflop } from '../cost/flops.ts';
+import type { CountedNetwork } from '../cost/flops.ts';
 import { countMethodFlops } from '../cost/method-flops.ts';
 import { DiffrateError, UsageError } from '../errors.ts';
-import type { ModelConfiguration } from '../models/registry.ts';
-import { scheduleTarget } from '../models/schedule-target.ts';
+import { namedShape } from '../networks/model.ts';
+import type { NetworkDescription } from '../networks/network.ts';
 import { formatMethod } from '../reduction/methods/method-text.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
 import { buildMethod, parseMethod, reductionMethods } from '../reduction/methods/registry.ts';
@@ -38,15 +42,17 @@ export function checkCompression({ schedule, method }: CompressionArguments): vo
 /** A network to compress. */
 export interface CompressedNetwork {
   readonly name: string;
-  readonly configuration: ModelConfiguration;
+  readonly network: NetworkDescription;
   /** The method that it was trained for. */
   readonly trainedMethod?: string | undefined;
 }
 
 /**
- * The schedule or the method that the options ask for; where they ask for nothing, the method that the network was trained for.
+ * The schedule or the method that the options ask for; where they ask for nothing, the method that the network was
+ * trained for.
  * @param isForTraining whether the method is to be trained, and not used as it was
- * @throws {DiffrateError} where the network cannot do it; {@link UsageError} where both are given, or a name is not known
+ * @throws {DiffrateError} where the network cannot do it; {@link UsageError} where both are given, or a name is not
+ *   known
  */
 export async function resolveCompression(
   args: CompressionArguments,
@@ -60,8 +66,8 @@ export async function resolveCompression(
   if (!isForTraining) checkTrainedFor(parsed, network);
   const file = parsed.given.get('schedule');
   const found = typeof file === 'string' ? await resolveSchedule(file, network) : undefined;
-  const target = scheduleTarget(network.configuration, network.name);
-  return { named: undefined, method: buildMethod(parsed, target, { schedule: found?.schedule }) };
+  const shape = namedShape(network.network, network.name);
+  return { named: undefined, method: buildMethod(parsed, shape, { schedule: found?.schedule }) };
 }
 
 /** What only training reads cannot be changed afterwards: results would be called what they are not. */
@@ -87,21 +93,9 @@ function methodText(asked: string | undefined, { trainedMethod }: CompressedNetw
 
 /** FLOPs of a method by the paper's count, in 10⁹; `undefined` where they differ per image, to be measured. */
 export function methodGflops(
-  configuration: ModelConfiguration,
+  network: CountedNetwork,
   { method, tokensPerBlock, reducesBeforeBlock }: NamedMethod,
 ): number | undefined {
   if (method.ragged === true) return undefined;
-  return countMethodFlops(configuration, tokensPerBlock, reducesBeforeBlock).total / 1e9;
-}
-
-/**
- * A method whose token numbers are the same for every image, as an exported graph needs them.
- * @throws {DiffrateError} for the others
- */
-export function requireStatic({ method, name }: NamedMethod): void {
-  if (method.ragged !== true) return;
-  throw new DiffrateError(
-    `${name} keeps another number of tokens for each image, which a graph of fixed shapes cannot save time with: ` +
-      'export a method with static numbers, and compare this one with diffrate eval.',
-  );
+  return countMethodFlops(network, tokensPerBlock, reducesBeforeBlock).total / flopsPerGflop;
 }

@@ -1,5 +1,10 @@
 /** The options that several commands share, as citty defines them, and their values as numbers. */
 import { UsageError } from '../errors.ts';
+import { objectives } from '../objectives/registry.ts';
+import type { ObjectiveName } from '../objectives/registry.ts';
+
+// citty wants lists that may be changed.
+const objectiveNames: ObjectiveName[] = objectives.map(({ name }) => name);
 
 /** Definitions; each command picks those that it has. */
 export const options = {
@@ -22,6 +27,11 @@ export const options = {
   batch: { type: 'string', valueHint: 'N', description: 'images per batch' },
   limit: { type: 'string', valueHint: 'N', description: 'take this many images only' },
   seed: { type: 'string', valueHint: 'N', description: 'seed of everything random', default: '0' },
+  objective: {
+    type: 'enum',
+    options: objectiveNames,
+    description: 'what “the same answers” means; by default what is usual for what the network gives',
+  },
   strict: { type: 'boolean', description: 'fail at an image that cannot be decoded, and where the folder is odd' },
   json: { type: 'boolean', description: 'print one JSON object' },
 } as const;

@@ -1,4 +1,6 @@
-/** What a command prints: its result on standard output, everything else (progress, warnings, errors) on standard error. */
+/**
+ * What a command prints: its result on standard output, everything else (progress, warnings, errors) on standard error.
+ */
 
 /** Prints a result: as one JSON object, or as text. */
 export function printResult(json: boolean | undefined, result: object, text: () => string): void {

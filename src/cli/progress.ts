@@ -59,7 +59,10 @@ export class Progress {
   }
 }
 
-/** Runs work that reports, and ends its line whatever comes of it, so that an error sentence starts on a line of its own. */
+/**
+ * Runs work that reports, and ends its line whatever comes of it, so that an error sentence starts on a line of its
+ * own.
+ */
 export async function withProgress<Result>(work: (progress: Progress) => Promise<Result>): Promise<Result> {
   const progress = new Progress();
   try {

@@ -1,4 +1,7 @@
-/** Without images there is nothing to search on: the authors' published schedule nearest to the target takes the search's place. */
+/**
+ * Without images there is nothing to search on: the authors' published schedule nearest to the target takes the
+ * search's place.
+ */
 import { UsageError } from '../errors.ts';
 import { publishedSchedules } from '../reduction/published-schedules.ts';
 import type { PublishedSchedule } from '../reduction/published-schedules.ts';

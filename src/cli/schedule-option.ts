@@ -1,8 +1,8 @@
 /** `--schedule FILE|NAME`: a schedule file or a published schedule, checked against the network it is for. */
 import { stat } from 'node:fs/promises';
 import { readScheduleFile } from '../exporting/schedule-file.ts';
-import type { ModelConfiguration } from '../models/registry.ts';
-import { scheduleTarget } from '../models/schedule-target.ts';
+import { namedShape } from '../networks/model.ts';
+import type { NetworkShape } from '../reduction/network-shape.ts';
 import { findPublishedSchedule } from '../reduction/published-schedules.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import { validateSchedule } from '../reduction/validate-schedule.ts';
@@ -15,18 +15,19 @@ export interface NamedSchedule {
 }
 
 /**
- * Finds a schedule and checks that it fits; a schedule that was learnt for another network of the same sizes is worth a warning.
+ * Finds a schedule and checks that it fits; a schedule that was learnt for another network of the same sizes is worth a
+ * warning.
  * @param text `undefined` where the option was not given
  * @throws DiffrateError if there is none of that name, it is damaged, or it does not fit
  */
 export async function resolveSchedule(
   text: string | undefined,
-  network: { readonly name: string; readonly configuration: ModelConfiguration },
+  network: { readonly name: string; readonly network: NetworkShape },
 ): Promise<NamedSchedule | undefined> {
   if (text === undefined) return undefined;
   const found = await findSchedule(text, network.name);
-  const target = scheduleTarget(network.configuration, network.name);
-  const warnings = validateSchedule(found.schedule, target, {
+  const shape = namedShape(network.network, network.name);
+  const warnings = validateSchedule(found.schedule, shape, {
     source: found.scheduleName,
     allowRising: found.published,
   });

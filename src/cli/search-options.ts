@@ -1,6 +1,10 @@
 /** The options of a search, which `search` and `compress` share, and its progress. */
+import { formatCost } from '../cost/cost.ts';
+import type { TargetKind } from '../execution/soft-targets.ts';
+import type { ObjectiveName } from '../objectives/registry.ts';
 import { searchSchedule } from '../search/search.ts';
-import type { PresetName, SearchOptions, SearchOutcome, SearchProgress, TargetKind } from '../search/search-options.ts';
+import type { PresetName } from '../search/presets.ts';
+import type { SearchOptions, SearchOutcome, SearchProgress } from '../search/search-options.ts';
 import { interruptible } from './interrupt.ts';
 import { integerOption, options } from './options.ts';
 import { formatSeconds } from './output.ts';
@@ -30,6 +34,7 @@ export const searchOptions = {
     options: targetKinds,
     description: 'compare with the labels, or with the uncompressed network',
   },
+  objective: options.objective,
   seed: options.seed,
   resume: { type: 'boolean', description: 'continue a search that was stopped' },
   device: options.device,
@@ -42,6 +47,7 @@ export interface GivenSearch {
   readonly steps?: string;
   readonly batch?: string;
   readonly targets?: TargetKind;
+  readonly objective?: ObjectiveName;
   readonly seed: string;
   readonly resume?: boolean;
   readonly device: string;
@@ -77,6 +83,7 @@ export async function runSearch(settings: Omit<SearchOptions, 'signal' | 'onWarn
 }
 
 /** One line of progress. */
-export function progressLine({ step, steps, loss, gflops, imagesPerSecond, secondsLeft }: SearchProgress): string {
-  return `step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${gflops.toFixed(3)} GFLOPs, ${imagesPerSecond.toFixed(1)} images/s, ${formatSeconds(secondsLeft)} left`;
+export function progressLine(progress: SearchProgress): string {
+  const { step, steps, loss, cost, unit, imagesPerSecond, secondsLeft } = progress;
+  return `step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${formatCost(cost, unit)}, ${imagesPerSecond.toFixed(1)} images/s, ${formatSeconds(secondsLeft)} left`;
 }

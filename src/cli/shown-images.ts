@@ -1,7 +1,7 @@
 /** `IMAGE…` of `diffrate show`: image files, image folders, or one IDX file. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { openImageFolder } from '../data/image-folder.ts';
+import { openImageFolder } from '../data/open-image-folder.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
 import { DiffrateError, UsageError } from '../errors.ts';
 import { printWarning } from './output.ts';

@@ -1,6 +1,7 @@
 /**
- * Checks a command's arguments against its definition, because citty lets unknown options, missing values and surplus arguments
- * pass. What it returns has every value attached to its option (`--out=DIR`), so that citty cannot read it differently.
+ * Checks a command's arguments against its definition, because citty lets unknown options, missing values and surplus
+ * arguments pass. What it returns has every value attached to its option (`--out=DIR`), so that citty cannot read it
+ * differently.
  */
 import type { ArgsDef } from 'citty';
 import { UsageError } from '../errors.ts';

@@ -1,7 +1,8 @@
 /** `--ratio`, `--gflops` and `--latency`: the cost that a search is to reach. */
-import { flopsCost } from '../cost/flops-cost.ts';
+import type { CostTarget } from '../cost/cost.ts';
+import { baselineFlops, flopsPerGflop } from '../cost/flops.ts';
+import type { CountedNetwork } from '../cost/flops.ts';
 import { UsageError } from '../errors.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
 import { positiveOption } from './options.ts';
 
 /** Definitions of the three options. */
@@ -26,9 +27,6 @@ export interface GivenTarget {
   readonly latency?: string;
 }
 
-/** A target before the network is known. */
-export type CostTarget = { readonly ratio: number } | { readonly gflops: number };
-
 /**
  * The one target that was given.
  * @param fallback ratio where none was; without it one must be given
@@ -49,13 +47,13 @@ export function parseTarget({ ratio, gflops, latency }: GivenTarget, fallback?: 
     throw new UsageError(`--ratio must be below 1, not "${ratio}": 0.65 keeps 65 % of the FLOPs.`);
   if (share !== undefined) return { ratio: share };
   const cost = positiveOption('gflops', gflops);
-  if (cost !== undefined) return { gflops: cost };
+  if (cost !== undefined) return { value: cost, unit: 'GFLOPs' };
   if (fallback === undefined) throw new UsageError('A target is missing: give --ratio or --gflops.');
   return { ratio: fallback };
 }
 
 /** The target in 10⁹ multiply-accumulates; whether it can be reached is the search's question. */
-export function targetGflops(target: CostTarget, configuration: VisionTransformerConfiguration): number {
-  if ('gflops' in target) return target.gflops;
-  return Number((target.ratio * flopsCost(configuration).baseline).toPrecision(6));
+export function targetGflops(target: CostTarget, network: CountedNetwork): number {
+  if ('unit' in target) return target.value;
+  return Number(((target.ratio * baselineFlops(network).total) / flopsPerGflop).toPrecision(6));
 }

@@ -1,5 +1,6 @@
 /** The options that `train` and `finetune` share, and their run with progress. */
 import { rm } from 'node:fs/promises';
+import { objectiveLabel } from '../evaluation/shown-metrics.ts';
 import { removeTrainingCheckpoint } from '../training/training-checkpoint.ts';
 import { checkTrainedModelDirectory, weightDtypes } from '../training/trained-model.ts';
 import type { WeightDtype } from '../training/trained-model.ts';
@@ -69,10 +70,11 @@ export async function removeTrainingFiles(out: string): Promise<void> {
 function progressLine(report: TrainingProgress): string {
   const { step, steps, epoch, loss, learningRate, imagesPerSecond, secondsLeft, evaluation } = report;
   const course = `step ${step} of ${steps} (epoch ${epoch.toFixed(2)}), loss ${loss.toFixed(4)}, learning rate ${learningRate.toExponential(2)}`;
-  const { top1 = null, kl = null } = evaluation ?? {};
+  const { top1 = null, kl = null, objective = null } = evaluation ?? {};
   const evaluated = [
     ...(top1 === null ? [] : [`top-1 ${top1.toFixed(2)} %`]),
     ...(kl === null ? [] : [`KL ${kl.toFixed(4)}`]),
+    ...(kl !== null || objective === null ? [] : [`${objectiveLabel(objective)} ${objective.value.toFixed(4)}`]),
   ];
   return [course, ...evaluated, `${imagesPerSecond.toFixed(1)} images/s`, `${formatSeconds(secondsLeft)} left`].join(
     ', ',

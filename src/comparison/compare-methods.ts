@@ -1,33 +1,34 @@
 /**
- * Token-reduction methods side by side: the same network, images, count of FLOPs and engine. Every method gets the parameters at which it
- * costs the most that a budget allows; all methods of a budget see the same batches beside the plain network, a few at a time,
- * so that their sessions fit into memory. What is finished is in a checkpoint.
+ * Token-reduction methods side by side: the same network, images, count of FLOPs and engine.
+ * Every method gets the parameters at which it costs the most that a budget allows.
+ * All methods of a budget see the same batches beside the plain network,
+ * a few at a time, so that their sessions fit into memory.
+ * What is finished is in a checkpoint.
  */
-import { baselineFlops } from '../cost/flops.ts';
+import { baselineFlops, flopsPerGflop } from '../cost/flops.ts';
+import type { CountedNetwork } from '../cost/flops.ts';
 import { checkLabels } from '../data/image-folder.ts';
 import { onceEach } from '../data/skipped-images.ts';
 import { DiffrateError } from '../errors.ts';
 import { evaluateVariants } from '../evaluation/evaluate.ts';
 import type { EvaluationResult } from '../evaluation/evaluate.ts';
+import { classesOf } from '../evaluation/metrics.ts';
 import type { Metrics } from '../evaluation/metrics.ts';
 import { measureThroughput } from '../evaluation/throughput.ts';
 import { formatMethod } from '../reduction/methods/method-text.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
 import { buildMethod } from '../reduction/methods/registry.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import type {
-  BaselineResult,
-  BudgetRanking,
-  Comparison,
-  ComparisonOptions,
-  MeasuredCell,
-} from './comparison-options.ts';
+import { nodeRuntime } from '../runtime/node/runtime.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { ComparisonOptions } from './comparison-options.ts';
+import type { BaselineResult, BudgetRanking, Comparison, MeasuredCell } from './comparison.ts';
 import { formatGflops } from './comparison-rows.ts';
 import { cellName, ComparisonState } from './comparison-state.ts';
 import { MethodFit } from './fit-method.ts';
 import type { FittedMethod } from './fit-method.ts';
 import { MethodCost } from './method-cost.ts';
-import { rankSchedules, requireClassifier } from './random-ranking.ts';
+import { rankSchedules } from './random-ranking.ts';
 import type { PlacedSchedule } from './random-ranking.ts';
 import { randomSchedules } from './random-schedules.ts';
 import type { FoundSchedule, NoSchedule } from './schedule-source.ts';
@@ -41,19 +42,26 @@ const batchSize = 16;
 /** Rounds of a throughput measurement, and those before that do not count. */
 const rounds = { counted: 5, warmUp: 1 } as const;
 
+/** Options with defaults in their places. */
+interface Settled extends ComparisonOptions {
+  readonly runtime: Runtime;
+}
+
 /** A method that is ready to be evaluated at a budget. */
 interface ReadyMethod extends FittedMethod {
   readonly asked: string;
 }
 
 /**
- * Compares methods. Where a checkpoint is asked for, one of the finished comparison stays: remove it when the results are in their place.
- * @throws {DiffrateError} for a budget that no method can reach, images that cannot be used, a checkpoint of another comparison
+ * Compares methods.
+ * Where a checkpoint is asked for, one of the finished comparison stays: remove it when the results are in their place.
+ * @throws {DiffrateError} for a budget that no method can reach, images that cannot be used, a checkpoint of another
+ *   comparison
  */
 export async function compareMethods(asked: ComparisonOptions): Promise<Comparison> {
   // The same image is left out in every pass.
-  const options = { ...asked, onWarning: onceEach(asked.onWarning) };
-  checkLabels(options.folder, options.model.configuration.classes);
+  const options: Settled = { ...asked, runtime: asked.runtime ?? nodeRuntime, onWarning: onceEach(asked.onWarning) };
+  checkLabels(options.folder, classesOf(options.model.network.answers));
   const state = await ComparisonState.open(options);
   const planned = await planCells(options, state);
   const random = drawRandom(options);
@@ -79,9 +87,14 @@ export async function compareMethods(asked: ComparisonOptions): Promise<Comparis
   return { model: options.model.name, images: baseline.images, baseline, cells, rankings };
 }
 
+/** GFLOPs of the uncompressed network. */
+function baselineGflops(network: CountedNetwork): number {
+  return baselineFlops(network).total / flopsPerGflop;
+}
+
 /** GFLOPs of a share of the uncompressed network. */
 function gflopsOf({ model }: Pick<ComparisonOptions, 'model'>, budget: number): number {
-  return Number(((budget * baselineFlops(model.configuration).total) / 1e9).toPrecision(6));
+  return Number((budget * baselineGflops(model.network)).toPrecision(6));
 }
 
 /**
@@ -89,7 +102,7 @@ function gflopsOf({ model }: Pick<ComparisonOptions, 'model'>, budget: number): 
  * @throws {DiffrateError} where a budget is below what any method can reach
  */
 async function planCells(
-  options: ComparisonOptions,
+  options: Settled,
   state: ComparisonState,
 ): Promise<Map<string, FittedMethod | { readonly reason: string }>> {
   const { model, folder, methods, budgets, target, schedules, onProgress } = options;
@@ -125,7 +138,7 @@ async function planCells(
   }
   const unreached = budgets.find((budget) => !reached.has(budget));
   if (unreached !== undefined) {
-    const baseline = baselineFlops(model.configuration).total / 1e9;
+    const baseline = baselineGflops(model.network);
     const smallest = Math.min(...least);
     const advice = Number.isFinite(smallest)
       ? `the least that one of them can do is ${formatGflops(smallest)} GFLOPs, a share of ${(Math.ceil((1000 * smallest) / baseline) / 1000).toFixed(3)}`
@@ -139,7 +152,7 @@ async function planCells(
 
 /** DiffRate by its schedule for a budget. */
 async function scheduled(
-  options: ComparisonOptions,
+  options: Settled,
   state: ComparisonState,
   text: MethodText,
   budget: number,
@@ -154,7 +167,7 @@ async function scheduled(
 
 /** Evaluates some methods on all images, then times each beside the plain network. */
 async function measure(
-  options: ComparisonOptions,
+  options: Settled,
   state: ComparisonState,
   budget: number,
   ready: readonly ReadyMethod[],
@@ -170,8 +183,7 @@ async function measure(
       onProgress?.({ phase: 'evaluating', budget, subject, done: images, of, secondsLeft }),
   });
   const plain = results[ready.length];
-  if (plain !== undefined)
-    state.baseline = { ...metricsOf(plain), gflops: baselineFlops(model.configuration).total / 1e9 };
+  if (plain !== undefined) state.baseline = { ...metricsOf(plain), gflops: baselineGflops(model.network) };
   const cells: MeasuredCell[] = [];
   for (const [index, { asked, method, gflops }] of ready.entries()) {
     const [run] = await measureThroughput(model, {
@@ -201,14 +213,15 @@ async function measure(
 }
 
 /** The uncompressed network; evaluated alone where nothing else had to be. */
-async function requireBaseline(options: ComparisonOptions, state: ComparisonState): Promise<BaselineResult> {
+async function requireBaseline(options: Settled, state: ComparisonState): Promise<BaselineResult> {
   if (state.baseline === null) await measure(options, state, options.budgets[0] ?? 1, []);
   if (state.baseline === null) throw new RangeError('the uncompressed network was evaluated');
   return state.baseline;
 }
 
-function metricsOf({ images, top1, top5, loss, agreement, kl }: EvaluationResult): Metrics {
-  return { images, top1, top5, loss, agreement, kl };
+function metricsOf(result: EvaluationResult): Metrics {
+  const { images, objective, top1, top5, loss, agreement, kl, featureDistance, neighbourAgreement } = result;
+  return { images, objective, top1, top5, loss, agreement, kl, featureDistance, neighbourAgreement };
 }
 
 /** DiffRate's schedule for a budget. */
@@ -228,23 +241,22 @@ function diffRateAt(
 
 /**
  * Random schedules by budget, drawn before any long work.
- * @throws {DiffrateError} for a budget that no schedule meets, and for a network without a classifier
+ * @throws {DiffrateError} for a budget that no schedule meets
  */
-function drawRandom(options: ComparisonOptions): Map<number, KeptNumbers[]> {
+function drawRandom(options: Settled): Map<number, KeptNumbers[]> {
   const { model, random } = options;
   if (random === undefined) return new Map();
-  requireClassifier(model);
   return new Map(
     random.budgets.map((budget) => {
       const gflops = gflopsOf(options, budget);
-      return [budget, randomSchedules(model.configuration, { count: random.count, gflops, seed: random.seed })];
+      return [budget, randomSchedules(model.network, { count: random.count, gflops, seed: random.seed })];
     }),
   );
 }
 
 /** Random schedules at a budget, and where DiffRate's is among them. */
 async function rank(
-  options: ComparisonOptions,
+  options: Settled,
   state: ComparisonState,
   budget: number,
   schedules: readonly KeptNumbers[],

@@ -1,13 +1,14 @@
 /** What the checkpoint of a comparison holds: finished cells and sums of random schedules. */
 import * as v from 'valibot';
-import { readCheckpoint, writeCheckpoint } from '../search/checkpoint-file.ts';
-import type { IdentifiedCheckpoint } from '../search/checkpoint-file.ts';
-import type { BaselineResult, ComparisonCell } from './comparison-options.ts';
+import { identitySchema, readCheckpoint, writeCheckpoint } from '../search/checkpoint-file.ts';
+import type { Identity, IdentifiedCheckpoint } from '../search/checkpoint-file.ts';
+import type { BaselineResult, ComparisonCell } from './comparison.ts';
 import type { RankingSums } from './random-ranking.ts';
 import type { SearchStage } from './schedule-source.ts';
 
 /** Everything that is done. */
 export interface ComparisonCheckpoint extends IdentifiedCheckpoint {
+  readonly identity: Identity;
   readonly baseline: BaselineResult | null;
   readonly cells: readonly ComparisonCell[];
   /** Random schedules by budget and what is placed among them. */
@@ -19,14 +20,17 @@ export interface ComparisonCheckpoint extends IdentifiedCheckpoint {
 const maybeNumber = v.nullable(v.number());
 const metrics = {
   images: v.number(),
+  objective: v.nullable(v.object({ name: v.string(), value: v.number(), unit: v.string() })),
   top1: maybeNumber,
   top5: maybeNumber,
   loss: maybeNumber,
   agreement: maybeNumber,
   kl: maybeNumber,
+  featureDistance: maybeNumber,
+  neighbourAgreement: maybeNumber,
 };
 const schema = v.object({
-  identity: v.string(),
+  identity: identitySchema,
   baseline: v.nullable(v.object({ ...metrics, gflops: v.number() })),
   cells: v.array(
     v.variant('kind', [
@@ -50,7 +54,7 @@ const schema = v.object({
     v.string(),
     v.object({
       images: v.number(),
-      kl: v.array(v.number()),
+      distance: v.array(v.number()),
       agreement: v.array(v.number()),
       top1: v.array(v.number()),
     }),
@@ -71,7 +75,7 @@ export async function writeComparisonCheckpoint(path: string, checkpoint: Compar
  */
 export async function readComparisonCheckpoint(
   path: string,
-  identity: string,
+  identity: Identity,
 ): Promise<ComparisonCheckpoint | undefined> {
   return readCheckpoint(path, identity, schema, 'comparison');
 }

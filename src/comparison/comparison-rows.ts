@@ -1,58 +1,77 @@
 /** A comparison as rows of text: for the terminal, for `comparison.csv`, and for the report. */
-import type { BaselineResult, BudgetRanking, Comparison, ComparisonCell } from './comparison-options.ts';
-
-/** Columns of the table; units in the words. */
-export const comparisonHeader = [
-  'budget',
-  'method',
-  'GFLOPs',
-  'images/s',
-  'speed-up',
-  'top-1 %',
-  'top-5 %',
-  'agreement %',
-  'KL',
-  'tokens',
-] as const;
+import type { Metrics } from '../evaluation/metrics.ts';
+import { objectiveLabel, shownMetrics } from '../evaluation/shown-metrics.ts';
+import type { ShownMetric } from '../evaluation/shown-metrics.ts';
+import { objectiveTitle } from '../objectives/registry.ts';
+import type { BaselineResult, BudgetRanking, Comparison, ComparisonCell } from './comparison.ts';
 
 /** GFLOPs with three decimals; of networks far below one GFLOP with three digits. */
 export const formatGflops = (value: number): string => (value < 0.1 ? value.toPrecision(3) : value.toFixed(3));
 
 const fixed = (value: number | null, digits: number): string => (value === null ? '–' : value.toFixed(digits));
 
-/** Rows of the table: the uncompressed network, then budget by budget. */
-export function comparisonRows({ baseline, cells }: Pick<Comparison, 'baseline' | 'cells'>): string[][] {
-  return [baselineRow(baseline), ...cells.map(cellRow)];
+/** A table with a column for each head. */
+export interface ComparisonTable {
+  readonly header: readonly string[];
+  readonly rows: readonly (readonly string[])[];
 }
 
-function baselineRow({ gflops, top1, top5 }: BaselineResult): string[] {
-  return [
-    '1',
-    'uncompressed',
-    formatGflops(gflops),
-    '',
-    '1.00×',
-    fixed(top1, 2),
-    fixed(top5, 2),
-    '100.00',
-    '0.00000',
-    '',
-  ];
+/** The table: the uncompressed network, then budget by budget; units in the heads. */
+export function comparisonTable({ baseline, cells }: Pick<Comparison, 'baseline' | 'cells'>): ComparisonTable {
+  const columns = shownMetrics(baseline).filter((name) => name !== 'loss');
+  return {
+    header: [
+      'budget',
+      'method',
+      'GFLOPs',
+      'images/s',
+      'speed-up',
+      ...columns.map((name) => headOf(name, baseline)),
+      'tokens',
+    ],
+    rows: [baselineRow(baseline, columns), ...cells.map((cell) => cellRow(cell, columns))],
+  };
 }
 
-function cellRow(cell: ComparisonCell): string[] {
+function headOf(name: ShownMetric, { objective }: Metrics): string {
+  if (name === 'objective') return objective === null ? name : objectiveLabel(objective);
+  return heads[name];
+}
+
+const heads: Readonly<Record<Exclude<ShownMetric, 'objective'>, string>> = {
+  top1: 'top-1 %',
+  top5: 'top-5 %',
+  loss: 'loss',
+  agreement: 'agreement %',
+  kl: 'KL',
+  featureDistance: 'feature distance',
+  neighbourAgreement: 'same neighbours %',
+};
+
+const percentages: readonly ShownMetric[] = ['top1', 'top5', 'agreement', 'neighbourAgreement'];
+
+function figuresOf(metrics: Metrics, columns: readonly ShownMetric[]): string[] {
+  return columns.map((name) => {
+    const value = name === 'objective' ? (metrics.objective?.value ?? null) : metrics[name];
+    return fixed(value, percentages.includes(name) ? 2 : 5);
+  });
+}
+
+function baselineRow(baseline: BaselineResult, columns: readonly ShownMetric[]): string[] {
+  return ['1', 'uncompressed', formatGflops(baseline.gflops), '', '1.00×', ...figuresOf(baseline, columns), ''];
+}
+
+function cellRow(cell: ComparisonCell, columns: readonly ShownMetric[]): string[] {
   const budget = String(cell.budget);
-  if (cell.kind === 'missing') return [budget, `${cell.asked}: ${cell.reason}`, ...Array<string>(8).fill('')];
+  if (cell.kind === 'missing')
+    return [budget, `${cell.asked}: ${cell.reason}`, ...Array<string>(columns.length + 4).fill('')];
   return [
     budget,
     cell.method,
     formatGflops(cell.gflops),
     cell.imagesPerSecond.toFixed(1),
     `${cell.speedup.toFixed(2)}×`,
-    fixed(cell.top1, 2),
-    fixed(cell.top5, 2),
-    fixed(cell.agreement, 2),
-    fixed(cell.kl, 5),
+    ...figuresOf(cell, columns),
     cell.ragged ? 'per image' : 'static',
   ];
 }
@@ -72,8 +91,10 @@ const csvHeader = [
   'loss',
   'agreement',
   'kl',
-  'missing',
 ] as const;
+
+/** Columns of networks that are no classifiers, besides. */
+const otherColumns = ['objective', 'featureDistance', 'neighbourAgreement'] as const;
 
 /** `comparison.csv` (RFC 4180): numbers in full; a cell that is not there has its reason in the last column. */
 export function comparisonCsv({ baseline, cells }: Pick<Comparison, 'baseline' | 'cells'>): string {
@@ -86,12 +107,15 @@ export function comparisonCsv({ baseline, cells }: Pick<Comparison, 'baseline' |
     speedup: 1,
     flopsRatio: 1,
   };
+  const isClassifier = baseline.kl !== null || baseline.top1 !== null;
+  const header = [...csvHeader, ...(isClassifier ? [] : otherColumns), 'missing'];
   const rows = [plain, ...cells].map((cell) => {
     const values = new Map<string, unknown>(Object.entries(cell));
     if ('reason' in cell) values.set('missing', cell.reason);
-    return csvHeader.map((name) => csvField(values.get(name)));
+    if ('objective' in cell) values.set('objective', cell.objective?.value);
+    return header.map((name) => csvField(values.get(name)));
   });
-  return [csvHeader, ...rows].map((row) => `${row.join(',')}\r\n`).join('');
+  return [header, ...rows].map((row) => `${row.join(',')}\r\n`).join('');
 }
 
 function csvField(value: unknown): string {
@@ -101,14 +125,16 @@ function csvField(value: unknown): string {
 }
 
 /** Where DiffRate's schedule is among the random ones, in a sentence. */
-export function placementSentence({ budget, images, random, placed }: BudgetRanking): string {
+export function placementSentence({ budget, images, objective, random, placed }: BudgetRanking): string {
   const among = `among ${random.length} random schedules at a budget of ${budget}, on ${images} images`;
   const [own] = placed;
   if (own === undefined)
     return `${among[0]?.toUpperCase()}${among.slice(1)}, there is no schedule of DiffRate’s to be placed.`;
   const byTop1 = own.rankByTop1 === null ? '' : `, ${ordinal(own.rankByTop1)} by top-1 (${fixed(own.top1, 2)} %)`;
-  const byKl = `${ordinal(own.rankByKl)} by KL (${own.kl.toFixed(5)} nats)`;
-  return `DiffRate (${own.name}, ${formatGflops(own.gflops)} GFLOPs) is ${byKl}${byTop1} ${among}.`;
+  const measure = own.kl === null ? `by distance (${objectiveTitle(objective)}: ` : 'by KL (';
+  const unit = own.kl === null ? '' : ' nats';
+  const byDistance = `${ordinal(own.rankByDistance)} ${measure}${own.distance.toFixed(5)}${unit})`;
+  return `DiffRate (${own.name}, ${formatGflops(own.gflops)} GFLOPs) is ${byDistance}${byTop1} ${among}.`;
 }
 
 function ordinal(rank: number): string {

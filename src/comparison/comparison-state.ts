@@ -1,7 +1,10 @@
 /** What a comparison has done so far, in memory and on disk. */
+import { imagesFingerprint, weightsFingerprint } from '../execution/fingerprints.ts';
+import type { Identity } from '../search/checkpoint-file.ts';
 import { readComparisonCheckpoint, writeComparisonCheckpoint } from './comparison-checkpoint.ts';
 import type { ComparisonCheckpoint } from './comparison-checkpoint.ts';
-import type { BaselineResult, ComparisonCell, ComparisonOptions } from './comparison-options.ts';
+import type { ComparisonOptions } from './comparison-options.ts';
+import type { BaselineResult, ComparisonCell } from './comparison.ts';
 import type { RankingSums } from './random-ranking.ts';
 import type { SearchStage } from './schedule-source.ts';
 
@@ -16,10 +19,10 @@ export class ComparisonState {
   readonly #sums: Map<string, RankingSums>;
   /** By their budgets in GFLOPs. */
   readonly #searches: Map<string, SearchStage>;
-  readonly #identity: string;
+  readonly #identity: Identity;
   readonly #path: string | undefined;
 
-  private constructor(path: string | undefined, identity: string, found: ComparisonCheckpoint | undefined) {
+  private constructor(path: string | undefined, identity: Identity, found: ComparisonCheckpoint | undefined) {
     this.#path = path;
     this.#identity = identity;
     this.baseline = found?.baseline ?? null;
@@ -32,7 +35,14 @@ export class ComparisonState {
    * Starts anew, or from the checkpoint.
    * @throws {DiffrateError} where that is of another comparison
    */
-  static async open({ checkpoint, resume, identity }: ComparisonOptions): Promise<ComparisonState> {
+  static async open(options: ComparisonOptions): Promise<ComparisonState> {
+    const { checkpoint, resume, model, folder } = options;
+    const identity = {
+      comparison: options.identity,
+      weights: weightsFingerprint(model),
+      images: imagesFingerprint(folder),
+      objective: options.objective?.name ?? 'usual',
+    };
     const found = resume && checkpoint !== undefined ? await readComparisonCheckpoint(checkpoint, identity) : undefined;
     return new ComparisonState(checkpoint, identity, found);
   }

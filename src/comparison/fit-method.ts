@@ -1,12 +1,13 @@
 /**
- * Finds the value of a method's one cost-setting parameter at which its FLOPs are the largest that a budget allows, by bisection:
- * FLOPs rise, or fall, with it. They are a step function, so of all values with the same FLOPs the shortest decimal is taken.
+ * Finds the value of a method's one cost-setting parameter at which its FLOPs are the largest that a budget allows.
+ * FLOPs rise, or fall, with it, so this is a bisection.
+ * They are a step function: of all values with the same FLOPs the shortest decimal is taken.
  */
 import type { Knob } from '../reduction/methods/method.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
 import { buildMethod } from '../reduction/methods/registry.ts';
 import type { NamedMethod } from '../reduction/methods/registry.ts';
-import type { ScheduleTarget } from '../reduction/validate-schedule.ts';
+import type { NetworkShape } from '../reduction/network-shape.ts';
 import type { MethodCost } from './method-cost.ts';
 
 /** A method at a budget. */
@@ -28,11 +29,11 @@ const halvings = { counted: 40, measured: 9 } as const;
 export class MethodFit {
   readonly #text: MethodText;
   readonly #knob: Knob;
-  readonly #network: ScheduleTarget;
+  readonly #network: NetworkShape;
   readonly #cost: MethodCost;
   readonly #known = new Map<number, FittedMethod>();
 
-  constructor(text: MethodText, knob: Knob, network: ScheduleTarget, cost: MethodCost) {
+  constructor(text: MethodText, knob: Knob, network: NetworkShape, cost: MethodCost) {
     this.#text = text;
     this.#knob = knob;
     this.#network = network;
@@ -42,8 +43,8 @@ export class MethodFit {
   /** The method at the largest FLOPs within the budget. */
   async fit(gflops: number): Promise<FittedMethod | OutOfReach> {
     const { min, max, rising, whole = false } = this.#knob;
-    const most = max(this.#network);
-    let [cheap, dear] = rising ? [min, most] : [most, min];
+    const [least, most] = [min(this.#network), max(this.#network)];
+    let [cheap, dear] = rising ? [least, most] : [most, least];
     let best = await this.#at(cheap);
     if (best.gflops > gflops) return { leastGflops: best.gflops };
     const dearest = await this.#at(dear);
@@ -71,7 +72,7 @@ export class MethodFit {
       // Rounded away from the value that costs too much.
       const scale = 10 ** digits;
       const rounded = (dear > value ? Math.floor(value * scale) : Math.ceil(value * scale)) / scale;
-      if (rounded < this.#knob.min || rounded > this.#knob.max(this.#network)) continue;
+      if (rounded < this.#knob.min(this.#network) || rounded > this.#knob.max(this.#network)) continue;
       const found = await this.#at(rounded);
       if (Math.abs(found.gflops - best.gflops) <= best.gflops * 1e-9) return found;
     }

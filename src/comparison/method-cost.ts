@@ -1,14 +1,16 @@
 /**
- * FLOPs of a method by the paper's count (10⁹ multiply-accumulates): from its tokens per block, or, where these differ per image,
- * the mean over a small sample of images, the same for every method and every setting.
+ * FLOPs of a method by the paper's count (10⁹ multiply-accumulates), from its tokens per block.
+ * Where these differ per image it is the mean over a small sample of images,
+ * the same for every method and every setting.
  */
+import { flopsPerGflop } from '../cost/flops.ts';
 import { countMethodFlops, sumMethodFlops } from '../cost/method-flops.ts';
 import { createImageLoader } from '../data/batches.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
-import { NetworkSession } from '../loading/network-session.ts';
-import type { Network } from '../loading/network-session.ts';
+import { NetworkSession } from '../execution/network-session.ts';
+import type { Model } from '../networks/model.ts';
 import type { BuiltMethod, ReductionMethod } from '../reduction/methods/method.ts';
-import type { SessionOptions } from '../runtime/runtime.ts';
+import type { Runtime, SessionOptions } from '../runtime/runtime.ts';
 
 /** Images of the sample. */
 const sampleImages = 32;
@@ -16,39 +18,44 @@ const sampleImages = 32;
 /** Images per run. */
 const batchSize = 16;
 
+/** Where networks run. */
+export interface MethodCostOptions extends SessionOptions {
+  readonly runtime: Runtime;
+}
+
 /** Counts FLOPs; pixels of the sample are loaded when they are first needed. */
 export class MethodCost {
-  readonly #network: Network;
+  readonly #model: Model;
   readonly #folder: ImageFolder;
-  readonly #options: SessionOptions;
+  readonly #options: MethodCostOptions;
   #sample: Promise<readonly Float32Array[]> | undefined;
 
-  constructor(network: Network, folder: ImageFolder, options: SessionOptions = {}) {
-    this.#network = network;
+  constructor(model: Model, folder: ImageFolder, options: MethodCostOptions) {
+    this.#model = model;
     this.#folder = folder;
     this.#options = options;
   }
 
   /** GFLOPs of a method as it is built. */
   async gflops(method: ReductionMethod, built: BuiltMethod): Promise<number> {
-    const { configuration } = this.#network;
+    const { network } = this.#model;
     if (method.ragged !== true) {
-      return countMethodFlops(configuration, built.tokensPerBlock, built.reducesBeforeBlock).total / 1e9;
+      return countMethodFlops(network, built.tokensPerBlock, built.reducesBeforeBlock).total / flopsPerGflop;
     }
     this.#sample ??= this.#load();
     const batches = await this.#sample;
-    const session = await NetworkSession.load(this.#network, { ...this.#options, reducer: built.reducer });
+    const session = await NetworkSession.load(this.#model, { ...this.#options, reducer: built.reducer });
     let [sum, images] = [0, 0];
     try {
       for (const pixels of batches) {
         const counts = (await session.runCounted(pixels)).tokensPerBlock ?? [];
-        sum += sumMethodFlops(configuration, counts);
+        sum += sumMethodFlops(network, counts);
         images += counts.length;
       }
     } finally {
       await session.dispose();
     }
-    return sum / images / 1e9;
+    return sum / images / flopsPerGflop;
   }
 
   async #load(): Promise<Float32Array[]> {
@@ -59,7 +66,7 @@ export class MethodCost {
       { length: count },
       (_, index) => images[Math.floor((index * images.length) / count)],
     ).filter((image) => image !== undefined);
-    const { preprocessing } = this.#network.configuration;
+    const { preprocessing } = this.#model;
     const loader = createImageLoader({ folder: { ...this.#folder, images: chosen }, preprocessing, batchSize });
     const batches: Float32Array[] = [];
     try {

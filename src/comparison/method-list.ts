@@ -1,12 +1,18 @@
-/** A list of methods as text, for `--methods evit,tome:proportional=false,ppt`: without the parameter that a comparison sets. */
+/**
+ * A list of methods as text, for `--methods evit,tome:proportional=false,ppt`:
+ * without the parameter that a comparison sets.
+ */
 import { UsageError } from '../errors.ts';
 import { formatMethod } from '../reduction/methods/method-text.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
 import { parseMethod, reductionMethods } from '../reduction/methods/registry.ts';
 
 /**
- * Reads a list. Commas stand between methods and between parameters: what has an `=` and no method before it belongs to the method before.
- * @throws {UsageError} where a method or a parameter is not known, is there twice, is trained, or is what the comparison sets itself
+ * Reads a list.
+ * Commas stand between methods and between parameters:
+ * what has an `=` and no method before it belongs to the method before.
+ * @throws {UsageError} where a method or a parameter is not known, is there twice, is trained, or is what the
+ *   comparison sets itself
  */
 export function parseMethodList(text: string): MethodText[] {
   const texts: string[] = [];

@@ -1,21 +1,27 @@
 /**
- * Where schedules stand among random ones at the same budget (Fig. 4 of DiffRate, arXiv 2305.17997): all of them are evaluated on a small
- * sample of images, leading blocks that are alike computed once, all of them merging alike. A schedule's rank is the number of random ones
- * that are better, plus one.
+ * Where schedules stand among random ones at the same budget (Fig. 4 of DiffRate, arXiv 2305.17997).
+ * All of them are evaluated on a small sample of images,
+ * leading blocks that are alike computed once, all of them merging alike.
+ * A schedule's rank is the number of random ones that are better, plus one.
  */
 import { createImageLoader } from '../data/batches.ts';
 import { checkLabels } from '../data/image-folder.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
 import { RandomGenerator } from '../data/random.ts';
-import { countFlops } from '../cost/flops.ts';
-import { DiffrateError } from '../errors.ts';
-import { MetricAccumulator } from '../evaluation/metrics.ts';
-import type { Network } from '../loading/network-session.ts';
-import { tokenCount } from '../models/configuration.ts';
+import { countFlops, flopsPerGflop } from '../cost/flops.ts';
+import { classesOf, MetricAccumulator } from '../evaluation/metrics.ts';
+import { BlockNetworks } from '../execution/block-networks.ts';
+import { pixelCount } from '../execution/network-session.ts';
+import type { Model } from '../networks/model.ts';
+import type { Network } from '../networks/network.ts';
+import { rowsOf } from '../objectives/answer-rows.ts';
+import type { Objective } from '../objectives/objective.ts';
+import { objectiveFor } from '../objectives/registry.ts';
+import { tokensOf } from '../reduction/network-shape.ts';
 import { uncompressed } from '../reduction/schedule.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import type { SessionOptions } from '../runtime/runtime.ts';
-import { BlockNetworks } from '../loading/block-networks.ts';
+import { nodeRuntime } from '../runtime/node/runtime.ts';
+import type { Runtime, SessionOptions } from '../runtime/runtime.ts';
 import { runSchedules } from './run-schedules.ts';
 import { scheduleTree } from './schedule-tree.ts';
 
@@ -28,6 +34,10 @@ export interface PlacedSchedule {
 /** What to rank, and on what. */
 export interface RankingOptions extends SessionOptions {
   readonly folder: ImageFolder;
+  /** What "the same answers" means; by default what is usual for such answers. */
+  readonly objective?: Objective | undefined;
+  /** Where networks run; by default ONNX Runtime for Node. */
+  readonly runtime?: Runtime | undefined;
   /** Images of the sample. */
   readonly images: number;
   /** Of the sample of images. */
@@ -54,33 +64,47 @@ export interface RankingProgress {
 /** Sums over the images done, by schedule: the random ones and then the placed ones. */
 export interface RankingSums {
   readonly images: number;
-  readonly kl: readonly number[];
+  /** Of the objective. */
+  readonly distance: readonly number[];
+  /** Zeros where nothing is decided. */
   readonly agreement: readonly number[];
   /** Zeros without labels. */
   readonly top1: readonly number[];
 }
 
-/** A schedule with what was measured of it: KL in nats, the others in percent. */
+/** A schedule with what was measured of it. */
 export interface RankedSchedule extends KeptNumbers {
   /** By the paper's count, in 10⁹ multiply-accumulates. */
   readonly gflops: number;
-  readonly kl: number;
-  readonly agreement: number;
-  /** `null` without labels. */
+  /** Mean over images of the objective's distance from the uncompressed network. */
+  readonly distance: number;
+  /** The same where it is the KL divergence of a classifier, in nats; else `null`. */
+  readonly kl: number | null;
+  /** In percent; `null` where nothing is decided. */
+  readonly agreement: number | null;
+  /** In percent; `null` without labels. */
   readonly top1: number | null;
 }
 
-/** A placed schedule: ranks count from 1, the best. */
-export interface Placement extends RankedSchedule {
-  readonly name: string;
-  readonly rankByKl: number;
-  /** Of equal ones the best rank; `null` without labels. */
+/** Ranks count from 1, the best; of equal ones the best rank. */
+export interface Ranks {
+  readonly rankByDistance: number;
+  /** `null` where the distance is another. */
+  readonly rankByKl: number | null;
+  /** `null` without labels. */
   readonly rankByTop1: number | null;
+}
+
+/** A placed schedule. */
+export interface Placement extends RankedSchedule, Ranks {
+  readonly name: string;
 }
 
 /** The ranking. */
 export interface Ranking {
   readonly images: number;
+  /** Name of the objective whose distance it is. */
+  readonly objective: string;
   readonly random: readonly RankedSchedule[];
   readonly placed: readonly Placement[];
   /** Share of the FLOPs that computing leading blocks once saved, 0 to 1. */
@@ -90,56 +114,50 @@ export interface Ranking {
 /** Images that go through a block at once. */
 const batchSize = 16;
 
-/** @throws {DiffrateError} where the network answers nothing that schedules could be ranked by */
-export function requireClassifier({ name, configuration }: Network): void {
-  if (configuration.classes === 0)
-    throw new DiffrateError(`${name} has no classifier: schedules cannot be ranked by it.`);
-}
-
 /**
  * Evaluates the schedules.
  * @throws {DiffrateError} where the network or the images do not serve
  */
-export async function rankSchedules(network: Network, options: RankingOptions): Promise<Ranking> {
-  const { random, placed, resumed, onBatch, onProgress } = options;
-  const { configuration } = network;
-  const { classes, inputSize, depth } = configuration;
-  requireClassifier(network);
-  checkLabels(options.folder, classes);
+export async function rankSchedules(model: Model, options: RankingOptions): Promise<Ranking> {
+  const { random, placed, resumed, onBatch, onProgress, runtime = nodeRuntime } = options;
+  const { network } = model;
+  const { answers } = network;
+  checkLabels(options.folder, classesOf(answers));
   const listed = [...random, ...placed.map(({ kept }) => kept)];
-  // The uncompressed network is a schedule, too; it comes first, so that its answers are there to compare the others with.
-  const tree = scheduleTree([uncompressed(depth, tokenCount(configuration)), ...listed], configuration);
+  // The uncompressed network is a schedule, too; it comes first,
+  // so that its answers are there to compare the others with.
+  const plain = uncompressed(network.depth, tokensOf(network));
+  const tree = scheduleTree([plain, ...listed], network);
   // Schedules are compared, not ways to merge: all of them merge as the placed one does.
   const merging = placed.find(({ kept }) => kept.merging !== undefined)?.kept.merging;
-  const networks = new BlockNetworks(network, batchSize, options, merging);
-  const sample = await loadSample(network, options);
-  const sums = resumed ?? {
-    images: 0,
-    kl: listed.map(() => 0),
-    agreement: listed.map(() => 0),
-    top1: listed.map(() => 0),
-  };
-  const imageSize = 3 * inputSize ** 2;
-  const [kl, agreement, top1] = [[...sums.kl], [...sums.agreement], [...sums.top1]];
+  const networks = new BlockNetworks(model, {
+    ...options,
+    runtime,
+    batch: batchSize,
+    merging: merging ?? 'similarity',
+  });
+  const sample = await loadSample(model, options);
+  const zeros = listed.map(() => 0);
+  const sums = resumed ?? { images: 0, distance: zeros, agreement: zeros, top1: zeros };
+  const [distance, agreement, top1] = [[...sums.distance], [...sums.agreement], [...sums.top1]];
   let done = sums.images;
+  let objective = options.objective ?? objectiveFor(answers);
   const start = performance.now();
   let evaluations = 0;
   try {
+    if (objective.fitted !== undefined) objective = objective.fitted(await plainAnswers(networks, network, sample));
     while (done < sample.images) {
-      const count = Math.min(batchSize, sample.images - done);
-      const pixels = new Float32Array(batchSize * imageSize);
-      pixels.set(sample.pixels.subarray(done * imageSize, (done + count) * imageSize));
-      const labels = sample.labels?.subarray(done, done + count);
+      const { count, pixels, labels } = batchOf(sample, done);
       let reference: Float32Array | undefined;
-      const take = (position: number, all: Float32Array): void => {
-        const logits = all.subarray(0, count * classes);
-        reference ??= logits;
-        if (position === 0) return;
-        const metrics = new MetricAccumulator(classes);
-        metrics.add({ logits, reference, ...(labels && { labels }) });
+      const take = (inTree: number, all: Float32Array): void => {
+        const own = all.subarray(0, count * answers.size);
+        reference ??= own;
+        const schedule = inTree - 1;
+        if (schedule < 0) return;
+        const metrics = new MetricAccumulator(answers, objective);
+        metrics.add({ answers: own, reference, ...(labels && { labels }) });
         const mean = metrics.result();
-        const schedule = position - 1;
-        kl[schedule] = (kl[schedule] ?? 0) + count * (mean.kl ?? 0);
+        distance[schedule] = (distance[schedule] ?? 0) + distancesOf(objective, own, reference, answers.size);
         agreement[schedule] = (agreement[schedule] ?? 0) + count * (mean.agreement ?? 0);
         top1[schedule] = (top1[schedule] ?? 0) + count * (mean.top1 ?? 0);
         evaluations += 1;
@@ -149,26 +167,30 @@ export async function rankSchedules(network: Network, options: RankingOptions): 
       };
       await runSchedules(networks, tree, pixels, take);
       done += count;
-      await onBatch?.({ images: done, kl, agreement, top1 });
+      await onBatch?.({ images: done, distance, agreement, top1 });
     }
   } finally {
     await networks.dispose();
   }
+  const decides = objectiveFor(answers).measure().result().agreement !== undefined;
+  const isKl = objective.name === 'classDivergence';
   const measured = listed.map((kept, index): RankedSchedule => {
     const mean = (all: readonly number[]): number => (all[index] ?? 0) / done;
     return {
       pruneKept: kept.pruneKept,
       mergeKept: kept.mergeKept,
       ...(merging === undefined ? {} : { merging }),
-      gflops: countFlops(configuration, kept).total / 1e9,
-      kl: mean(kl),
-      agreement: mean(agreement),
-      top1: sample.labels === undefined ? null : mean(top1),
+      gflops: countFlops(network, kept).total / flopsPerGflop,
+      distance: mean(distance),
+      kl: isKl ? mean(distance) : null,
+      agreement: decides ? mean(agreement) : null,
+      top1: sample.labels === undefined || classesOf(answers) === 0 ? null : mean(top1),
     };
   });
   const drawn = measured.slice(0, random.length);
   return {
     images: done,
+    objective: objective.name,
     random: drawn,
     placed: measured
       .slice(random.length)
@@ -177,34 +199,73 @@ export async function rankSchedules(network: Network, options: RankingOptions): 
   };
 }
 
+/** What a schedule's ranks depend on. */
+type Ranked = Pick<RankedSchedule, 'distance' | 'kl' | 'top1'>;
+
 /** Ranks of a schedule: one more than there are better ones. */
-export function ranksAmong(
-  own: Pick<RankedSchedule, 'kl' | 'top1'>,
-  others: readonly Pick<RankedSchedule, 'kl' | 'top1'>[],
-): { rankByKl: number; rankByTop1: number | null } {
-  const { kl, top1 } = own;
-  const better = others.filter((other) => other.kl < kl).length;
+export function ranksAmong(own: Ranked, others: readonly Ranked[]): Ranks {
+  const { distance, kl, top1 } = own;
+  const rankByDistance = others.filter((other) => other.distance < distance).length + 1;
   const moreRight = top1 === null ? null : others.filter((other) => (other.top1 ?? 0) > top1).length;
-  return { rankByKl: better + 1, rankByTop1: moreRight === null ? null : moreRight + 1 };
+  return {
+    rankByDistance,
+    rankByKl: kl === null ? null : rankByDistance,
+    rankByTop1: moreRight === null ? null : moreRight + 1,
+  };
+}
+
+/** Answers of the uncompressed network on the sample, `[images, D]`. */
+async function plainAnswers(networks: BlockNetworks, network: Network, sample: Sample): Promise<Float32Array> {
+  const { size } = network.answers;
+  const tree = scheduleTree([uncompressed(network.depth, tokensOf(network))], network);
+  const answers = new Float32Array(sample.images * size);
+  for (let done = 0; done < sample.images; done += batchSize) {
+    const { count, pixels } = batchOf(sample, done);
+    await runSchedules(networks, tree, pixels, (_, own) => answers.set(own.subarray(0, count * size), done * size));
+  }
+  return answers;
+}
+
+/** Sum over images of the distances of answers `[n, D]` from those of the plain network. */
+function distancesOf(objective: Objective, answers: Float32Array, reference: Float32Array, size: number): number {
+  const targets = rowsOf(objective.targets(reference), objective.targetSize);
+  return rowsOf(answers, size).reduce(
+    (sum, answer, image) => sum + objective.distance(targets[image] as Float32Array, answer),
+    0,
+  );
+}
+
+/** Images of a sample from one on: pixels of a whole batch, zeros where there are no more. */
+function batchOf(
+  { images, imageSize, pixels, labels }: Sample,
+  first: number,
+): { readonly count: number; readonly pixels: Float32Array; readonly labels: Int32Array | undefined } {
+  const count = Math.min(batchSize, images - first);
+  const own = new Float32Array(batchSize * imageSize);
+  own.set(pixels.subarray(first * imageSize, (first + count) * imageSize));
+  return { count, pixels: own, labels: labels?.subarray(first, first + count) };
 }
 
 interface Sample {
   readonly images: number;
+  /** Numbers of an image's pixels. */
+  readonly imageSize: number;
   readonly pixels: Float32Array;
   readonly labels: Int32Array | undefined;
 }
 
-/** Centre crops of a random part of the folder, the same for the same seed; images that cannot be decoded are left out. */
-async function loadSample(network: Network, options: RankingOptions): Promise<Sample> {
+/**
+ * Centre crops of a random part of the folder, the same for the same seed; images that cannot be decoded are left out.
+ */
+async function loadSample({ network, preprocessing }: Model, options: RankingOptions): Promise<Sample> {
   const { folder, seed, onWarning } = options;
-  const { preprocessing, inputSize } = network.configuration;
   const count = Math.min(options.images, folder.images.length);
   const order = new RandomGenerator(seed).fork('ranking').permutation(folder.images.length);
   const images = Array.from(order.subarray(0, count), (index) => folder.images[index]).filter(
     (image) => image !== undefined,
   );
   const loader = createImageLoader({ folder: { ...folder, images }, preprocessing, batchSize, onWarning });
-  const imageSize = 3 * inputSize ** 2;
+  const imageSize = pixelCount(network.input);
   const pixels = new Float32Array(count * imageSize);
   const labels = new Int32Array(count);
   let [loaded, labelled] = [0, false];
@@ -220,5 +281,5 @@ async function loadSample(network: Network, options: RankingOptions): Promise<Sa
   } finally {
     await loader.close();
   }
-  return { images: loaded, pixels, labels: labelled ? labels.subarray(0, loaded) : undefined };
+  return { images: loaded, imageSize, pixels, labels: labelled ? labels.subarray(0, loaded) : undefined };
 }

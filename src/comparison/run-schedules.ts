@@ -1,27 +1,27 @@
-/** Runs a batch through all schedules of a tree, depth first: every shared block once, and only the states along one path in memory. */
-import type { BlockNetworks, BlockState } from '../loading/block-networks.ts';
-import type { ScheduleNode, ScheduleTree } from './schedule-tree.ts';
+/**
+ * Runs a batch through all schedules of a tree, depth first:
+ * every shared block once, and only the states along one path in memory.
+ */
+import type { BlockNetworks, BlockState } from '../execution/block-networks.ts';
+import type { ScheduleBranch, ScheduleTree } from './schedule-tree.ts';
 
 /**
  * Runs the batch.
- * @param pixels `[B, 3, S, S]`
- * @param onLogits called once for each schedule with its logits `[B, classes]`
+ * @param pixels `[B, channels, height, width]`
+ * @param onAnswers called once for each schedule with its answers `[B, D]`
  */
 export async function runSchedules(
   networks: BlockNetworks,
-  { first }: ScheduleTree,
+  { root }: ScheduleTree,
   pixels: Float32Array,
-  onLogits: (schedule: number, logits: Float32Array) => void,
+  onAnswers: (schedule: number, answers: Float32Array) => void,
 ): Promise<void> {
-  const visit = async (nodes: ReadonlyMap<string, ScheduleNode>, index: number, state: BlockState): Promise<void> => {
-    for (const { kept, next, schedules } of nodes.values()) {
-      const after = await networks.run(index, state, kept);
-      if (schedules.length > 0) {
-        const logits = await networks.classify(after);
-        for (const schedule of schedules) onLogits(schedule, logits);
-      }
-      await visit(next, index + 1, after);
+  const visit = async ({ next, ends }: ScheduleBranch, index: number, state: BlockState): Promise<void> => {
+    for (const { kept, schedules } of ends.values()) {
+      const answers = await networks.readout(state, kept);
+      for (const schedule of schedules) onAnswers(schedule, answers);
     }
+    for (const node of next.values()) await visit(node, index + 1, await networks.run(index, state, node.kept));
   };
-  await visit(first, 0, await networks.embed(pixels));
+  await visit(root, 0, await networks.embed(pixels));
 }

@@ -1,10 +1,14 @@
-/** Where DiffRate's schedule for a budget comes from: a list of ready ones (published, or files), or a search for each budget. */
-import { countFlops } from '../cost/flops.ts';
+/**
+ * Where DiffRate's schedule for a budget comes from:
+ * a list of ready ones (published, or files), or a search for each budget.
+ */
+import { countFlops, flopsPerGflop } from '../cost/flops.ts';
+import type { CountedNetwork } from '../cost/flops.ts';
 import { flopsCost } from '../cost/flops-cost.ts';
 import { readScheduleFile, writeScheduleFile } from '../exporting/schedule-file.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import { textFingerprint } from '../execution/fingerprints.ts';
 import type { Schedule } from '../reduction/schedule.ts';
-import { textFingerprint } from '../loading/fingerprints.ts';
+import { searchSpace } from '../reduction/search-space.ts';
 import { removeCheckpoint } from '../search/checkpoint-file.ts';
 import { searchSchedule } from '../search/search.ts';
 import type { SearchOptions, SearchProgress } from '../search/search-options.ts';
@@ -26,7 +30,10 @@ export type SearchStage = 'begun' | 'done';
 
 /** How a schedule is asked for. */
 export interface ScheduleWish {
-  /** How far the comparison that asks has come with its search before it was stopped: that goes on, or is taken as it is. */
+  /**
+   * How far the comparison that asks has come with its search before it was stopped:
+   * that goes on, or is taken as it is.
+   */
   readonly before: SearchStage | undefined;
   /** Called where a search begins and where its schedule is in its file, for the next time. */
   readonly onStage: (stage: SearchStage) => Promise<void>;
@@ -49,11 +56,11 @@ export interface ScheduleSource {
 /** Ready schedules; for a budget the one nearest below it. */
 export function listedSchedules(
   listed: readonly FoundSchedule[],
-  configuration: VisionTransformerConfiguration,
+  network: CountedNetwork,
   whenEmpty: string,
 ): ScheduleSource {
   const known = listed
-    .map((found) => ({ found, gflops: countFlops(configuration, found.schedule).total / 1e9 }))
+    .map((found) => ({ found, gflops: countFlops(network, found.schedule).total / flopsPerGflop }))
     .sort((a, b) => b.gflops - a.gflops);
   const within = (gflops: number): FoundSchedule | NoSchedule => {
     const fitting = known.find((one) => one.gflops <= gflops);
@@ -81,15 +88,20 @@ function contentOf({ pruneKept, mergeKept, merging }: Schedule): string {
 /** A search for each budget. */
 export interface SearchedSchedulesOptions extends Pick<
   SearchOptions,
-  'model' | 'folder' | 'preset' | 'seed' | 'steps' | 'device' | 'threads' | 'onWarning'
+  'model' | 'folder' | 'preset' | 'seed' | 'steps' | 'objective' | 'runtime' | 'device' | 'threads' | 'onWarning'
 > {
   /** Path of the schedule file for a budget in GFLOPs; the search's checkpoint is beside it. */
   readonly fileOf: (gflops: number) => string;
 }
 
-/** Searches a schedule for each budget; where a comparison is continued, its finished searches are read from their files. */
+/**
+ * Searches a schedule for each budget; where a comparison is continued,
+ * its finished searches are read from their files.
+ */
 export function searchedSchedules({ fileOf, ...search }: SearchedSchedulesOptions): ScheduleSource {
-  const { min } = flopsCost(search.model.configuration).range;
+  const { network } = search.model;
+  const cost = flopsCost(network);
+  const { min } = cost.reachable(searchSpace(network));
   const missing = (gflops: number): NoSchedule | undefined =>
     gflops < min ? { reason: `out of reach: at least ${formatGflops(min)} GFLOPs` } : undefined;
   const done = new Map<number, FoundSchedule>();
@@ -102,7 +114,7 @@ export function searchedSchedules({ fileOf, ...search }: SearchedSchedulesOption
     // What another comparison has searched is not taken for this one's.
     if (before === undefined) await removeCheckpoint(checkpoint);
     await onStage('begun');
-    const asked = { ...search, targetGflops: gflops, resume: before !== undefined, checkpoint };
+    const asked = { ...search, target: { value: gflops, unit: cost.unit }, resume: before !== undefined, checkpoint };
     const { schedule } = await searchSchedule(asked, onProgress);
     await writeScheduleFile(path, schedule);
     await onStage('done');

@@ -1,63 +1,82 @@
 /**
- * Schedules as a tree: those that keep the same numbers in their leading blocks share these blocks' nodes. The kept numbers of the last
- * block reach no head that reads the class token, and where the head reads the patches it removes none, so they are no part of it.
+ * Schedules as a tree: those that keep the same numbers in their leading blocks share these blocks' nodes.
+ * The last block is no node, as it runs together with the readout.
  */
-import { attentionFlops, countFlops, mlpFlops } from '../cost/flops.ts';
-import { tokenCount } from '../models/configuration.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import { attentionFlops, mlpFlops } from '../networks/network-flops.ts';
+import type { BlockFlops } from '../networks/network-flops.ts';
+import type { NetworkDescription } from '../networks/network.ts';
 import { effectiveTokens } from '../reduction/schedule.ts';
 import type { EffectiveBlock, KeptNumbers } from '../reduction/schedule.ts';
+import { tokenCount } from '../reduction/token-layout.ts';
+
+/** What may follow the same leading blocks. */
+export interface ScheduleBranch {
+  /** Blocks that are not the last one, by their kept numbers. */
+  readonly next: Map<string, ScheduleNode>;
+  /** The last block and the readout, by its kept numbers where these matter. */
+  readonly ends: Map<string, ScheduleEnd>;
+}
 
 /** A block of one or more schedules, and what follows it. */
-export interface ScheduleNode {
+export interface ScheduleNode extends ScheduleBranch {
   readonly kept: EffectiveBlock;
-  /** By the kept numbers of the next block. */
-  readonly next: Map<string, ScheduleNode>;
-  /** Schedules that end here: positions in the list that the tree was made of. */
+}
+
+/** The end of schedules that give the same answers. */
+export interface ScheduleEnd {
+  /** What the last block keeps; absent where the readout does not see it, or the block removes nothing. */
+  readonly kept: EffectiveBlock | undefined;
+  /** Positions in the list that the tree was made of. */
   readonly schedules: number[];
 }
 
 /** The tree. */
 export interface ScheduleTree {
-  /** The first blocks. */
-  readonly first: ReadonlyMap<string, ScheduleNode>;
+  readonly root: ScheduleBranch;
   /** Blocks that are to be computed, the last one of all schedules not counted. */
   readonly nodes: number;
   /** Share of the FLOPs (paper's count, without the last block) that is saved by computing shared blocks once. */
   readonly saved: number;
 }
 
-/** The tree of some schedules of one network. */
-export function scheduleTree(
-  schedules: readonly KeptNumbers[],
-  configuration: VisionTransformerConfiguration,
-): ScheduleTree {
-  const tokens = tokenCount(configuration);
-  const { width, hiddenWidth } = configuration;
-  const first = new Map<string, ScheduleNode>();
+/** What is known of a network whose schedules are put into a tree. */
+export type TreeNetwork = Pick<NetworkDescription, 'layout' | 'depth' | 'reads' | 'flops'>;
+
+/**
+ * The tree of some schedules of one network.
+ * @throws {DiffrateError} if a schedule has another number of blocks than the network.
+ */
+export function scheduleTree(schedules: readonly KeptNumbers[], network: TreeNetwork): ScheduleTree {
+  const { layout, depth, reads, flops } = network;
+  const root: ScheduleBranch = { next: new Map(), ends: new Map() };
   let nodes = 0;
-  let [computed, alone] = [0, 0];
+  let [computed, alone] = [flops.before, 0];
   for (const [schedule, numbers] of schedules.entries()) {
-    const { before, after } = countFlops(configuration, numbers);
-    alone += before + after;
-    if (schedule === 0) computed += before;
-    computed += after;
-    let level = first;
-    const blocks = effectiveTokens(numbers, tokens).slice(0, -1);
-    for (const [index, kept] of blocks.entries()) {
-      const key = `${kept.pruneKept},${kept.mergeKept}`;
-      const flops = attentionFlops(kept.tokensIn, width) + mlpFlops(kept.tokensOut, width, hiddenWidth);
-      alone += flops;
-      let node = level.get(key);
+    alone += flops.before + flops.after;
+    computed += flops.after;
+    let branch = root;
+    const blocks = effectiveTokens(numbers, tokenCount(layout), depth);
+    for (const [index, kept] of blocks.slice(0, -1).entries()) {
+      const own = flops.blocks[index] as BlockFlops;
+      const cost = attentionFlops(own, kept.tokensIn) + mlpFlops(own, kept.tokensOut);
+      alone += cost;
+      let node = branch.next.get(keyOf(kept));
       if (node === undefined) {
-        node = { kept, next: new Map(), schedules: [] };
-        level.set(key, node);
+        node = { kept, next: new Map(), ends: new Map() };
+        branch.next.set(keyOf(kept), node);
         nodes += 1;
-        computed += flops;
+        computed += cost;
       }
-      if (index === blocks.length - 1) node.schedules.push(schedule);
-      level = node.next;
+      branch = node;
     }
+    const last = blocks.at(-1);
+    const kept = reads === 'prefix' || last === undefined || last.tokensOut === last.tokensIn ? undefined : last;
+    const key = kept === undefined ? '' : keyOf(kept);
+    const end = branch.ends.get(key) ?? { kept, schedules: [] };
+    branch.ends.set(key, end);
+    end.schedules.push(schedule);
   }
-  return { first, nodes, saved: alone === 0 ? 0 : 1 - computed / alone };
+  return { root, nodes, saved: alone === 0 ? 0 : 1 - computed / alone };
 }
+
+const keyOf = ({ pruneKept, mergeKept }: EffectiveBlock): string => `${pruneKept},${mergeKept}`;

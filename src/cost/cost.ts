@@ -1,49 +1,101 @@
 /**
- * What a search minimises besides the loss: a function of the kept numbers with a gradient. FLOPs are one
- * (`flops-cost.ts`); a latency table or a model of an accelerator is another behind the same interface.
+ * What a search spends: a function of the kept numbers, in a unit of its own. FLOPs are one (`flops-cost.ts`); a latency table or a model of an
+ * accelerator is another behind the same interface. It need not be smooth, and need not fall with every single token.
  */
-
+import { DiffrateError } from '../errors.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import type { KeptNumbersGradient } from './flops.ts';
+import { greatestKept, leastKept } from '../reduction/search-space.ts';
+import type { SearchSpace } from '../reduction/search-space.ts';
 
-/** A cost of one image's forward pass as a function of the kept numbers, one pair per block, possibly fractional. */
+/** A cost of one image's forward pass as a function of the kept numbers, one pair per block of the span, possibly fractional. */
 export interface Cost {
-  /** `GFLOPs` are 10⁹ multiply-accumulates by the paper's count. */
-  readonly unit: 'GFLOPs' | 'ms' | 'mJ';
-  /** Cost of the uncompressed network. */
+  /** `GFLOPs` (10⁹ multiply-accumulates), `ms`, `mJ`, …; it stands behind every value. */
+  readonly unit: string;
+  /** Of the uncompressed network. */
   readonly baseline: number;
-  /** Least and greatest cost that a search can reach. */
-  readonly range: CostRange;
-  /** Cost with these kept numbers, in `unit`. */
+  /** What no schedule changes of it. */
+  readonly fixed: number;
+  /** With these kept numbers, in `unit`. */
   value(kept: KeptNumbers): number;
-  /** Derivative by every P and K, in `unit` per token; straight-through to both of a block's numbers. */
-  gradient(kept: KeptNumbers): KeptNumbersGradient;
+  /**
+   * What one token more is worth in each block, in `unit` per token: after pruning or after merging, whichever leaves fewer.
+   * @param reach tokens to either side over which that is a mean: a staircase has no other slope.
+   */
+  price(kept: KeptNumbers, reach: number): readonly number[];
+  /** Least and greatest value that a search can spend. */
+  reachable(space: SearchSpace): CostRange;
 }
 
-/** Least and greatest reachable value, in the cost's unit. */
+/** Least and greatest value, in the cost's unit. */
 export interface CostRange {
   readonly min: number;
   readonly max: number;
 }
 
-/**
- * The costs within reach when only some blocks may remove tokens and each must keep at least so many.
- *
- * @param value the cost of kept numbers; must not fall when a kept number rises
- * @param compressible whether each block may remove tokens
- * @param tokens N of the first block, class token counted
- * @param minimumKept least tokens that a block may keep, class token counted
- */
-export function reachableRange(
-  value: (kept: KeptNumbers) => number,
-  compressible: readonly boolean[],
-  tokens: number,
-  minimumKept: number,
-): CostRange {
-  const least = compressible.map((mayRemove) => (mayRemove ? Math.min(minimumKept, tokens) : tokens));
-  const all = compressible.map(() => tokens);
-  return {
-    min: value({ pruneKept: least, mergeKept: least }),
-    max: value({ pruneKept: all, mergeKept: all }),
-  };
+/** The range between the schedules that keep the least and the most. */
+export function reachableRange(value: (kept: KeptNumbers) => number, space: SearchSpace): CostRange {
+  return { min: value(leastKept(space)), max: value(greatestKept(space)) };
 }
+
+/**
+ * Prices of a cost that says nothing of its slope: differences over the reach, each block's own numbers moved alone.
+ * Later blocks keep what they kept, as long as they still get as many.
+ */
+export function priceByDifference(
+  value: (kept: KeptNumbers) => number,
+  kept: KeptNumbers,
+  reach: number,
+  bounds: { readonly smallest: number; readonly tokens: number },
+): number[] {
+  const step = Math.max(1, Math.round(reach));
+  const moved = (block: number, by: number): { readonly at: number; readonly cost: number } => {
+    const own = Math.min(kept.pruneKept[block] ?? 0, kept.mergeKept[block] ?? 0);
+    const at = Math.min(bounds.tokens, Math.max(bounds.smallest, own + by));
+    const put = (numbers: readonly number[]): number[] =>
+      numbers.map((number, index) =>
+        index === block ? (by > 0 ? Math.max(at, number) : Math.min(at, number)) : number,
+      );
+    const changed = { pruneKept: put(kept.pruneKept), mergeKept: put(kept.mergeKept).with(block, at) };
+    return { at, cost: value(changed) };
+  };
+  return kept.mergeKept.map((_, block) => {
+    const [more, less] = [moved(block, step), moved(block, -step)];
+    return more.at === less.at ? 0 : (more.cost - less.cost) / (more.at - less.at);
+  });
+}
+
+/** A target of a search: a cost with its unit, or a share of the uncompressed network's. */
+export type CostTarget = { readonly value: number; readonly unit: string } | { readonly ratio: number };
+
+/** A value of a cost in words: `0.8 GFLOPs`. */
+export function formatCost(value: number, unit: string, digits = 4): string {
+  return `${Number(value.toPrecision(digits))} ${unit}`;
+}
+
+/**
+ * The target as a value of the cost.
+ * @param network its name, for error sentences.
+ * @throws {DiffrateError} where it has another unit, or is out of reach (with what is reachable).
+ */
+export function targetValue(target: CostTarget, cost: Cost, space: SearchSpace, network: string): number {
+  const { unit, baseline } = cost;
+  if ('unit' in target && target.unit !== unit) {
+    throw new DiffrateError(
+      `The target is ${formatCost(target.value, target.unit)} but the cost of this search is in ${unit}: give the target in ${unit}.`,
+    );
+  }
+  const value = 'unit' in target ? target.value : Number((target.ratio * baseline).toPrecision(6));
+  const { min, max } = cost.reachable(space);
+  if (value >= min && value < max) return value;
+  const digits = digitsFor(baseline);
+  // Into the range, so that what the sentence names can be asked for.
+  const rounded = (bound: number, round: (value: number) => number): string =>
+    (round(bound * 10 ** digits) / 10 ** digits).toFixed(digits);
+  throw new DiffrateError(
+    `A cost of ${formatCost(value, unit, 6)} is out of reach for ${network} (${baseline.toFixed(digits)} ${unit} uncompressed); ` +
+      `choose a target from ${rounded(min, Math.ceil)} to below ${rounded(max, Math.floor)} ${unit}.`,
+  );
+}
+
+/** Digits after the point: three, or as many as a small cost needs to be told from others. */
+const digitsFor = (baseline: number): number => Math.min(20, Math.max(3, 2 - Math.floor(Math.log10(baseline))));

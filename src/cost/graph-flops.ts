@@ -1,31 +1,26 @@
 /**
- * Multiply-accumulates that a network with any reducer really computes for one image, read off its graph: every matrix product and convolution, whatever
- * it is for (`real-flops.ts` writes the same down for DiffRate). Shapes are enough, no weights are needed.
+ * Multiply-accumulates that a network really computes for one image, with or without a reducer, read off its graph: every matrix product and
+ * convolution, whatever it is for. It differs from the paper's count (`flops.ts`): tokens that are pruned before attention are no queries, choosing
+ * and merging tokens costs something, and of a last block that prefix tokens alone are read of nothing else is computed. Shapes are enough, no
+ * weights are needed.
  */
 import { resolve } from '../graph/lower.ts';
 import { factorsOf } from '../graph/shapes.ts';
-import { input } from '../graph/tensor.ts';
 import type { GraphNode, Tensor } from '../graph/tensor.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
-import { visionTransformer } from '../models/vision-transformer.ts';
-import type { Parameters } from '../nn/parameters.ts';
+import { forward, pixelInput } from '../networks/forward.ts';
+import type { Network } from '../networks/network.ts';
+import { parameterRecorder } from '../networks/recorded-parameters.ts';
 import type { TokenReducer } from '../reduction/token-reducer.ts';
 
-/** Parameters of which only the shapes are known. */
-const shapesOnly: Parameters = {
-  tensor: (name, shape) => input(name, 'float32', shape),
-  has: () => true,
-};
-
 /**
- * Multiply-accumulates of the compressed network for one image, as it is built for evaluation and export. Where token numbers differ per
- * image, every token of the last block is computed, to be counted.
+ * Multiply-accumulates for one image of a network as it is built for evaluation and export. Where token numbers differ per image, every token of
+ * the last block is computed, to be counted.
+ * @param reducer without one the network is the plain one, every token computed in every block.
  */
-export function countGraphFlops(configuration: VisionTransformerConfiguration, reducer: TokenReducer): number {
-  const { inputSize } = configuration;
-  const pixels = input('pixel_values', 'float32', ['batch', 3, inputSize, inputSize]);
-  const options = { reducer, classTokenOnlyLastBlock: reducer.ragged !== true };
-  return matrixProductFlops(visionTransformer(pixels, configuration, shapesOnly, options).logits);
+export function countGraphFlops(network: Network, reducer?: TokenReducer): number {
+  const prefixOnlyLastBlock = reducer !== undefined && reducer.ragged !== true;
+  const parameters = parameterRecorder((name) => name.endsWith('.bias') || name.startsWith('reduction.'));
+  return matrixProductFlops(forward(network, pixelInput(network), { parameters, reducer, prefixOnlyLastBlock }).answer);
 }
 
 /** Multiply-accumulates of all matrix products and convolutions that a tensor hangs on; dimensions with names count as 1. */

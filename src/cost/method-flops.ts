@@ -3,35 +3,30 @@
  * attention or behind it. Where numbers differ per image (ATS, LTMP), the FLOPs are the mean over images of each image's count.
  * What a method computes to choose tokens (scores, matching, predictors) is not counted, as in the paper; `graph-flops.ts` counts it.
  */
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
-import type { ModelConfiguration } from '../models/registry.ts';
-import { attentionFlops, countFlops, flopsCount, mlpFlops } from './flops.ts';
-import type { FlopsCount } from './flops.ts';
-import { countModelFlops } from './flops-cost.ts';
+import { attentionFlops, mlpFlops } from '../networks/network-flops.ts';
+import type { BlockFlops } from '../networks/network-flops.ts';
+import { countFlops, flopsCount } from './flops.ts';
+import type { CountedNetwork, FlopsCount } from './flops.ts';
 
 /**
- * Multiply-accumulates where `tokensPerBlock` are left after each block, class token counted.
+ * Multiply-accumulates where `tokensPerBlock` are left after each block, prefix tokens counted.
  * @param reducesBeforeBlock they go before a block's attention.
  */
 export function countMethodFlops(
-  configuration: ModelConfiguration,
+  network: CountedNetwork,
   tokensPerBlock: readonly number[],
   reducesBeforeBlock = false,
 ): FlopsCount {
-  const count = countModelFlops(configuration, { pruneKept: tokensPerBlock, mergeKept: tokensPerBlock });
-  if (!reducesBeforeBlock || configuration.family === 'hierarchical') return count;
-  const { width, hiddenWidth } = configuration;
-  const blocks = tokensPerBlock.map((tokens) => attentionFlops(tokens, width) + mlpFlops(tokens, width, hiddenWidth));
+  const count = countFlops(network, { pruneKept: tokensPerBlock, mergeKept: tokensPerBlock });
+  if (!reducesBeforeBlock) return count;
+  const blocks = tokensPerBlock.map((tokens, index) => {
+    const own = network.flops.blocks[index] as BlockFlops;
+    return attentionFlops(own, tokens) + mlpFlops(own, tokens);
+  });
   return flopsCount(count.before, blocks, count.after);
 }
 
 /** Sum over images of their totals; `tokensPerBlock` has a list per image. */
-export function sumMethodFlops(
-  configuration: VisionTransformerConfiguration,
-  tokensPerBlock: readonly (readonly number[])[],
-): number {
-  return tokensPerBlock.reduce(
-    (sum, own) => sum + countFlops(configuration, { pruneKept: own, mergeKept: own }).total,
-    0,
-  );
+export function sumMethodFlops(network: CountedNetwork, tokensPerBlock: readonly (readonly number[])[]): number {
+  return tokensPerBlock.reduce((sum, own) => sum + countFlops(network, { pruneKept: own, mergeKept: own }).total, 0);
 }

@@ -1,12 +1,14 @@
 /**
- * Training-time augmentation of single images: the recipe, and its crops and flips (torchvision's RandomResizedCrop, RandomCrop
- * with padding and RandomHorizontalFlip). `image-augmenter.ts` applies recipes.
+ * Training-time augmentation of single images: the recipe, and its crops and flips.
+ * They are torchvision's RandomResizedCrop, RandomCrop with padding and RandomHorizontalFlip.
+ * `image-augmenter.ts` applies recipes.
  */
 
 import { UsageError } from '../errors.ts';
 import { resizeImage } from './pillow-resize.ts';
 import type { Interpolation, Region, RgbImage } from './pillow-resize.ts';
 import { roundHalfEven } from './preprocess.ts';
+import type { ImageSize } from './preprocessing.ts';
 import type { RandAugment } from './rand-augment/rand-augment.ts';
 import type { RandomGenerator } from './random.ts';
 
@@ -22,8 +24,8 @@ export interface RandomResizedCrop {
 export interface ImageAugmentation {
   readonly randomResizedCrop?: RandomResizedCrop;
   /**
-   * For small images, in place of `randomResizedCrop`: the centre crop gets a black border of this many pixels, and a random
-   * window of its former size is taken out.
+   * For small images, in place of `randomResizedCrop`.
+   * The centre crop gets a black border of this many pixels, and a random window of its former size is taken out.
    */
   readonly cropPadding?: number;
   /** Probability of a horizontal mirror image, default 0. */
@@ -50,8 +52,8 @@ export const SMALL_IMAGE_AUGMENTATION: ImageAugmentation = { cropPadding: 4, hor
 export const LIGHT_AUGMENTATION: ImageAugmentation = { horizontalFlip: 0.5 };
 
 /**
- * Whether an image only ever comes as its centre crop or as the mirror image of that, so that what was computed for it may be
- * remembered by image and flip.
+ * Whether an image only ever comes as its centre crop or as the mirror image of that.
+ * Then what was computed for it may be remembered by image and flip.
  */
 export function onlyFlips(augmentation: ImageAugmentation): boolean {
   const { randomResizedCrop, cropPadding = 0, randAugment, randomErasing = 0 } = augmentation;
@@ -117,16 +119,16 @@ export function drawFlip(random: RandomGenerator, augmentation: ImageAugmentatio
   return random.uniform() < (augmentation.horizontalFlip ?? 0);
 }
 
-/** A random crop of `image` resized to `[size, size, 3]`. */
+/** A random crop of `image` resized to `[size.height, size.width, 3]`. */
 export function randomResizedCrop(
   random: RandomGenerator,
   image: RgbImage,
-  size: number,
+  size: ImageSize,
   interpolation: Interpolation,
   options: RandomResizedCrop,
 ): RgbImage {
   const region = drawResizedCrop(random, image.width, image.height, options);
-  return resizeImage(image, { width: size, height: size, interpolation, region });
+  return resizeImage(image, { ...size, interpolation, region });
 }
 
 /** A random window, of the size of the image, of the image `[height, width, 3]` within a black border. */

@@ -4,19 +4,21 @@
  * function of the seed and n alone: a run that starts at step n sees what an unbroken one would have seen.
  */
 
-import { availableParallelism } from 'node:os';
 import { DiffrateError, UsageError } from '../errors.ts';
-import type { Preprocessing } from '../models/configuration.ts';
+import { availableCores } from '../threads/available-cores.ts';
 import { WorkerPool } from '../threads/worker-pool.ts';
 import type { WorkerPoolSentences } from '../threads/worker-pool.ts';
 import { checkAugmentation } from './augmentation.ts';
 import type { ImageAugmentation } from './augmentation.ts';
 import type { ImageDecoder } from './decode.ts';
-import { imagePath } from './image-folder.ts';
+import { DecodedImages, imageKey } from './decoded-images.ts';
+import { imagePath } from './open-image-folder.ts';
 import type { FolderImage, ImageFolder } from './image-folder.ts';
-import type { CachedImage, ImageJob, ImageJobResult, ImageWorkerSettings } from './image-job.ts';
+import type { ImageJob, ImageJobResult, ImageRequest, ImageWorkerSettings } from './image-job.ts';
 import { ImageOrder } from './image-order.ts';
 import type { ImageSlot } from './image-order.ts';
+import { sizeText } from './preprocessing.ts';
+import type { Preprocessing } from './preprocessing.ts';
 
 /** How to load a folder. */
 export interface ImageLoaderOptions {
@@ -32,15 +34,26 @@ export interface ImageLoaderOptions {
   readonly startStep?: number;
   /** Default none: the centre crop. */
   readonly augmentation?: ImageAugmentation;
-  /** Views of an image that come one after the other where `shuffled`, default 1; see `ImageOrder`. Published recipe: 3. */
+  /**
+   * Views of an image that come one after the other where `shuffled`, default 1; see `ImageOrder`.
+   * The published recipe has 3.
+   */
   readonly repeatedAugmentation?: number;
   /** Default `exact`. */
   readonly decoder?: ImageDecoder;
-  /** Threads, default one less than the processor's cores, from 1 to 4. */
+  /** Threads, default one less than this process has cores, from 1 to 4. */
   readonly workers?: number;
   /** Batches that are fetched ahead, default one more than there are threads. */
   readonly prefetch?: number;
-  /** Whether decoded images are kept for the next epoch, default where `shuffled` and images have files of their own. */
+  /**
+   * Where decoded images are kept for the next epoch, and shared with others that read the same images.
+   * Images of an IDX file, which are in memory anyway, are not kept there.
+   */
+  readonly decoded?: DecodedImages;
+  /**
+   * Without `decoded`: whether the loader keeps decoded images for itself until it is closed.
+   * Default: where `shuffled` and images have files of their own.
+   */
   readonly cacheDecoded?: boolean;
   /** The most memory for that in bytes, default 512 MB. What does not fit is decoded again in every epoch. */
   readonly cacheBytes?: number;
@@ -54,9 +67,9 @@ export interface ImageLoaderOptions {
 export interface ImageBatch {
   /** Number of the batch, from 0. */
   readonly step: number;
-  /** Normalised pixels `[B, 3, S, S]`. */
+  /** Normalised pixels `[B, 3, H, W]`. */
   readonly pixels: Float32Array;
-  /** `[B, 3, S, S]` as numbers. */
+  /** `[B, 3, H, W]` as numbers. */
   readonly shape: readonly [number, number, number, number];
   /** Class indices `[B]`, where the folder is labelled. */
   readonly labels?: Int32Array;
@@ -79,8 +92,6 @@ const sentences: WorkerPoolSentences = {
   stopped: (reason) => `A thread that loads images stopped (${reason}): try again with fewer workers.`,
 };
 
-const DEFAULT_CACHE_BYTES = 512 * 2 ** 20;
-
 /** Loads batches; iterate it with `for await`, and close it when done. */
 export class ImageLoader implements AsyncIterable<ImageBatch> {
   /** Batches in all; undefined where there is no end. */
@@ -92,23 +103,24 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
   readonly #order: ImageOrder;
   readonly #pool: WorkerPool<ImageJob, ImageJobResult>;
   readonly #skipped = new Map<number, SkippedImage>();
-  readonly #cache = new Map<number, CachedImage>();
-  #cacheRoom: number;
+  /** Undefined where nothing is kept. */
+  readonly #decoded: DecodedImages | undefined;
   #waitingMilliseconds = 0;
   #startupMilliseconds: number | undefined;
 
   constructor(options: ImageLoaderOptions) {
     const { folder, preprocessing, batchSize, seed = 0, repeatedAugmentation = 1 } = options;
-    const workers = options.workers ?? Math.min(Math.max(availableParallelism() - 1, 1), 4);
+    const workers = options.workers ?? Math.min(Math.max(availableCores() - 1, 1), 4);
     this.#prefetch = options.prefetch ?? workers + 1;
     requireInteger('batch size', batchSize, 1);
     requireInteger('number of workers', workers, 1);
     requireInteger('number of batches to fetch ahead', this.#prefetch, 1);
     requireInteger('step to start with', options.startStep ?? 0, 0);
-    if (preprocessing.resizeShortSide < preprocessing.cropSize) {
+    const { resize, crop } = preprocessing;
+    if (resize.height < crop.height || resize.width < crop.width) {
       throw new UsageError(
-        `The short side after resizing (${preprocessing.resizeShortSide} pixels) must not be smaller than the crop ` +
-          `(${preprocessing.cropSize} pixels).`,
+        `The size after resizing (${sizeText(resize)} pixels) must not be smaller than the crop ` +
+          `(${sizeText(crop)} pixels): make it larger, or the crop smaller.`,
       );
     }
     if (folder.images.length === 0) throw new DiffrateError(`The image folder '${folder.directory}' holds no images.`);
@@ -123,10 +135,7 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
       repeatedAugmentation,
     );
     this.steps = this.#order.steps;
-    this.#cacheRoom =
-      (options.cacheDecoded ?? (this.#shuffled && folder.pixels === undefined))
-        ? (options.cacheBytes ?? DEFAULT_CACHE_BYTES)
-        : 0;
+    this.#decoded = decodedImagesOf(options);
     const { augmentation = {}, decoder = 'exact' } = options;
     checkAugmentation(augmentation);
     const { pixels } = folder;
@@ -154,7 +163,7 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
   /** Stops the threads. */
   async close(): Promise<void> {
     await this.#pool.close();
-    this.#cache.clear();
+    if (this.#decoded !== this.#options.decoded) this.#decoded?.clear();
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<ImageBatch, void, undefined> {
@@ -200,11 +209,7 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
       const slots = this.#order.slots(step, this.#skipped);
       if (this.#skipped.size === this.#folder.images.length) throw this.#nothingDecodable();
       if (slots.length === 0) return undefined;
-      const images = slots.map((slot) => {
-        return { ...slot, source: this.#source(this.#image(slot.index)), cached: this.#cache.get(slot.index) };
-      });
-      const { pixels, flipped, failures, decoded } = await this.#pool.run({ images, keepDecoded: this.#cacheRoom > 0 });
-      for (const { slot, image } of decoded) this.#keep(slots[slot]?.index, image);
+      const { pixels, flipped, failures } = await this.#read(slots);
       for (const { slot, reason } of failures) this.#skip(slots[slot], reason);
       // A shuffled batch is always full: again, with others in place of those that failed.
       if (failures.length > 0 && this.#shuffled) continue;
@@ -214,12 +219,42 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
     }
   }
 
+  /** Reads the images of some slots, those that are not kept in a thread. */
+  async #read(slots: readonly ImageSlot[]): Promise<ImageJobResult> {
+    const decoded = this.#decoded;
+    if (decoded === undefined) return this.#pool.run({ images: this.#requests(slots), keepDecoded: false });
+    const announcement = decoded.announce(slots.map((slot) => this.#key(slot)));
+    try {
+      await announcement.others;
+      const result = await this.#pool.run({ images: this.#requests(slots), keepDecoded: decoded.hasRoom });
+      decoded.count(result.decodings);
+      for (const { slot, image } of result.decoded) {
+        const place = slots[slot];
+        if (place) decoded.keep(this.#key(place), image);
+      }
+      return result;
+    } finally {
+      announcement.done();
+    }
+  }
+
+  #requests(slots: readonly ImageSlot[]): ImageRequest[] {
+    return slots.map((slot) => {
+      const cached = this.#decoded?.get(this.#key(slot));
+      return { ...slot, source: this.#source(this.#image(slot.index)), ...(cached && { cached }) };
+    });
+  }
+
+  #key({ index }: ImageSlot): string {
+    return imageKey(imagePath(this.#folder, this.#image(index)), this.#options);
+  }
+
   #assemble(step: number, slots: readonly ImageSlot[], pixels: Float32Array, flipped: readonly boolean[]): ImageBatch {
-    const size = this.#options.preprocessing.cropSize;
+    const { height, width } = this.#options.preprocessing.crop;
     return {
       step,
       pixels,
-      shape: [slots.length, 3, size, size],
+      shape: [slots.length, 3, height, width],
       ...(this.#folder.labelled && { labels: Int32Array.from(slots, ({ index }) => this.#image(index).label ?? -1) }),
       indices: Int32Array.from(slots, ({ index }) => index),
       flipped,
@@ -236,17 +271,6 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
     const image = this.#folder.images[index];
     if (!image) throw new RangeError(`there is no image ${index}`);
     return image;
-  }
-
-  #keep(index: number | undefined, image: CachedImage): void {
-    if (index === undefined || this.#cache.has(index)) return;
-    // Once full it stays as it is: throwing out the oldest would, in shuffled epochs, throw out what is wanted next.
-    if (image.data.byteLength > this.#cacheRoom) {
-      this.#cacheRoom = 0;
-      return;
-    }
-    this.#cacheRoom -= image.data.byteLength;
-    this.#cache.set(index, image);
   }
 
   #skip(slot: ImageSlot | undefined, reason: string): void {
@@ -266,6 +290,15 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
         `('${first?.file}': ${first?.reason}): replace them.`,
     );
   }
+}
+
+/** The images that others share, or a store of the loader's own; `undefined` where it keeps nothing. */
+function decodedImagesOf(options: ImageLoaderOptions): DecodedImages | undefined {
+  const { decoded, folder, order, cacheBytes } = options;
+  const areFiles = folder.pixels === undefined;
+  if (decoded !== undefined) return areFiles ? decoded : undefined;
+  if (!(options.cacheDecoded ?? (order === 'shuffled' && areFiles))) return undefined;
+  return new DecodedImages(cacheBytes === undefined ? {} : { bytes: cacheBytes });
 }
 
 function requireInteger(name: string, value: number, minimum: number): void {

@@ -1,15 +1,15 @@
 /**
- * From a decoded image to a network's input in training: the recipe's steps in the order of timm's `create_transform` (crop, flip,
- * RandAugment, normalisation, random erasing). What an image gets is drawn from its own fork of the seed, so that it does not
- * depend on who loads it or when.
+ * From a decoded image to a network's input in training.
+ * The recipe's steps come in the order of timm's `create_transform`: crop, flip, RandAugment, normalisation, random erasing.
+ * What an image gets is drawn from its own fork of the seed, so that it does not depend on who loads it or when.
  */
 
-import type { Preprocessing } from '../models/configuration.ts';
 import { drawFlip, mirror, randomPaddedCrop, randomResizedCrop } from './augmentation.ts';
 import type { ImageAugmentation } from './augmentation.ts';
 import type { ImageSlot } from './image-order.ts';
 import type { RgbImage } from './pillow-resize.ts';
 import { createNormalizer, resizeAndCrop, roundHalfEven } from './preprocess.ts';
+import type { Preprocessing } from './preprocessing.ts';
 import { randAugment } from './rand-augment/rand-augment.ts';
 import { RandomGenerator } from './random.ts';
 import { drawErasing, erase } from './random-erasing.ts';
@@ -32,23 +32,26 @@ export class ImageAugmenter {
     this.#fill = [red ?? 0, green ?? 0, blue ?? 0];
   }
 
-  /** What is the same for an image in every epoch, and worth keeping: its centre crop, or all of it where crops are random. */
+  /**
+   * What is the same for an image in every epoch, and worth keeping: its centre crop, or all of it where crops are random.
+   * `imageKey` names all that the result depends on.
+   */
   prepare(image: RgbImage): RgbImage {
     return this.#augmentation.randomResizedCrop ? image : resizeAndCrop(image, this.#preprocessing);
   }
 
   /**
-   * Writes one view as floats `[3, S, S]` into `target` at `offset`.
+   * Writes one view as floats `[3, H, W]` into `target` at `offset`.
    * @param prepared what `prepare` gave; left as it is.
    * @returns whether it is a mirror image.
    */
   write(prepared: RgbImage, slot: ImageSlot, target: Float32Array, offset: number): boolean {
     const { randomResizedCrop: crops, cropPadding = 0, randAugment: strength, randomErasing = 0 } = this.#augmentation;
-    const { cropSize, interpolation } = this.#preprocessing;
+    const { crop, interpolation } = this.#preprocessing;
     const random = forkFor(this.#random, slot);
     const flip = drawFlip(random, this.#augmentation);
     let image = prepared;
-    if (crops) image = randomResizedCrop(random, image, cropSize, interpolation, crops);
+    if (crops) image = randomResizedCrop(random, image, crop, interpolation, crops);
     else if (cropPadding > 0) image = randomPaddedCrop(random, image, cropPadding);
     if (strength) {
       const geometry = { interpolation, fill: this.#fill };
@@ -57,14 +60,17 @@ export class ImageAugmenter {
     this.#normalize(image, target, offset, flip && !strength);
     if (randomErasing > 0) {
       const erasing = random.fork('erasing');
-      const region = drawErasing(erasing, cropSize, cropSize, randomErasing);
-      if (region) erase(erasing, target, offset, cropSize, region);
+      const region = drawErasing(erasing, crop.width, crop.height, randomErasing);
+      if (region) erase(erasing, target, offset, crop, region);
     }
     return flip;
   }
 }
 
-/** Later repetitions of an image in an epoch have streams of their own; the first has that of an epoch without repetitions. */
+/**
+ * Later repetitions of an image in an epoch have streams of their own.
+ * The first has that of an epoch without repetitions.
+ */
 function forkFor(random: RandomGenerator, { epoch, index, repetition = 0 }: ImageSlot): RandomGenerator {
   const keys = repetition === 0 ? [epoch, index] : [epoch, index, repetition];
   return random.fork('augmentation', ...keys);

@@ -1,10 +1,11 @@
 /** What the image loader asks of its threads, and what they answer. */
 
-import type { Preprocessing } from '../models/configuration.ts';
 import type { ImageAugmentation } from './augmentation.ts';
 import type { ImageDecoder } from './decode.ts';
+import type { CachedImage } from './decoded-images.ts';
 import type { GreyImages } from './grey-images.ts';
 import type { ImageSlot } from './image-order.ts';
+import type { Preprocessing } from './preprocessing.ts';
 
 /** The same for all jobs of a loader. */
 export interface ImageWorkerSettings {
@@ -14,17 +15,6 @@ export interface ImageWorkerSettings {
   readonly seed: number;
   /** Pixels of an IDX file's images, shared and not copied. */
   readonly pixels?: GreyImages;
-}
-
-/**
- * A decoded image kept between epochs, RGB in memory that all threads share: the centre crop where only that is used,
- * the whole image where random crops are taken.
- */
-export interface CachedImage {
-  /** `[height, width, 3]` over a SharedArrayBuffer. */
-  readonly data: Uint8Array;
-  readonly width: number;
-  readonly height: number;
 }
 
 /** One image of a batch; its place in the order is what its random numbers are derived from. */
@@ -43,10 +33,13 @@ export interface ImageJob {
 
 /** One batch, loaded. `slot` counts the images of the job. */
 export interface ImageJobResult {
-  /** `[loaded images, 3, S, S]`, without those that failed. */
+  /** `[loaded images, 3, H, W]`, without those that failed. */
   readonly pixels: Float32Array;
   /** Whether each loaded image was flipped. */
   readonly flipped: readonly boolean[];
   readonly failures: readonly { readonly slot: number; readonly reason: string }[];
+  /** For the cache, if it was asked for: each image that was decoded, with one of its slots. */
   readonly decoded: readonly { readonly slot: number; readonly image: CachedImage }[];
+  /** How many images were decoded. */
+  readonly decodings: number;
 }

@@ -4,26 +4,19 @@ import { readFile } from 'node:fs/promises';
 import { workerData } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
 import { decodeImage } from './decode.ts';
+import { sharedImage } from './decoded-images.ts';
+import type { CachedImage } from './decoded-images.ts';
 import { colourImage } from './grey-images.ts';
 import { ImageAugmenter } from './image-augmenter.ts';
-import type { CachedImage, ImageJob, ImageJobResult, ImageWorkerSettings } from './image-job.ts';
-import { resizeImage } from './pillow-resize.ts';
+import type { ImageJob, ImageJobResult, ImageWorkerSettings } from './image-job.ts';
 import type { RgbImage } from './pillow-resize.ts';
+import { valuesPerImage } from './preprocessing.ts';
 import { serveJobs } from '../threads/worker-pool.ts';
 import type { Transferable } from '../threads/worker-pool.ts';
 
 const { preprocessing, decoder, augmentation, seed, pixels: greyImages } = workerData as ImageWorkerSettings;
 const augmenter = new ImageAugmenter(preprocessing, augmentation, seed);
-const imageSize = 3 * preprocessing.cropSize ** 2;
-
-/** A copy in shared memory, three channels. */
-function share(image: RgbImage): CachedImage {
-  const { width, height } = image;
-  const rgb = image.channels === 3 ? image : resizeImage(image, { width, height, interpolation: 'bilinear' });
-  const data = new Uint8Array(new SharedArrayBuffer(width * height * 3));
-  data.set(rgb.data);
-  return { data, width, height };
-}
+const imageSize = valuesPerImage(preprocessing.crop);
 
 async function readSource(source: string | number): Promise<RgbImage> {
   if (typeof source === 'string') return decodeImage(await readFile(source), decoder);
@@ -31,25 +24,51 @@ async function readSource(source: string | number): Promise<RgbImage> {
   return colourImage(greyImages, source);
 }
 
+/** An image as `ImageAugmenter.write` takes it, or why there is none. */
+type Prepared = { readonly image: RgbImage } | { readonly reason: string };
+
+async function prepare(source: string | number): Promise<Prepared> {
+  try {
+    return { image: augmenter.prepare(await readSource(source)) };
+  } catch (error) {
+    return { reason: messageOf(error) };
+  }
+}
+
+/** Sources of which a job wants several views. */
+function repeatedSources({ images }: ImageJob): Set<string | number> {
+  const seen = new Set<string | number>();
+  return new Set(images.map(({ source }) => source).filter((source) => seen.has(source) || !seen.add(source)));
+}
+
 async function load(job: ImageJob): Promise<Transferable<ImageJobResult>> {
   const pixels = new Float32Array(job.images.length * imageSize);
   const failures: { slot: number; reason: string }[] = [];
   const decoded: { slot: number; image: CachedImage }[] = [];
   const flipped: boolean[] = [];
+  const repeated = repeatedSources(job);
+  const known = new Map<string | number, Prepared>();
+  let decodings = 0;
   let loaded = 0;
   for (const [slot, request] of job.images.entries()) {
-    let image: RgbImage;
-    try {
-      image = request.cached ? { ...request.cached, channels: 3 } : augmenter.prepare(await readSource(request.source));
-    } catch (error) {
-      failures.push({ slot, reason: messageOf(error) });
+    const { source, cached } = request;
+    let prepared: Prepared | undefined = cached ? { image: { ...cached, channels: 3 } } : known.get(source);
+    if (prepared === undefined) {
+      prepared = await prepare(source);
+      if (repeated.has(source)) known.set(source, prepared);
+      if ('image' in prepared) {
+        decodings += 1;
+        if (job.keepDecoded) decoded.push({ slot, image: sharedImage(prepared.image) });
+      }
+    }
+    if ('reason' in prepared) {
+      failures.push({ slot, reason: prepared.reason });
       continue;
     }
-    if (job.keepDecoded && !request.cached) decoded.push({ slot, image: share(image) });
-    flipped.push(augmenter.write(image, request, pixels, loaded * imageSize));
+    flipped.push(augmenter.write(prepared.image, request, pixels, loaded * imageSize));
     loaded += 1;
   }
-  const result = { pixels: pixels.subarray(0, loaded * imageSize), flipped, failures, decoded };
+  const result = { pixels: pixels.subarray(0, loaded * imageSize), flipped, failures, decoded, decodings };
   return { result, transfer: [pixels.buffer] };
 }
 

@@ -1,11 +1,12 @@
 /**
- * From a decoded image to a network's input as timm and torchvision evaluate it: short side (or, as Hugging Face's ViT, both
- * sides) to a given size, centre crop, 0…1, minus mean, over standard deviation, in float32 and NCHW.
+ * From a decoded image to a network's input as timm and torchvision evaluate it.
+ * It is resized and centre-cropped, brought to 0…1, less the mean, over the standard deviation, in float32 and NCHW.
  */
 
-import type { Preprocessing } from '../models/configuration.ts';
 import { resizeImage } from './pillow-resize.ts';
 import type { Region, RgbImage } from './pillow-resize.ts';
+import { isSquare, valuesPerImage } from './preprocessing.ts';
+import type { ImageSize, Preprocessing } from './preprocessing.ts';
 
 /** Python's `round`: to the nearest integer, halves to the even one. */
 export function roundHalfEven(value: number): number {
@@ -15,33 +16,39 @@ export function roundHalfEven(value: number): number {
   return below % 2 === 0 ? below : below + 1;
 }
 
-/** The size after torchvision's `Resize(shortSide)`, in pixels: the long side keeps the ratio, truncated. */
-export function resizedSize(width: number, height: number, shortSide: number): { width: number; height: number } {
-  const long = Math.trunc((shortSide * Math.max(width, height)) / Math.min(width, height));
-  return width <= height ? { width: shortSide, height: long } : { width: long, height: shortSide };
+/** The size of an image after resizing and before the crop, in pixels. */
+export function resizedSize(image: ImageSize, preprocessing: Pick<Preprocessing, 'resize' | 'resizeMode'>): ImageSize {
+  const { resize, resizeMode } = preprocessing;
+  if (resizeMode === 'stretch') return resize;
+  const { height, width } = image;
+  if (isSquare(resize)) {
+    const short = resize.width;
+    const long = Math.trunc((short * Math.max(width, height)) / Math.min(width, height));
+    return width <= height ? { height: long, width: short } : { height: short, width: long };
+  }
+  const ratio = Math.min(height / resize.height, width / resize.width);
+  return { height: roundHalfEven(height / ratio), width: roundHalfEven(width / ratio) };
 }
 
-/** Where torchvision's `CenterCrop(size)` lies in an image of `width × height` pixels (not smaller than `size`). */
-export function centreCrop(width: number, height: number, size: number): Region {
+/** Where torchvision's `CenterCrop` lies in an image, no side of which is smaller than that of the crop. */
+export function centreCrop(image: ImageSize, crop: ImageSize): Region {
   return {
-    left: roundHalfEven((width - size) / 2),
-    top: roundHalfEven((height - size) / 2),
-    width: size,
-    height: size,
+    left: roundHalfEven((image.width - crop.width) / 2),
+    top: roundHalfEven((image.height - crop.height) / 2),
+    width: crop.width,
+    height: crop.height,
   };
 }
 
-/** The evaluation view of an image: resized and centre-cropped, `[cropSize, cropSize, 3]`, 8 bits. */
+/** The evaluation view of an image: resized and centre-cropped, `[crop height, crop width, 3]`, 8 bits. */
 export function resizeAndCrop(image: RgbImage, preprocessing: Preprocessing): RgbImage {
-  const { resizeShortSide, resizeMode, cropSize, interpolation } = preprocessing;
-  const { width, height } =
-    resizeMode === 'square'
-      ? { width: resizeShortSide, height: resizeShortSide }
-      : resizedSize(image.width, image.height, resizeShortSide);
-  return resizeImage(image, { width, height, interpolation, window: centreCrop(width, height, cropSize) });
+  const { crop, interpolation } = preprocessing;
+  const { width, height } = resizedSize(image, preprocessing);
+  const window = centreCrop({ width, height }, crop);
+  return resizeImage(image, { width, height, interpolation, window });
 }
 
-/** Writes an 8-bit square `[S, S, 3]` image as floats `[3, S, S]` into `target` at `offset`, mirrored if `flip`. */
+/** Writes an 8-bit image `[H, W, 3]` as floats `[3, H, W]` into `target` at `offset`, mirrored if `flip`. */
 export type Normalizer = (image: RgbImage, target: Float32Array, offset: number, flip?: boolean) => void;
 
 /**
@@ -72,9 +79,9 @@ export function createNormalizer(preprocessing: Preprocessing): Normalizer {
   };
 }
 
-/** One decoded image as a network's input `[3, cropSize, cropSize]`. */
+/** One decoded image as a network's input `[3, crop height, crop width]`. */
 export function preprocessImage(image: RgbImage, preprocessing: Preprocessing): Float32Array {
-  const pixels = new Float32Array(3 * preprocessing.cropSize ** 2);
+  const pixels = new Float32Array(valuesPerImage(preprocessing.crop));
   createNormalizer(preprocessing)(resizeAndCrop(image, preprocessing), pixels, 0);
   return pixels;
 }

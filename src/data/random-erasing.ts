@@ -1,10 +1,11 @@
 /**
- * Random erasing (Zhong et al., 2020) in timm's `pixel` mode, on normalised images: a rectangle becomes normal noise with mean 0
- * and standard deviation 1 in every pixel and channel.
+ * Random erasing (Zhong et al., 2020) in timm's `pixel` mode, on normalised images.
+ * A rectangle becomes normal noise with mean 0 and standard deviation 1 in every pixel and channel.
  */
 
 import type { Region } from './pillow-resize.ts';
 import { roundHalfEven } from './preprocess.ts';
+import type { ImageSize } from './preprocessing.ts';
 import type { RandomGenerator } from './random.ts';
 
 /** Share of the image's area, and height over width. */
@@ -13,7 +14,10 @@ const LARGEST_AREA = 1 / 3;
 const SMALLEST_ASPECT = 0.3;
 const LARGEST_ASPECT = 1 / SMALLEST_ASPECT;
 
-/** Draws the rectangle as timm does: ten tries, each of which may turn out too large; undefined if nothing is erased. */
+/**
+ * Draws the rectangle as timm does: ten tries, each of which may turn out too large.
+ * @returns undefined if nothing is erased.
+ */
 export function drawErasing(
   random: RandomGenerator,
   width: number,
@@ -34,17 +38,17 @@ export function drawErasing(
   return undefined;
 }
 
-/** Fills a rectangle of the image `[3, size, size]` that begins at `offset` with noise. */
+/** Fills a rectangle of the image `[3, size.height, size.width]` that begins at `offset` with noise. */
 export function erase(
   random: RandomGenerator,
   pixels: Float32Array,
   offset: number,
-  size: number,
+  size: ImageSize,
   region: Region,
 ): void {
   for (let channel = 0; channel < 3; channel++) {
     for (let y = region.top; y < region.top + region.height; y++) {
-      const start = offset + (channel * size + y) * size + region.left;
+      const start = offset + (channel * size.height + y) * size.width + region.left;
       for (let index = start; index < start + region.width; index++) pixels[index] = random.normal();
     }
   }

@@ -1,6 +1,6 @@
 /**
- * Times several jobs in turns, one run of each per round, so that whatever else the machine does meets all of them alike.
- * Times of jobs that were measured one after the other cannot be compared on a machine that others use.
+ * Times several jobs in turns, one run of each per round, so that whatever else the machine does meets all of them
+ * alike. Times of jobs that were measured one after the other cannot be compared on a machine that others use.
  */
 import { median } from './median.ts';
 

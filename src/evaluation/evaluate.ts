@@ -1,25 +1,26 @@
 /**
- * Accuracy of networks on an image folder, and their agreement with the uncompressed network. Every image is decoded once;
- * the plain network (or another one to compare with) and all compressed ones see the same batches.
+ * Accuracy of networks on an image folder, and how near they are to the uncompressed network. Every image is decoded
+ * once; the plain network (or another one to compare with) and all compressed ones see the same batches.
  */
 import { DiffrateError } from '../errors.ts';
-import { countFlops } from '../cost/flops.ts';
+import { baselineFlops, countFlops, flopsPerGflop } from '../cost/flops.ts';
 import { sumMethodFlops } from '../cost/method-flops.ts';
 import { createImageLoader } from '../data/batches.ts';
 import type { SkippedImage } from '../data/batches.ts';
+import type { DecodedImages } from '../data/decoded-images.ts';
 import { checkLabels } from '../data/image-folder.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
-import { tokenCount } from '../models/configuration.ts';
+import { NetworkSession } from '../execution/network-session.ts';
+import type { Model } from '../networks/model.ts';
+import type { Objective } from '../objectives/objective.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
-import { uncompressed } from '../reduction/schedule.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { keepAllTokens } from '../reduction/token-reducer.ts';
 import type { TokenReducer } from '../reduction/token-reducer.ts';
-import type { SessionOptions } from '../runtime/runtime.ts';
-import { MetricAccumulator } from './metrics.ts';
+import { nodeRuntime } from '../runtime/node/runtime.ts';
+import type { Runtime, SessionOptions } from '../runtime/runtime.ts';
+import { classesOf, MetricAccumulator } from './metrics.ts';
 import type { Metrics } from './metrics.ts';
-import { NetworkSession } from '../loading/network-session.ts';
-import type { Network } from '../loading/network-session.ts';
 
 /** One way to run the network: by a schedule, by any other reducer, or (with neither) uncompressed. */
 export interface Variant {
@@ -29,15 +30,24 @@ export interface Variant {
   readonly scheduleName?: string;
   /** A method with its parameters, in place of a schedule. */
   readonly reducer?: TokenReducer;
-  /** FLOPs of that method by the paper's count, in 10⁹ multiply-accumulates, where they are known; of a ragged one they are measured. */
+  /**
+   * FLOPs of that method by the paper's count, in 10⁹ multiply-accumulates, where they are known; of a ragged one they
+   * are measured.
+   */
   readonly gflops?: number;
 }
 
 /** How to evaluate. */
 export interface EvaluationOptions extends SessionOptions {
   readonly folder: ImageFolder;
-  /** Network whose answers agreement and KL compare with, all its tokens kept; by default the evaluated one itself. */
-  readonly reference?: Network | undefined;
+  /** Network whose answers these are compared with, all its tokens kept; by default the evaluated one itself. */
+  readonly reference?: Model | undefined;
+  /** What "the same answers" means; by default what fits the network's answers. */
+  readonly objective?: Objective | undefined;
+  /** Where images may be decoded already, and are kept for those that want them next. */
+  readonly decoded?: DecodedImages | undefined;
+  /** Where networks run; by default ONNX Runtime for Node. */
+  readonly runtime?: Runtime | undefined;
   /** Images per batch, default 16. */
   readonly batchSize?: number;
   /** Fail at the first image that cannot be decoded instead of leaving it out. */
@@ -46,18 +56,18 @@ export interface EvaluationOptions extends SessionOptions {
   readonly onWarning?: (message: string) => void;
   /** Called after each batch. */
   readonly onProgress?: (progress: EvaluationProgress) => void;
-  /** Called with every batch of logits `[B, classes]`, for measures of one's own. */
-  readonly onLogits?: (batch: VariantLogits) => void;
+  /** Called with every batch of answers `[B, D]`, for measures of one's own. */
+  readonly onAnswers?: (batch: VariantAnswers) => void;
 }
 
-/** Logits of one variant on one batch. */
-export interface VariantLogits {
+/** Answers of one variant on one batch. */
+export interface VariantAnswers {
   /** Position in the list of variants. */
   readonly variant: number;
   /** Positions in `folder.images`, `[B]`. */
   readonly indices: Int32Array;
-  /** `[B, classes]` */
-  readonly logits: Float32Array;
+  /** `[B, D]`: the logits of a classifier, the features of an encoder. */
+  readonly answers: Float32Array;
 }
 
 /** How far an evaluation is. */
@@ -78,7 +88,10 @@ export interface EvaluationResult extends Metrics {
   /** Name or file of the schedule; `null` without one. */
   readonly schedule: string | null;
   readonly skipped: readonly SkippedImage[];
-  /** FLOPs by the paper's count, in 10⁹ multiply-accumulates, of a ragged method the mean over images; `null` where they are not known. */
+  /**
+   * FLOPs by the paper's count, in 10⁹ multiply-accumulates, of a ragged method the mean over images; `null` where they
+   * are not known.
+   */
   readonly gflops: number | null;
   /** Images per second of this network alone: decoding takes place in other threads and does not count. */
   readonly imagesPerSecond: number;
@@ -97,7 +110,7 @@ interface RunningVariant {
 const defaultBatchSize = 16;
 
 /** Evaluates one variant; see `evaluateVariants`. */
-export async function evaluateModel(model: Network, options: EvaluationOptions & Variant): Promise<EvaluationResult> {
+export async function evaluateModel(model: Model, options: EvaluationOptions & Variant): Promise<EvaluationResult> {
   const [result] = await evaluateVariants(model, [options], options);
   if (result === undefined) throw new RangeError('one variant has one result');
   return result;
@@ -106,30 +119,28 @@ export async function evaluateModel(model: Network, options: EvaluationOptions &
 /**
  * Evaluates several variants of a network on the same images, in one pass over the folder.
  *
- * Without labels `top1`, `top5` and `loss` are `null`. For an encoder without a head all metrics are.
- * @throws DiffrateError if a label is out of range, no image can be decoded, or (`strict`) one cannot
+ * Without labels `top1`, `top5` and `loss` are `null`, and so is whatever the network gives nothing of.
+ * @throws DiffrateError if a label is out of range, a schedule has another number of blocks, no image can be decoded,
+ *   or (`strict`) one cannot
  */
 export async function evaluateVariants(
-  model: Network,
+  model: Model,
   variants: readonly Variant[],
   options: EvaluationOptions,
 ): Promise<EvaluationResult[]> {
-  const { folder, batchSize = defaultBatchSize, strict, onWarning, onProgress, onLogits } = options;
-  const { configuration } = model;
-  const { reference: compared = model } = options;
-  checkLabels(folder, configuration.classes);
+  const { folder, batchSize = defaultBatchSize, strict, objective, decoded } = options;
+  const { onWarning, onProgress, onAnswers } = options;
+  const { reference: compared = model, runtime = nodeRuntime } = options;
+  const { network, preprocessing } = model;
+  checkLabels(folder, classesOf(network.answers));
   checkReference(model, compared);
-  const loader = createImageLoader({
-    folder,
-    preprocessing: configuration.preprocessing,
-    batchSize,
-    strict,
-    onWarning,
-  });
+  const reducers = variants.map((variant) => reducerOf(model, variant));
+  const loader = createImageLoader({ folder, preprocessing, batchSize, strict, decoded, onWarning });
   const sessions: NetworkSession[] = [];
-  const load = async (reducer: TokenReducer, network = model): Promise<NetworkSession> => {
-    const session = await NetworkSession.load(network, {
+  const load = async (reducer: TokenReducer, loaded = model): Promise<NetworkSession> => {
+    const session = await NetworkSession.load(loaded, {
       ...options,
+      runtime,
       batch: batchSize,
       reducer: reducer === keepAllTokens ? undefined : reducer,
     });
@@ -139,14 +150,13 @@ export async function evaluateVariants(
   try {
     const plain = await load(keepAllTokens, compared);
     const running: RunningVariant[] = [];
-    for (const variant of variants) {
-      const reducer = reducerOf(model, variant);
-      const session = reducer === keepAllTokens && compared === model ? plain : await load(reducer);
+    for (const [index, variant] of variants.entries()) {
+      const reducer = reducers[index] ?? keepAllTokens;
       running.push({
         variant,
         reducer,
-        session,
-        metrics: new MetricAccumulator(configuration.classes),
+        session: reducer === keepAllTokens && compared === model ? plain : await load(reducer),
+        metrics: new MetricAccumulator(network.answers, objective),
         milliseconds: 0,
         flops: 0,
       });
@@ -159,12 +169,12 @@ export async function evaluateVariants(
       const plainMilliseconds = performance.now() - before;
       for (const [variant, entry] of running.entries()) {
         const start = performance.now();
-        const { logits, tokensPerBlock } =
-          entry.session === plain ? { logits: reference } : await entry.session.runCounted(pixels);
-        entry.flops += tokensPerBlock === undefined ? 0 : sumMethodFlops(configuration, tokensPerBlock);
+        const { answers, tokensPerBlock } =
+          entry.session === plain ? { answers: reference } : await entry.session.runCounted(pixels);
+        entry.flops += tokensPerBlock === undefined ? 0 : sumMethodFlops(network, tokensPerBlock);
         entry.milliseconds += entry.session === plain ? plainMilliseconds : performance.now() - start;
-        if (configuration.classes > 0) entry.metrics.add({ logits, reference, labels });
-        onLogits?.({ variant, indices, logits });
+        entry.metrics.add({ answers, reference, labels });
+        onAnswers?.({ variant, indices, answers });
       }
       images += shape[0];
       onProgress?.(progressOf(images, folder.images.length, performance.now() - started));
@@ -177,21 +187,23 @@ export async function evaluateVariants(
 }
 
 /** Both must answer the same question of the same pixels. */
-function checkReference(model: Network, reference: Network): void {
-  const [own, other] = [model.configuration, reference.configuration];
-  const reads = ({ inputSize, classes, preprocessing }: typeof own): string =>
-    JSON.stringify([inputSize, classes, preprocessing.mean, preprocessing.std]);
-  if (reads(own) === reads(other)) return;
+function checkReference(model: Model, reference: Model): void {
+  const reads = ({ network, preprocessing }: Model): string =>
+    JSON.stringify([network.input, network.answers, preprocessing.mean, preprocessing.std]);
+  if (reads(model) === reads(reference)) return;
+  const others = classesOf(model.network.answers) > 0 ? 'names other classes' : 'gives other answers';
   throw new DiffrateError(
-    `${reference.name} reads other images than ${model.name}, or names other classes: compare with the network that this one was made from.`,
+    `${reference.name} reads other images than ${model.name}, or ${others}: compare with the network that this one was made from.`,
   );
 }
 
-function reducerOf({ configuration }: Network, { schedule, reducer }: Variant): TokenReducer {
+function reducerOf({ network }: Model, { schedule, reducer }: Variant): TokenReducer {
   if (schedule !== undefined && reducer !== undefined)
     throw new DiffrateError('Give a schedule or a reducer, not both.');
-  if (schedule !== undefined) return diffRate(schedule, tokenCount(configuration));
-  return reducer ?? keepAllTokens;
+  if (schedule === undefined) return reducer ?? keepAllTokens;
+  // Lists of another length than the network's are found here, before any image is read.
+  countFlops(network, schedule);
+  return diffRate(schedule, network);
 }
 
 function progressOf(images: number, of: number, milliseconds: number): EvaluationProgress {
@@ -200,7 +212,7 @@ function progressOf(images: number, of: number, milliseconds: number): Evaluatio
 }
 
 function resultOf(
-  model: Network,
+  model: Model,
   entry: RunningVariant,
   images: number,
   skipped: readonly SkippedImage[],
@@ -213,15 +225,14 @@ function resultOf(
     ...metrics.result(),
     images,
     skipped,
-    gflops: reducer.ragged === true ? entry.flops / images / 1e9 : gflopsOf(model, variant),
+    gflops: reducer.ragged === true ? entry.flops / images / flopsPerGflop : gflopsOf(model, variant),
     imagesPerSecond: images / (milliseconds / 1000),
   };
 }
 
-function gflopsOf({ configuration }: Network, { schedule, reducer, gflops }: Variant): number | null {
+function gflopsOf({ network }: Model, { schedule, reducer, gflops }: Variant): number | null {
   if (gflops !== undefined) return gflops;
-  if (reducer !== undefined && schedule === undefined && reducer !== keepAllTokens) return null;
-  return (
-    countFlops(configuration, schedule ?? uncompressed(configuration.depth, tokenCount(configuration))).total / 1e9
-  );
+  if (schedule !== undefined) return countFlops(network, schedule).total / flopsPerGflop;
+  if (reducer !== undefined && reducer !== keepAllTokens) return null;
+  return baselineFlops(network).total / flopsPerGflop;
 }

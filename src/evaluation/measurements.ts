@@ -1,4 +1,7 @@
-/** What was measured of a compressed network beside the uncompressed one: what the summary, the model card and the report all tell. */
+/**
+ * What was measured of a compressed network beside the uncompressed one: what the summary, the model card and the
+ * report all tell.
+ */
 import type { EvaluationResult } from './evaluate.ts';
 import type { Metrics } from './metrics.ts';
 import type { ThroughputRun } from './throughput.ts';

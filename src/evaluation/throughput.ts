@@ -1,21 +1,19 @@
 /**
- * Throughput and latency of a compressed network beside the plain one: both run in turns in one process on the same pixels,
- * and medians are compared. What a schedule saves in FLOPs is printed next to what it saves in time.
+ * Throughput and latency of a compressed network beside the plain one: both run in turns in one process on the same
+ * pixels, and medians are compared. What a schedule saves in FLOPs is printed next to what it saves in time.
  */
 import { countGraphFlops } from '../cost/graph-flops.ts';
-import { baselineRealFlops, countRealFlops } from '../cost/real-flops.ts';
 import { RandomGenerator } from '../data/random.ts';
-import { tokenCount } from '../models/configuration.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import { NetworkSession, pixelCount } from '../execution/network-session.ts';
+import type { Model } from '../networks/model.ts';
+import type { Network } from '../networks/network.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import { keepAllTokens } from '../reduction/token-reducer.ts';
 import type { TokenReducer } from '../reduction/token-reducer.ts';
-import type { SessionOptions } from '../runtime/runtime.ts';
+import { nodeRuntime } from '../runtime/node/runtime.ts';
+import type { Runtime, SessionOptions } from '../runtime/runtime.ts';
 import { timeAlternately } from './alternate.ts';
 import type { AlternationOptions } from './alternate.ts';
-import { NetworkSession } from '../loading/network-session.ts';
-import type { Network } from '../loading/network-session.ts';
 
 /** What to measure. */
 export interface ThroughputOptions extends SessionOptions, Pick<AlternationOptions, 'rounds' | 'warmUp'> {
@@ -25,6 +23,8 @@ export interface ThroughputOptions extends SessionOptions, Pick<AlternationOptio
   readonly reducer?: TokenReducer;
   /** Batch sizes, default 1 and 16. */
   readonly batches?: readonly number[];
+  /** Where networks run; by default ONNX Runtime for Node. */
+  readonly runtime?: Runtime | undefined;
   /** Seed of the pixels, default 0. */
   readonly seed?: number;
   /** Called after each round of runs; rounds of all batch sizes are counted together. */
@@ -41,8 +41,8 @@ export interface ThroughputRun {
   /** `imagesPerSecond / baselineImagesPerSecond` */
   readonly speedup: number;
   /**
-   * FLOPs that the plain network computes ÷ FLOPs that the compressed one computes (`real-flops.ts`, `graph-flops.ts`): the speed-up of
-   * a machine whose time is FLOPs alone.
+   * FLOPs that the plain network really computes ÷ FLOPs that the compressed one does (`graph-flops.ts`): the speed-up
+   * of a machine whose time is FLOPs alone.
    */
   readonly flopsRatio: number;
   /** Time of one run of the whole batch in ms; the latency of one image where the batch is 1. */
@@ -53,20 +53,27 @@ export interface ThroughputRun {
 const rounds = 15;
 const warmUpRounds = 3;
 
-/** Measures each batch size in turn. */
-export async function measureThroughput(model: Network, options: ThroughputOptions = {}): Promise<ThroughputRun[]> {
-  const { batches = [1, 16], seed = 0, device = 'cpu', onProgress } = options;
+/**
+ * Measures each batch size in turn.
+ * @throws {DiffrateError} if the device cannot run the network
+ */
+export async function measureThroughput(model: Model, options: ThroughputOptions = {}): Promise<ThroughputRun[]> {
+  const { batches = [1, 16], seed = 0, device = 'cpu', runtime = nodeRuntime, onProgress } = options;
+  const { network } = model;
   const timing = { rounds: options.rounds ?? rounds, warmUp: options.warmUp ?? warmUpRounds };
   const roundsPerBatch = timing.rounds + timing.warmUp;
-  const reducer =
-    options.schedule === undefined ? options.reducer : diffRate(options.schedule, tokenCount(model.configuration));
+  const reducer = options.schedule === undefined ? options.reducer : diffRate(options.schedule, network);
+  const flopsRatio = reducer === undefined ? 1 : countGraphFlops(network) / countGraphFlops(network, reducer);
   const runs: ThroughputRun[] = [];
   for (const [index, batch] of batches.entries()) {
     const sessions: NetworkSession[] = [];
+    const load = async (reduced?: TokenReducer): Promise<void> => {
+      sessions.push(await NetworkSession.load(model, { ...options, runtime, batch, reducer: reduced }));
+    };
     try {
-      sessions.push(await NetworkSession.load(model, { ...options, batch, reducer: undefined }));
-      if (reducer !== undefined) sessions.push(await NetworkSession.load(model, { ...options, batch, reducer }));
-      const pixels = randomPixels(model.configuration, batch, seed);
+      await load();
+      if (reducer !== undefined) await load(reducer);
+      const pixels = randomPixels(network, batch, seed);
       const jobs = sessions.map((session) => () => session.run(pixels));
       const onRound = (done: number): void =>
         onProgress?.(index * roundsPerBatch + done, batches.length * roundsPerBatch);
@@ -75,7 +82,7 @@ export async function measureThroughput(model: Network, options: ThroughputOptio
         batch,
         device,
         ...ratios(batch, own?.milliseconds ?? 0, baseline?.milliseconds ?? 0),
-        flopsRatio: flopsRatio(model.configuration, options),
+        flopsRatio,
       });
     } finally {
       await Promise.all(sessions.map((session) => session.dispose()));
@@ -84,10 +91,13 @@ export async function measureThroughput(model: Network, options: ThroughputOptio
   return runs;
 }
 
-/** Normally distributed values, as normalised pixels roughly are; the same for the same seed. `[batch, 3, S, S]` */
-export function randomPixels({ inputSize }: VisionTransformerConfiguration, batch: number, seed: number): Float32Array {
+/**
+ * Normally distributed values, as normalised pixels roughly are; the same for the same seed. `[batch, channels, height,
+ * width]`
+ */
+export function randomPixels({ input }: Pick<Network, 'input'>, batch: number, seed: number): Float32Array {
   const random = new RandomGenerator(seed);
-  return Float32Array.from({ length: batch * 3 * inputSize ** 2 }, () => random.normal());
+  return Float32Array.from({ length: batch * pixelCount(input) }, () => random.normal());
 }
 
 function ratios(
@@ -102,13 +112,4 @@ function ratios(
     milliseconds,
     baselineMilliseconds,
   };
-}
-
-function flopsRatio(configuration: VisionTransformerConfiguration, { schedule, reducer }: ThroughputOptions): number {
-  if (schedule === undefined && reducer === undefined) return 1;
-  const compressed =
-    schedule === undefined
-      ? countGraphFlops(configuration, reducer ?? keepAllTokens)
-      : countRealFlops(configuration, schedule).total;
-  return baselineRealFlops(configuration).total / compressed;
 }

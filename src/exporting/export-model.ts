@@ -1,21 +1,21 @@
 /**
- * Exports a network as a model folder that transformers.js, onnxruntime-node and onnxruntime-web load: ONNX files in several
- * precisions, configurations, the schedule and a model card.
+ * Exports a network as a model folder that transformers.js, onnxruntime-node and onnxruntime-web load: ONNX files in
+ * several precisions, configurations, the schedule and a model card.
  */
 import { join } from 'node:path';
-import { countFlops } from '../cost/flops.ts';
-import { UsageError } from '../errors.ts';
+import { countFlops, flopsPerGflop } from '../cost/flops.ts';
+import { DiffrateError, UsageError } from '../errors.ts';
 import type { Measured } from '../evaluation/measurements.ts';
-import { networkModel } from '../loading/network-session.ts';
+import { networkModel } from '../execution/network-session.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
-import { tokenCount } from '../models/configuration.ts';
-import { scheduleTarget } from '../models/schedule-target.ts';
+import { namedShape } from '../networks/model.ts';
 import type { OnnxModel } from '../onnx/model.ts';
 import { encodeModel } from '../onnx/write.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { effectiveSchedule, serializeSchedule } from '../reduction/schedule.ts';
 import type { KeptNumbers, Schedule } from '../reduction/schedule.ts';
+import { tokenCount } from '../reduction/token-layout.ts';
 import { validateSchedule } from '../reduction/validate-schedule.ts';
 import { toHalfPrecision } from './half-precision.ts';
 import { modelCard } from './model-card.ts';
@@ -91,27 +91,29 @@ export async function checkExportDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Exports a network as a model folder. Kept numbers are static, the batch is free: input `pixel_values [batch, 3, S, S]`,
- * output `logits [batch, classes]` (pooled features `[batch, C]` of an encoder without a head).
- * @throws {DiffrateError} where the schedule does not fit the network, or the folder cannot be written; nothing is then left behind.
+ * Exports a network as a model folder. Kept numbers are static, the batch is free: input `pixel_values [batch,
+ * channels, height, width]`, outputs as the network names them: `logits [batch, classes]`, or `last_hidden_state
+ * [batch, 1, C]` and `pooler_output [batch, C]`.
+ * @throws {DiffrateError} where the schedule does not fit the network, the method keeps another number of tokens for
+ *   each image, or the folder cannot be written; nothing is then left behind.
  */
 export async function exportModel(options: ExportOptions): Promise<ExportedModel> {
   const { model, directory, measured, method } = options;
   if (method !== undefined && options.schedule !== undefined)
     throw new UsageError('Export a schedule or a method, not both.');
+  if (method !== undefined) requireStatic(method);
   const dtypes = checkDtypes(options.dtypes ?? ['fp32']);
-  const { configuration } = model;
-  const tokens = tokenCount(configuration);
+  const { network } = model;
   const warnings =
     options.schedule === undefined
       ? []
-      : validateSchedule(options.schedule, scheduleTarget(configuration, model.name), { allowRising: true });
-  const schedule = options.schedule && withCost(effectiveSchedule(options.schedule, tokens), model);
-  const reducer = method?.reducer ?? (schedule && diffRate(schedule, tokens));
-  const network = withMetadata(networkModel(model, reducer), model, schedule, method);
+      : validateSchedule(options.schedule, namedShape(network, model.name), { allowRising: true });
+  const schedule = options.schedule && withCost(effectiveSchedule(options.schedule, tokenCount(network.layout)), model);
+  const reducer = method?.reducer ?? (schedule && diffRate(schedule, network));
+  const graph = withMetadata(networkModel(model, reducer), model, schedule, method);
 
   const limit = Math.min(options.externalDataAbove ?? largestInlineBytes, largestInlineBytes);
-  const models = dtypes.map((dtype) => modelFiles(conversions[dtype](network), modelFileName(dtype), limit));
+  const models = dtypes.map((dtype) => modelFiles(conversions[dtype](graph), modelFileName(dtype), limit));
   const externalDataFiles = dtypes.map(modelFileName).filter((_, index) => (models[index]?.length ?? 0) > 1);
   const [defaultDtype = 'fp32'] = dtypes;
   const config = modelConfiguration(model, {
@@ -123,7 +125,7 @@ export async function exportModel(options: ExportOptions): Promise<ExportedModel
   const files: FolderFile[] = [
     ...models.flat(),
     ...(schedule === undefined ? [] : [{ path: 'schedule.json', content: serializeSchedule(schedule) }]),
-    { path: 'preprocessor_config.json', content: jsonText(preprocessorConfiguration(configuration.preprocessing)) },
+    { path: 'preprocessor_config.json', content: jsonText(preprocessorConfiguration(model.preprocessing)) },
     { path: 'README.md', content: modelCard({ model, schedule, method, dtypes, measured }) },
     { path: 'config.json', content: jsonText(config) },
   ];
@@ -134,6 +136,15 @@ export async function exportModel(options: ExportOptions): Promise<ExportedModel
     schedule,
     warnings,
   };
+}
+
+/** A graph of fixed shapes needs token numbers that are the same for every image. */
+function requireStatic({ method, name }: NamedMethod): void {
+  if (method.ragged !== true) return;
+  throw new DiffrateError(
+    `${name} keeps another number of tokens for each image, which a graph of fixed shapes cannot save time with: ` +
+      'export a method with static numbers, and evaluate this one instead.',
+  );
 }
 
 function checkDtypes(dtypes: readonly ExportDtype[]): readonly ExportDtype[] {
@@ -151,24 +162,32 @@ const keptNumbers = ({ pruneKept, mergeKept, merging }: Schedule): KeptNumbers =
 });
 
 /** The schedule with what it costs in this network, by the paper's count. */
-function withCost(schedule: Schedule, { configuration }: LoadedModel): Schedule {
-  const gflops = Number((countFlops(configuration, schedule).total / 1e9).toPrecision(6));
+function withCost(schedule: Schedule, { network }: LoadedModel): Schedule {
+  const gflops = Number((countFlops(network, schedule).total / flopsPerGflop).toPrecision(6));
   // Members of a published schedule beyond those of a file are left behind.
-  const { model, inputSize, target, createdBy } = schedule;
-  return { model, inputSize, ...keptNumbers(schedule), gflops, target, createdBy };
+  const { model, inputSize, cost, target, createdBy } = schedule;
+  return {
+    model,
+    inputSize,
+    ...keptNumbers(schedule),
+    ...(cost === undefined ? {} : { cost }),
+    gflops,
+    target,
+    createdBy,
+  };
 }
 
 /** The ONNX model, saying itself what it is: `metadata_props` survive when the file is moved alone. */
 function withMetadata(
-  network: OnnxModel,
+  graph: OnnxModel,
   { name }: LoadedModel,
   schedule: Schedule | undefined,
   method: NamedMethod | undefined,
 ): OnnxModel {
-  const metadata: Record<string, string> = { ...network.metadata, 'diffrate.model': name };
+  const metadata: Record<string, string> = { ...graph.metadata, 'diffrate.model': name };
   if (schedule !== undefined) metadata['diffrate.schedule'] = JSON.stringify(keptNumbers(schedule));
   if (method !== undefined) metadata['diffrate.method'] = method.name;
-  return { ...network, metadata };
+  return { ...graph, metadata };
 }
 
 /** The ONNX file, and its external data where the weights need it. */

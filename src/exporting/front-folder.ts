@@ -1,10 +1,11 @@
 /**
- * A front on disk: a folder with one schedule file per budget, named by the budget (`schedule-0.786.json` costs 0.786 of the uncompressed
- * network), and an index of them as `front.json` and `front.csv`.
+ * A front on disk: a folder with one schedule file per budget, named by the budget (`schedule-0.786.json` costs 0.786
+ * of the uncompressed network), and an index of them as `front.json` and `front.csv`.
  */
 import { join } from 'node:path';
 import { serializeSchedule } from '../reduction/schedule.ts';
-import type { FrontOutcome, FrontPoint } from '../search/front-options.ts';
+import type { FrontOutcome, FrontPoint } from '../search/front/front-options.ts';
+import type { Schedule } from '../reduction/schedule.ts';
 import { readJsonIfThere, writeFolder } from '../files/staged-folder.ts';
 import type { FolderKind } from '../files/staged-folder.ts';
 
@@ -14,12 +15,15 @@ const scheduleName = /^schedule-0\.\d{3}\.json$/;
 
 /** A line of the index. */
 export interface FrontEntry {
-  /** Budget as a share of the uncompressed network's FLOPs. */
+  /** Budget as a share of the uncompressed network's cost. */
   readonly ratio: number;
-  /** What was asked for and what the schedule costs, in 10⁹ multiply-accumulates. */
+  /** What was asked for, in the unit of the cost. */
   readonly target: number;
+  /** What the schedule costs by the paper's count, in 10⁹ multiply-accumulates. */
   readonly gflops: number | null;
-  /** Mean loss on the calibration images in nats; with a teacher the KL divergence from it. */
+  /** What it costs in that unit, where that is another one. */
+  readonly cost?: number;
+  /** Mean loss on the calibration images; with a teacher the distance from it. */
   readonly loss: number;
   /** File of the schedule in the folder. */
   readonly schedule: string;
@@ -28,11 +32,19 @@ export interface FrontEntry {
 /** The index, as `front.json` has it. */
 export interface FrontIndex {
   readonly model: string;
-  readonly inputSize: number;
-  readonly baselineGflops: number;
+  /** In pixels: the side of a square, or height and width. */
+  readonly inputSize: Schedule['inputSize'];
+  /** Cost of the uncompressed network where the cost is FLOPs, in 10⁹ multiply-accumulates. */
+  readonly baselineGflops?: number;
+  /** The same of another cost, in its unit. */
+  readonly baseline?: number;
+  readonly unit?: string;
   readonly createdBy: string;
   readonly points: readonly FrontEntry[];
 }
+
+/** What is written of a front. */
+export type WrittenFront = Pick<FrontOutcome, 'points' | 'baseline' | 'unit'>;
 
 /** File of a budget's schedule. */
 export function frontScheduleName(ratio: number): string {
@@ -40,26 +52,27 @@ export function frontScheduleName(ratio: number): string {
 }
 
 /** The index of a front. */
-export function frontIndex({ points, baselineGflops }: Pick<FrontOutcome, 'points' | 'baselineGflops'>): FrontIndex {
+export function frontIndex({ points, baseline, unit }: WrittenFront): FrontIndex {
   const { model = '', inputSize = 0, createdBy = '' } = points[0]?.schedule ?? {};
-  return { model, inputSize, baselineGflops, createdBy, points: points.map(entryOf) };
+  const uncompressed = unit === 'GFLOPs' ? { baselineGflops: baseline } : { baseline, unit };
+  return { model, inputSize, ...uncompressed, createdBy, points: points.map(entryOf) };
 }
 
 function entryOf({ ratio, schedule, loss }: FrontPoint): FrontEntry {
-  const target = Number(schedule.target);
-  return { ratio, target, gflops: schedule.gflops, loss, schedule: frontScheduleName(ratio) };
+  const { cost, target, gflops } = schedule;
+  const spent =
+    cost === undefined ? { target: Number(target), gflops } : { target: cost.target, gflops, cost: cost.value };
+  return { ratio, ...spent, loss, schedule: frontScheduleName(ratio) };
 }
 
 /**
  * Writes the folder. Schedules of an earlier front in it go, as far as its index names them; other files stay.
  * @throws {DiffrateError} where anything cannot be written; what was there is then unchanged.
  */
-export async function writeFront(
-  directory: string,
-  front: Pick<FrontOutcome, 'points' | 'baselineGflops'>,
-): Promise<void> {
+export async function writeFront(directory: string, front: WrittenFront): Promise<void> {
   const index = frontIndex(front);
-  const columns = ['ratio', 'target', 'gflops', 'loss', 'schedule'] as const;
+  const costs = front.unit === 'GFLOPs' ? (['gflops'] as const) : (['gflops', 'cost'] as const);
+  const columns = ['ratio', 'target', ...costs, 'loss', 'schedule'] as const;
   const rows = index.points.map((entry) => columns.map((column) => String(entry[column])));
   const files = [
     ...front.points.map(({ ratio, schedule }) => ({

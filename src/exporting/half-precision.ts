@@ -1,15 +1,16 @@
 /**
- * A model in half precision: weights stored as float16 and the network computed in it, with float32 inputs and outputs as
- * transformers.js expects of `model_fp16.onnx`. A pass over the ONNX model, like onnxconverter-common's float16 tool.
+ * A model in half precision: weights stored as float16 and the network computed in it, with float32 inputs and outputs
+ * as transformers.js expects of `model_fp16.onnx`. A pass over the ONNX model, like onnxconverter-common's float16
+ * tool.
  *
- * What half precision would harm stays in float32: choosing and merging tokens (squared norms of tokens pass 65504, and near-ties
- * in importance would be decided by rounding), the logarithm of sizes, and the pooled features. Layer norms take and give halves
- * but compute their statistics in float32 (`stash_type` 1, ONNX's default).
+ * What half precision would harm stays in float32: choosing and merging tokens (squared norms of tokens pass 65504, and
+ * near-ties in importance would be decided by rounding), the logarithm of sizes, and the pooled features. Layer norms
+ * take and give halves but compute their statistics in float32 (`stash_type` 1, ONNX's default).
  */
 import { DiffrateError } from '../errors.ts';
 import { elementTypeNumbers } from '../onnx/model.ts';
 import type { ElementType, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from '../onnx/model.ts';
-import { float16Bits } from './float16.ts';
+import { float16Bits } from '../checkpoints/float16.ts';
 
 type FloatType = 'float32' | 'float16';
 

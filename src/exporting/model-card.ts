@@ -1,17 +1,26 @@
-/** `README.md` of an exported folder: a model card as the Hugging Face hub reads it, with what was counted and measured. */
-import { baselineFlops, countFlops } from '../cost/flops.ts';
+/**
+ * `README.md` of an exported folder: a model card as the Hugging Face hub reads it, with what was counted and measured.
+ */
+import { formatCost } from '../cost/cost.ts';
+import { baselineFlops, countFlops, flopsPerGflop } from '../cost/flops.ts';
 import { countGraphFlops } from '../cost/graph-flops.ts';
 import { countMethodFlops } from '../cost/method-flops.ts';
-import { baselineRealFlops, countRealFlops } from '../cost/real-flops.ts';
 import type { Measured } from '../evaluation/measurements.ts';
+import type { Metrics } from '../evaluation/metrics.ts';
+import { objectiveLabel, shownMetrics } from '../evaluation/shown-metrics.ts';
+import type { ShownMetric } from '../evaluation/shown-metrics.ts';
+import { formatShape } from '../graph/tensor.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
-import { tokenCount } from '../models/configuration.ts';
-import { lookUpModel } from '../models/registry.ts';
-import type { RegistryEntry } from '../models/registry.ts';
+import { forward, pixelInput } from '../networks/forward.ts';
+import { parameterRecorder } from '../networks/recorded-parameters.ts';
+import { lookUpModel } from '../networks/registry.ts';
+import type { RegistryEntry } from '../networks/registry.ts';
 import type { MergeRule } from '../reduction/merge-rule.ts';
+import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { effectiveTokens } from '../reduction/schedule.ts';
 import type { Schedule } from '../reduction/schedule.ts';
+import { tokenCount } from '../reduction/token-layout.ts';
 import { modelFileName } from './precision.ts';
 import type { ExportDtype } from './precision.ts';
 
@@ -31,7 +40,7 @@ const hubLicences = new Map([
   ['CC BY-NC 4.0 (not for commercial use)', 'cc-by-nc-4.0'],
 ]);
 
-const giga = (value: number): string => (value / 1e9).toFixed(3);
+const giga = (value: number): string => (value / flopsPerGflop).toFixed(3);
 
 const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
   [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
@@ -43,12 +52,13 @@ export function modelCard(card: ModelCard): string {
 }
 
 function taskOf({ model }: ModelCard): 'image-classification' | 'image-feature-extraction' {
-  return model.configuration.classes > 0 ? 'image-classification' : 'image-feature-extraction';
+  return model.network.answers.kind === 'features' ? 'image-feature-extraction' : 'image-classification';
 }
 
 /** A head of another number of classes is somebody's own, whose licence the registry cannot know. */
-function isOriginal(model: LoadedModel, { configuration }: RegistryEntry): boolean {
-  return configuration.classes === model.configuration.classes;
+function isOriginal({ network }: LoadedModel, { declared }: RegistryEntry): boolean {
+  const original = declared?.network.answers;
+  return original?.kind === network.answers.kind && original.size === network.answers.size;
 }
 
 function frontMatter(card: ModelCard): string {
@@ -69,12 +79,21 @@ function frontMatter(card: ModelCard): string {
   ].join('\n');
 }
 
+/** What goes in and what comes out, in a sentence. */
+function borders({ network, parameters }: LoadedModel): string {
+  const pixels = pixelInput(network);
+  const { outputs } = forward(network, pixels, { parameters: parameterRecorder(parameters.has) });
+  const named = Object.entries(outputs).map(([name, { shape }]) => `\`${name}\` ${formatShape(shape)}`);
+  const pooled = network.answers.kind === 'features' ? ' (pooled features)' : '';
+  return `Input \`pixel_values\` ${formatShape(pixels.shape)}, output ${named.join(' and ')}${pooled}.`;
+}
+
 function introduction({ model, schedule, method, dtypes }: ModelCard): string {
-  const { name, configuration } = model;
-  const { inputSize, depth } = configuration;
-  const tokens = tokenCount(configuration);
+  const { name, network } = model;
+  const { depth } = network;
+  const tokens = tokenCount(network.layout);
   const title = schedule === undefined ? `# ${name} (ONNX)` : `# ${name}, compressed with DiffRate`;
-  const input = `Input \`pixel_values\` [batch, 3, ${inputSize}, ${inputSize}], output \`logits\` [batch, ${configuration.classes || configuration.width}]${configuration.classes > 0 ? '' : ' (pooled features)'}.`;
+  const input = borders(model);
   if (method !== undefined) {
     const how =
       method.learned === undefined
@@ -107,22 +126,22 @@ const mergingSentences: Readonly<Record<MergeRule, string>> = {
 
 /** FLOPs of the compressed network, as the paper counts them and as computed; `undefined` where nothing is removed. */
 function compressedFlops({ model, schedule, method }: ModelCard): readonly [number, number] | undefined {
-  const { configuration } = model;
+  const { network } = model;
   if (method !== undefined) {
-    const counted = countMethodFlops(configuration, method.tokensPerBlock, method.reducesBeforeBlock).total;
-    return [counted, countGraphFlops(configuration, method.reducer)];
+    const counted = countMethodFlops(network, method.tokensPerBlock, method.reducesBeforeBlock).total;
+    return [counted, countGraphFlops(network, method.reducer)];
   }
   if (schedule === undefined) return undefined;
-  return [countFlops(configuration, schedule).total, countRealFlops(configuration, schedule).total];
+  return [countFlops(network, schedule).total, countGraphFlops(network, diffRate(schedule, network))];
 }
 
 function figures(card: ModelCard): string {
-  const { model, measured = {} } = card;
+  const { model, schedule, measured = {} } = card;
   const compressed = compressedFlops(card);
-  const { configuration } = model;
+  const { network } = model;
   const parts: string[] = [];
-  const baseline = baselineFlops(configuration).total;
-  const realBaseline = baselineRealFlops(configuration).total;
+  const baseline = baselineFlops(network).total;
+  const realBaseline = countGraphFlops(network);
   if (compressed === undefined) {
     parts.push(
       `${giga(baseline)} GFLOPs (multiply-accumulates) per image, ${millions(model.parameterCount)} M parameters.`,
@@ -140,6 +159,7 @@ function figures(card: ModelCard): string {
     ]);
     parts.push(table(['GFLOPs (multiply-accumulates) per image', 'original', 'this model', 'ratio'], rows));
   }
+  if (schedule?.cost !== undefined) parts.push(costSentence(schedule.cost));
   const quality = qualityRows(measured);
   if (quality.length > 0) parts.push(table([measured.data ?? 'Accuracy', 'original', 'this model'], quality));
   const { runs = [], machine } = measured;
@@ -163,23 +183,57 @@ function figures(card: ModelCard): string {
 
 const millions = (count: number): string => (count / 1e6).toFixed(1);
 
+/** Of a schedule that was learnt under another cost than FLOPs. */
+function costSentence({ unit, value, target, device }: NonNullable<Schedule['cost']>): string {
+  const where = device === undefined ? '' : `, on ${device}`;
+  return `The schedule was learnt for ${formatCost(target, unit)} and costs ${formatCost(value, unit)}${where}.`;
+}
+
 function qualityRows({ evaluation }: Measured): string[][] {
   if (!evaluation) return [];
   const { before, after } = evaluation;
-  const percent = (value: number | null): string => (value === null ? '' : `${value.toFixed(2)} %`);
-  return [
-    ...(after.top1 === null ? [] : [['top-1 accuracy', percent(before.top1), percent(after.top1)]]),
-    ...(after.top5 === null ? [] : [['top-5 accuracy', percent(before.top5), percent(after.top5)]]),
-    ...(after.agreement === null ? [] : [['agreement with the original', '', percent(after.agreement)]]),
-    ...(after.kl === null ? [] : [['mean KL(original ‖ this model), nats', '', after.kl.toFixed(4)]]),
-  ];
+  return shownMetrics(after).flatMap((name) => {
+    const row = qualityRow(name, before, after);
+    return row === undefined ? [] : [row];
+  });
+}
+
+const percent = (value: number | null): string => (value === null ? '' : `${value.toFixed(2)} %`);
+
+/** One line; `undefined` where there is nothing to tell. */
+function qualityRow(name: ShownMetric, before: Metrics, after: Metrics): string[] | undefined {
+  const { objective, kl, featureDistance } = after;
+  if (after[name] === null) return undefined;
+  switch (name) {
+    case 'top1':
+      return ['top-1 accuracy', percent(before.top1), percent(after.top1)];
+    case 'top5':
+      return ['top-5 accuracy', percent(before.top5), percent(after.top5)];
+    case 'agreement':
+      return ['agreement with the original', '', percent(after.agreement)];
+    case 'kl':
+      return ['mean KL(original ‖ this model), nats', '', kl?.toFixed(4) ?? ''];
+    case 'objective':
+      return objective === null ? undefined : [objectiveLabel(objective), '', objective.value.toFixed(4)];
+    case 'featureDistance':
+      return ['mean 1 − cosine of the features', '', featureDistance?.toFixed(4) ?? ''];
+    case 'neighbourAgreement':
+      return ['images with the same nearest neighbour', '', percent(after.neighbourAgreement)];
+    case 'loss':
+      return undefined;
+  }
 }
 
 function usage(card: ModelCard): string {
   const [first = 'fp32', ...others] = card.dtypes;
   const choice =
     others.length === 0 ? '' : ` Other precisions: ${others.map((dtype) => `\`dtype: '${dtype}'\``).join(', ')}.`;
-  const { inputSize } = card.model.configuration;
+  const { network } = card.model;
+  const { channels, height, width } = network.input;
+  const call =
+    network.answers.kind === 'features'
+      ? `const features = await run('photo.jpg'); // a tensor [1, 1, ${network.answers.size}]; with { pool: true } [1, ${network.answers.size}]`
+      : `console.log(await run('photo.jpg'));`;
   return `## Use
 
 With [transformers.js](https://huggingface.co/docs/transformers.js), in Node or in a browser (name this folder, or its repository on the hub):
@@ -188,7 +242,7 @@ With [transformers.js](https://huggingface.co/docs/transformers.js), in Node or 
 import { pipeline } from '@huggingface/transformers';
 
 const run = await pipeline('${taskOf(card)}', '/path/to/this/folder', { dtype: '${first}' });
-console.log(await run('photo.jpg'));
+${call}
 \`\`\`
 ${choice === '' ? '' : `\n${choice.trim()}\n`}
 With \`onnxruntime-node\`, or \`onnxruntime-web\` by the same calls:
@@ -198,8 +252,8 @@ import * as ort from 'onnxruntime-node';
 
 const session = await ort.InferenceSession.create('onnx/${modelFileName(first)}');
 // pixels: Float32Array, RGB planes, normalised as preprocessor_config.json says
-const pixel_values = new ort.Tensor('float32', pixels, [1, 3, ${inputSize}, ${inputSize}]);
-const { logits } = await session.run({ pixel_values });
+const pixel_values = new ort.Tensor('float32', pixels, [1, ${channels}, ${height}, ${width}]);
+const { ${network.answerOutput} } = await session.run({ pixel_values });
 \`\`\``;
 }
 

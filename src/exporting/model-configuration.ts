@@ -1,9 +1,10 @@
 /**
- * `config.json` and `preprocessor_config.json` of an exported folder, in the form of Hugging Face's `ViTForImageClassification`,
- * which transformers.js's image-classification pipeline reads.
+ * `config.json` and `preprocessor_config.json` of an exported folder, as Hugging Face transformers have them and
+ * transformers.js's pipelines for image classification and image features read them.
  */
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import type { Preprocessing } from '../models/configuration.ts';
+import { isSquare } from '../data/preprocessing.ts';
+import type { Preprocessing } from '../data/preprocessing.ts';
 import type { LoadedModel } from '../loading/load-model.ts';
 import type { ExportDtype } from './precision.ts';
 
@@ -22,29 +23,25 @@ export interface ExportFacts {
   readonly method?: { readonly method: string; readonly tokensPerBlock: readonly number[] } | undefined;
 }
 
-/** Class names of all classes; those that nobody named are `LABEL_0`, … as in transformers. */
-function labelsOf({ configuration, labels }: LoadedModel): string[] {
-  return Array.from({ length: configuration.classes }, (_, index) => labels?.[index] ?? `LABEL_${index}`);
+/**
+ * Names of all outputs of the head; those that nobody named are `LABEL_0`, … as in transformers. Features have no
+ * names.
+ */
+function labelsOf({ network, labels }: LoadedModel): string[] {
+  const { kind, size } = network.answers;
+  return kind === 'features' ? [] : Array.from({ length: size }, (_, index) => labels?.[index] ?? `LABEL_${index}`);
 }
 
-/** `config.json` as an object. An encoder without a head is a `ViTModel`. */
+/**
+ * `config.json` as an object: what the family says that the network is, names of its outputs, and what diffrate knows
+ * beside.
+ */
 export function modelConfiguration(model: LoadedModel, facts: ExportFacts): Record<string, unknown> {
-  const { configuration, name, source, trainedMethod } = model;
+  const { network, parameters, name, source, trainedMethod } = model;
   const labels = labelsOf(model);
   const external = Object.fromEntries(facts.externalDataFiles.map((file) => [file, 1]));
   return {
-    model_type: 'vit',
-    architectures: [configuration.classes > 0 ? 'ViTForImageClassification' : 'ViTModel'],
-    image_size: configuration.inputSize,
-    patch_size: configuration.patchSize,
-    num_channels: 3,
-    hidden_size: configuration.width,
-    num_hidden_layers: configuration.depth,
-    num_attention_heads: configuration.heads,
-    intermediate_size: configuration.hiddenWidth,
-    hidden_act: 'gelu',
-    layer_norm_eps: configuration.layerNormEpsilon,
-    qkv_bias: model.parameters.has('blocks.0.attn.qkv.bias'),
+    ...network.hubConfiguration(parameters.has),
     ...(labels.length === 0
       ? {}
       : {
@@ -58,7 +55,6 @@ export function modelConfiguration(model: LoadedModel, facts: ExportFacts): Reco
     [diffrateMember]: {
       model: name,
       source,
-      pool: configuration.pool,
       // `loadModel` reads it back.
       ...(trainedMethod === undefined ? {} : { trainedMethod }),
       ...facts.kept,
@@ -70,22 +66,28 @@ export function modelConfiguration(model: LoadedModel, facts: ExportFacts): Reco
 /** PIL's numbers of filters, as `resample` wants them. */
 const resampleNumbers = { bilinear: 2, bicubic: 3 } as const;
 
-/** `preprocessor_config.json` as an object. */
+/**
+ * `preprocessor_config.json` as an object, which `preprocessingFromProcessor` reads back.
+ * transformers has no words for covering unequal sides. Then the file says so in a member of its own, and for others
+ * gives the longer of them as shortest edge: images keep their ratio and cover the crop, some at a larger scale.
+ */
 export function preprocessorConfiguration(preprocessing: Preprocessing): Record<string, unknown> {
-  const { resizeShortSide, resizeMode, cropSize, interpolation, mean, std } = preprocessing;
-  const isSquare = resizeMode === 'square';
-  const crops = !isSquare || resizeShortSide !== cropSize;
+  const { resize, resizeMode, crop, interpolation, mean, std } = preprocessing;
+  const stretches = resizeMode === 'stretch';
+  const crops = !stretches || resize.height !== crop.height || resize.width !== crop.width;
+  const { height, width } = resize;
   return {
     image_processor_type: crops ? 'DeiTImageProcessor' : 'ViTImageProcessor',
     do_resize: true,
-    size: isSquare ? { height: resizeShortSide, width: resizeShortSide } : { shortest_edge: resizeShortSide },
+    size: stretches ? { height, width } : { shortest_edge: Math.max(height, width) },
     resample: resampleNumbers[interpolation],
     do_center_crop: crops,
-    ...(crops ? { crop_size: { height: cropSize, width: cropSize } } : {}),
+    ...(crops ? { crop_size: { height: crop.height, width: crop.width } } : {}),
     do_rescale: true,
     rescale_factor: 1 / 255,
     do_normalize: true,
     image_mean: mean,
     image_std: std,
+    ...(stretches || isSquare(resize) ? {} : { [diffrateMember]: { cover: { height, width } } }),
   };
 }

@@ -1,6 +1,9 @@
 /** Precisions of an exported model, by transformers.js's names (`dtype`). */
 
-/** `fp32`: as trained; `fp16`: half precision, for GPUs; `q8`: 8-bit weights and dynamic quantisation, for CPUs and small downloads. */
+/**
+ * `fp32`: as trained; `fp16`: half precision, for GPUs; `q8`: 8-bit weights and dynamic quantisation, for CPUs and
+ * small downloads.
+ */
 export const exportDtypes = ['fp32', 'fp16', 'q8'] as const;
 
 /** One precision. */

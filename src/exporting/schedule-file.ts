@@ -1,4 +1,7 @@
-/** Schedule files on disk: read with a sentence for every mishap, written beside and renamed so that no half file is ever seen. */
+/**
+ * Schedule files on disk: read with a sentence for every mishap, written beside and renamed so that no half file is
+ * ever seen.
+ */
 
 import { readFile, writeFile } from 'node:fs/promises';
 import { DiffrateError, messageOf } from '../errors.ts';

@@ -6,7 +6,6 @@ import { constants, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { access, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DiffrateError, messageOf } from '../errors.ts';
-import { joinChunks } from '../onnx/write.ts';
 
 /** Content of a file: text, or bytes in chunks that are written one after the other. */
 export type FileContent = string | readonly Uint8Array[];
@@ -96,11 +95,11 @@ async function writeChunks(path: string, content: FileContent): Promise<void> {
         small.push(chunk);
         continue;
       }
-      await file.writeFile(joinChunks(small));
+      await file.writeFile(Buffer.concat(small));
       small = [];
       await file.writeFile(chunk);
     }
-    await file.writeFile(joinChunks(small));
+    await file.writeFile(Buffer.concat(small));
   } finally {
     await file.close();
   }

@@ -83,5 +83,5 @@ export { argMax, gather, gatherElements, gatherND, scatterElements, topK } from 
 export type { TopKOutputs } from './operators/selection.ts';
 export { gradients } from './gradients/index.ts';
 export { gradientRules } from './gradients/rules.ts';
-export type { GradientRule, RuleContext } from './gradients/rules.ts';
+export type { GradientRule, RuleContext } from './gradients/rule.ts';
 export { lower } from './lower.ts';

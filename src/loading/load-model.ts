@@ -11,27 +11,23 @@ import { readCheckpoint } from '../checkpoints/load.ts';
 import { CHECKPOINT_NAMES, isJsonObject, readModelFolder } from '../checkpoints/model-folder.ts';
 import type { JsonObject } from '../checkpoints/model-folder.ts';
 import type { Weights } from '../checkpoints/weights.ts';
+import { sizeText } from '../data/preprocessing.ts';
 import { DiffrateError, UsageError } from '../errors.ts';
-import type { Preprocessing, VisionTransformerConfiguration } from '../models/configuration.ts';
-import { parametersFromWeights } from '../models/parameters.ts';
-import { findModel, lookUpModel } from '../models/registry.ts';
-import type { RegistryEntry } from '../models/registry.ts';
-import type { Parameters } from '../nn/parameters.ts';
-import { fitConfiguration } from './checkpoint-sizes.ts';
-import { huggingFaceNetwork } from './hugging-face-configuration.ts';
-import type { DeclaredNetwork } from './hugging-face-configuration.ts';
-import { fitLabels } from './labels.ts';
+import type { Preprocessing } from '../data/preprocessing.ts';
+import { networkFamilies } from '../networks/families.ts';
+import type { ConfigurationFile, DeclaredNetwork, NetworkFamily } from '../networks/family.ts';
+import type { Model } from '../networks/model.ts';
+import { parametersFromWeights } from '../networks/parameters.ts';
+import { findModel, lookUpModel } from '../networks/registry.ts';
+import type { RegistryEntry } from '../networks/registry.ts';
+import { checkParameters } from './checked-parameters.ts';
+import { fitLabels, labelsFromIdentifiers } from './labels.ts';
 import type { Labels } from './labels.ts';
-import { checkParameters } from './network-parameters.ts';
 import { preprocessingFromProcessor } from './preprocessor-configuration.ts';
-import { timmNetwork } from './timm-configuration.ts';
+import { timmPreprocessing } from './timm-preprocessing.ts';
 
-/** A network with its weights, ready to be built into graphs. */
-export interface LoadedModel {
-  /** Registry name where the registry knows the network, else the hub id or the folder's name. */
-  readonly name: string;
-  readonly configuration: VisionTransformerConfiguration;
-  readonly parameters: Parameters;
+/** A model as it is loaded from disk or from the hub. Its name is the registry's where that knows the network, else the hub id or the folder's. */
+export interface LoadedModel extends Model {
   /** Class names by class number; `undefined` where nobody named the classes. */
   readonly labels: Labels | undefined;
   /** Number of values (not bytes) that the network reads from its checkpoint. */
@@ -50,6 +46,8 @@ export interface LoadModelOptions {
   readonly weights?: string;
   /** How to reach the hub. */
   readonly hubOptions?: HubOptions;
+  /** Families that a configuration file may be of, by default all that there are here. */
+  readonly families?: readonly NetworkFamily[];
 }
 
 /**
@@ -59,7 +57,7 @@ export interface LoadModelOptions {
  * @throws {DiffrateError} where nothing of that name is found, or its files cannot be read, are unsupported or do not fit.
  */
 export async function loadModel(model: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
-  const { weights: file, hubOptions } = options;
+  const { weights: file, hubOptions, families = networkFamilies } = options;
   const entry = lookUpModel(model);
   if (file !== undefined) {
     if (entry === undefined) await rejectWeights(model);
@@ -68,30 +66,37 @@ export async function loadModel(model: string, options: LoadModelOptions = {}): 
       name: named.name,
       source: file,
       weights: await readCheckpoint(file),
-      declared: registryNetwork(named),
+      declared: declaredBy(named),
+      preprocessing: named.preprocessing,
       declaredBy: named.name,
     });
   }
   const information = await stat(model).catch(() => undefined);
   // A folder that happens to be called like a registry name (an output folder, often) must not hide it.
   if (information?.isDirectory() && (entry === undefined || model.includes('/'))) {
-    return fromFolder(model, basename(resolve(model)), model);
+    return fromFolder(families, model, basename(resolve(model)), model);
   }
   if (entry === undefined) {
     if (information !== undefined) {
       throw new UsageError(`${model} is a file: name the model that it belongs to, and give the file with --weights.`);
     }
-    if (hubIdentifier.test(model)) return fromFolder((await hubModelFiles(model, hubOptions)).folder, model, model);
+    if (hubIdentifier.test(model))
+      return fromFolder(families, (await hubModelFiles(model, hubOptions)).folder, model, model);
     if (/[/\\]/.test(model)) throw new DiffrateError(`There is no folder ${model}: check the path of the model.`);
   }
   const known = findModel(model);
-  // Hierarchical networks and those without a hub id end here, before anything is downloaded.
-  const { preprocessing } = registryNetwork(known).configuration;
+  // Networks that cannot be built and those without a hub id end here, before anything is downloaded.
+  declaredBy(known);
   if (known.packagedFolder !== undefined) {
-    return fromFolder(fileURLToPath(new URL(`../../${known.packagedFolder}`, import.meta.url)), known.name, known.name);
+    return fromFolder(
+      families,
+      fileURLToPath(new URL(`../../${known.packagedFolder}`, import.meta.url)),
+      known.name,
+      known.name,
+    );
   }
   const id = hubIdOf(model, known);
-  return fromFolder((await hubModelFiles(id, hubOptions)).folder, known.name, id, preprocessing);
+  return fromFolder(families, (await hubModelFiles(id, hubOptions)).folder, known.name, id, known.preprocessing);
 }
 
 /** `ORGANISATION/NAME`, unlike a relative path with a dot before it. */
@@ -107,10 +112,11 @@ async function rejectWeights(model: string): Promise<void> {
 }
 
 /** What the registry says of a network whose weights can be loaded. */
-function registryNetwork({ name, configuration }: RegistryEntry): DeclaredNetwork {
-  if (configuration.family === 'vision-transformer') return { configuration, labels: undefined };
+function declaredBy({ name, declared }: RegistryEntry): DeclaredNetwork {
+  if (declared !== undefined) return declared;
+  const known = networkFamilies.map(({ title }) => title).join(', ');
   throw new DiffrateError(
-    `${name} is a hierarchical network, whose weights cannot be loaded yet: use a ViT, DeiT or MAE model.`,
+    `${name} is a hierarchical network, whose weights cannot be loaded yet: use a ${known} model.`,
   );
 }
 
@@ -127,6 +133,7 @@ function hubIdOf(model: string, entry: RegistryEntry): string {
  * @param preprocessing of a network that the registry knows, as its authors evaluated it; else the folder's own.
  */
 async function fromFolder(
+  families: readonly NetworkFamily[],
   folder: string,
   name: string,
   source: string,
@@ -136,27 +143,58 @@ async function fromFolder(
   const { configuration: json, preprocessor, checkpoint } = await readModelFolder(folder);
   const weights = await readCheckpoint(checkpoint);
   const file = join(folder, 'config.json');
-  const parts = { name, source, weights, declaredBy: file, checkpoint, trainedMethod: trainedMethodOf(json) };
+  const configuration = { json, file, weights, checkpoint };
+  const trainedMethod = trainedMethodOf(json);
+  const parts = { name, source, weights, declaredBy: file, checkpoint, trainedMethod };
   if (typeof json['architecture'] === 'string') {
-    const declared = timmNetwork(json, weights, file, checkpoint);
-    const configuration = { ...declared.configuration, ...(preprocessing && { preprocessing }) };
-    return assemble({ ...parts, declared: { ...declared, configuration } });
+    const declared = declaredIn(families, configuration, 'fromTimm', 'architecture');
+    const { preprocessing: own, labels } = timmPreprocessing(json, declared.network.input, file);
+    return assemble({ ...parts, declared, labels, preprocessing: preprocessing ?? own });
   }
   if (json['model_type'] === undefined) {
     throw new DiffrateError(
       `${file} has neither "model_type" (Hugging Face) nor "architecture" (timm): use the model's own config.json.`,
     );
   }
+  const declared = declaredIn(families, configuration, 'fromHuggingFace', 'model_type');
+  const labels = labelsFromIdentifiers(identifiersOf(json));
   const processor = join(folder, 'preprocessor_config.json');
-  const declared = huggingFaceNetwork(
-    json,
-    (size) => preprocessing ?? preprocessingFromProcessor(preprocessor, size, processor),
-    file,
+  const { input } = declared.network;
+  const own =
+    preprocessing ?? preprocessingFromProcessor(preprocessor, { height: input.height, width: input.width }, processor);
+  const known = { ...parts, declared, labels, preprocessing: own };
+  if (preprocessor !== undefined || preprocessing !== undefined) return assemble(known);
+  const warning = `${folder} has no preprocessor_config.json: images are resized to ${sizeText(input)}, with mean and standard deviation 0.5.`;
+  return assemble({ ...known, warnings: [warning] });
+}
+
+/**
+ * What the family says whose file this is.
+ * @param reads which of a family's readers is asked, and `member` what of the file tells families apart.
+ */
+function declaredIn(
+  families: readonly NetworkFamily[],
+  configuration: ConfigurationFile,
+  reads: 'fromHuggingFace' | 'fromTimm',
+  member: 'model_type' | 'architecture',
+): DeclaredNetwork {
+  for (const family of families) {
+    const declared = family[reads]?.(configuration);
+    if (declared !== undefined) return declared;
+  }
+  const { json, file } = configuration;
+  const known = families.map(({ title }) => title).join(', ');
+  throw new DiffrateError(
+    `${file}: "${member}" is ${JSON.stringify(json[member])}, which is not supported: use a ${known} model.`,
   );
-  if (preprocessor !== undefined || preprocessing !== undefined) return assemble({ ...parts, declared });
-  const side = declared.configuration.inputSize;
-  const warning = `${folder} has no preprocessor_config.json: images are resized to ${side}×${side}, with mean and standard deviation 0.5.`;
-  return assemble({ ...parts, declared, warnings: [warning] });
+}
+
+/** `id2label`, where it is one. */
+function identifiersOf({ id2label }: JsonObject): Record<string, string> | undefined {
+  if (!isJsonObject(id2label)) return undefined;
+  return Object.fromEntries(
+    Object.entries(id2label).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
 }
 
 /** What training wrote into `config.json` (`exporting/model-configuration.ts`); what is wrong with it is said where it is used. */
@@ -183,30 +221,28 @@ interface Parts {
   readonly declared: DeclaredNetwork;
   /** Registry name or configuration file, for error sentences. */
   readonly declaredBy: string;
+  readonly preprocessing: Preprocessing;
+  readonly labels?: Labels | undefined;
   /** The checkpoint's path where `source` is not it. */
   readonly checkpoint?: string;
   readonly trainedMethod?: string | undefined;
   readonly warnings?: readonly string[];
 }
 
-function assemble({
-  name,
-  source,
-  weights,
-  declared,
-  declaredBy,
-  checkpoint = source,
-  trainedMethod,
-  warnings = [],
-}: Parts): LoadedModel {
-  const fitted = fitConfiguration(declared.configuration, declaredBy, weights, checkpoint);
+function assemble(parts: Parts): LoadedModel {
+  const { name, source, weights, declared, declaredBy, preprocessing, trainedMethod, warnings = [] } = parts;
+  const { checkpoint = source } = parts;
+  const fitted = declared.fit(weights, checkpoint, declaredBy);
+  const { network } = fitted;
   const parameters = parametersFromWeights(fitted.weights, checkpoint);
-  const checked = checkParameters(parameters, fitted.weights, fitted.configuration, checkpoint);
-  const labels = fitLabels(declared.labels, fitted.configuration.classes, declaredBy);
+  const checked = checkParameters(network, parameters, fitted.weights, checkpoint);
+  const classes = network.answers.kind === 'features' ? 0 : network.answers.size;
+  const labels = fitLabels(parts.labels, classes, declaredBy);
   return {
     name,
-    configuration: fitted.configuration,
+    network,
     parameters,
+    preprocessing,
     labels: labels.labels,
     parameterCount: checked.count,
     source,

@@ -1,28 +1,32 @@
 /**
- * `preprocessor_config.json` of Hugging Face transformers (`ViTImageProcessor`, `DeiTImageProcessor` and those with the same
- * members) as preprocessing. Defaults are those of the Python classes: a plain number as size is a square, not a short side.
+ * `preprocessor_config.json` of Hugging Face transformers as preprocessing.
+ * That is the file of `ViTImageProcessor`, `DeiTImageProcessor` and those with the same members.
+ * Defaults are those of the Python classes: a plain number as size is a square, not a short side.
  */
 import * as v from 'valibot';
 import { DiffrateError } from '../errors.ts';
 import type { JsonObject } from '../checkpoints/model-folder.ts';
-import type { Preprocessing } from '../models/configuration.ts';
-import { checkConfiguration, perChannel, positiveInteger } from './configuration-check.ts';
+import { isSquare, sizeText, square } from '../data/preprocessing.ts';
+import type { ImageSize, Preprocessing } from '../data/preprocessing.ts';
+import { checkConfiguration, perChannel, positiveInteger } from '../checkpoints/configuration-check.ts';
 
-const square = v.object({ height: positiveInteger, width: positiveInteger });
+const sides = v.object({ height: positiveInteger, width: positiveInteger });
 
 const schema = v.object({
   image_processor_type: v.optional(v.string()),
   feature_extractor_type: v.optional(v.string()),
   do_resize: v.optional(v.literal(true), true),
-  size: v.optional(v.union([positiveInteger, square, v.object({ shortest_edge: positiveInteger })])),
+  size: v.optional(v.union([positiveInteger, sides, v.object({ shortest_edge: positiveInteger })])),
   do_center_crop: v.optional(v.nullable(v.boolean())),
-  crop_size: v.optional(v.nullable(v.union([positiveInteger, square]))),
+  crop_size: v.optional(v.nullable(v.union([positiveInteger, sides]))),
   resample: v.optional(v.picklist([2, 3])),
   do_rescale: v.optional(v.literal(true), true),
   rescale_factor: v.optional(v.pipe(v.number(), v.minValue(0.003921, '1/255'), v.maxValue(0.003922, '1/255'))),
   do_normalize: v.optional(v.boolean(), true),
   image_mean: v.optional(perChannel),
   image_std: v.optional(perChannel),
+  // What transformers has no words for; `preprocessorConfiguration` writes it.
+  diffrate: v.optional(v.object({ cover: sides })),
 });
 
 /** Defaults of a processor's Python class. */
@@ -58,31 +62,36 @@ const interpolations = { 2: 'bilinear', 3: 'bicubic' } as const;
  */
 export function preprocessingFromProcessor(
   json: JsonObject | undefined,
-  inputSize: number,
+  inputSize: ImageSize,
   file: string,
 ): Preprocessing {
   const declared = checkConfiguration(schema, json ?? { size: inputSize }, file);
   const type = declared.image_processor_type ?? declared.feature_extractor_type ?? 'ViTImageProcessor';
   const defaults = type.startsWith('DeiT') ? deitDefaults : vitDefaults;
-  const size = declared.size ?? defaults.size;
-  const resized = resizeOf(size, type, file);
+  const cover = declared.diffrate?.cover;
+  const resized: Resized =
+    cover === undefined ? resizedAs(declared.size ?? defaults.size, type) : { resize: cover, stretches: false };
+  const { resize, stretches } = resized;
   const crops = declared.do_center_crop ?? defaults.crop;
-  const cropSize = crops ? sideOf(declared.crop_size ?? inputSize, 'crop_size', file) : resized.side;
-  if (!crops && !resized.isSquare) {
+  if (!crops && !stretches) {
     throw new DiffrateError(
-      `${file}: "size" has only a shortest edge and "do_center_crop" is off, so that images stay oblong: set do_center_crop and crop_size.`,
+      `${file}: "size" has only a shortest edge and "do_center_crop" is off, so that images have many sizes: ` +
+        `set do_center_crop and crop_size.`,
     );
   }
-  if (cropSize !== inputSize || resized.side < cropSize) {
+  const crop = crops ? sizeOf(declared.crop_size ?? inputSize) : resize;
+  const made = { height: Math.min(crop.height, resize.height), width: Math.min(crop.width, resize.width) };
+  if (made.height !== inputSize.height || made.width !== inputSize.width || !fitsIn(crop, resize)) {
     throw new DiffrateError(
-      `${file} makes images of ${Math.min(cropSize, resized.side)}×${Math.min(cropSize, resized.side)} pixels where config.json has "image_size" ${inputSize}: correct one of them.`,
+      `${file} makes images of ${sizeText(made)} pixels where config.json has "image_size" ${sideText(inputSize)}: ` +
+        `correct one of them.`,
     );
   }
   const normalizes = declared.do_normalize;
   return {
-    resizeShortSide: resized.side,
-    ...(resized.isSquare ? { resizeMode: 'square' as const } : {}),
-    cropSize,
+    resize,
+    ...(stretches ? { resizeMode: 'stretch' as const } : {}),
+    crop,
     interpolation: interpolations[declared.resample ?? defaults.resample],
     mean: normalizes ? (declared.image_mean ?? defaults.mean) : [0, 0, 0],
     std: normalizes ? (declared.image_std ?? defaults.std) : [1, 1, 1],
@@ -91,23 +100,25 @@ export function preprocessingFromProcessor(
 
 type Size = NonNullable<v.InferOutput<typeof schema>['size']>;
 
+/** What images become before the crop. */
+interface Resized {
+  readonly resize: ImageSize;
+  /** Whether both sides are set, whatever the ratio. */
+  readonly stretches: boolean;
+}
+
 /** CLIP's, BiT's and ConvNeXt's processors take a plain number for the short side. */
 const shortSideProcessors = /^(?:CLIP|Bit|ConvNext|PoolFormer)/;
 
-function resizeOf(size: Size, type: string, file: string): { readonly side: number; readonly isSquare: boolean } {
-  if (typeof size === 'number') return { side: size, isSquare: !shortSideProcessors.test(type) };
-  if ('shortest_edge' in size) return { side: size.shortest_edge, isSquare: false };
-  return { side: sideOf(size, 'size', file), isSquare: true };
+function resizedAs(size: Size, type: string): Resized {
+  if (typeof size === 'number') return { resize: square(size), stretches: !shortSideProcessors.test(type) };
+  if ('shortest_edge' in size) return { resize: square(size.shortest_edge), stretches: false };
+  return { resize: size, stretches: true };
 }
 
-function sideOf(
-  size: number | { readonly height: number; readonly width: number },
-  member: string,
-  file: string,
-): number {
-  if (typeof size === 'number') return size;
-  if (size.height === size.width) return size.height;
-  throw new DiffrateError(
-    `${file}: "${member}" is ${size.height}×${size.width}, but only squares are supported: use a model with square input.`,
-  );
-}
+const sizeOf = (size: number | ImageSize): ImageSize => (typeof size === 'number' ? square(size) : size);
+
+const fitsIn = (crop: ImageSize, whole: ImageSize): boolean => crop.height <= whole.height && crop.width <= whole.width;
+
+/** One number where both sides are equal, as `image_size` mostly has it. */
+const sideText = (size: ImageSize): string => (isSquare(size) ? String(size.width) : sizeText(size));

@@ -25,12 +25,14 @@ export interface MaskedAttentionInputs {
   readonly toThemselves: boolean;
 }
 
-/** Output per head and the class token's attention. */
+/** Output per head, and the attention that importance is made of. */
 export interface MaskedAttentionOutputs {
   /** `[B, H, P, D]` */
   readonly output: Tensor;
-  /** `[B, H, N]`, no gradient */
-  readonly classAttention: Tensor;
+  /** Attention of the first token, `[B, H, N]`, no gradient. */
+  classAttention(): Tensor;
+  /** Attention that tokens receive, `[B, N, 1]`: mean over heads and the tokens that are there, no gradient. */
+  attentionReceived(): Tensor;
 }
 
 const swapLast = (x: Tensor): Tensor => transpose(x, [0, 1, 3, 2]);
@@ -50,14 +52,26 @@ export function maskedAttention(inputs: MaskedAttentionInputs): MaskedAttentionO
   const total = own === undefined ? sums : add(sums, own);
   const products = matMul(probabilities, weighted);
   const value = div(own === undefined ? products : add(products, mul(own, values)), total);
-  const classRow = div(mul(slice(probabilities, 2, 0, 1), swapLast(weights)), slice(total, 2, 0, 1));
   const output = customGradient(
     value,
     size === undefined ? [queries, keys, values, mask] : [queries, keys, values, mask, size],
     (gradient) => backward({ ...inputs, probabilities, weights, own, total, value, gradient }),
   );
-  const classAttention = reshape(classRow, [batch, dimensionAt(keys, 1), tokens]);
-  return { output, classAttention: stopGradient(classAttention) };
+  return {
+    output,
+    classAttention() {
+      const row = div(mul(slice(probabilities, 2, 0, 1), swapLast(weights)), slice(total, 2, 0, 1));
+      return stopGradient(reshape(row, [batch, dimensionAt(keys, 1), tokens]));
+    },
+    attentionReceived() {
+      // `Ŝ_ij = P_ij·w_j / Z_i`: rows of removed tokens do not count.
+      const rows = div(perKey(mask), total);
+      const perHead = mul(matMul(swapLast(probabilities), rows), weights);
+      const sum = reshape(reduceSum(perHead, [1]), [batch, tokens, 1]);
+      const queries = mul(reduceSum(mask, [1], true), sizeAt(keys, 1));
+      return stopGradient(div(sum, queries));
+    },
+  };
 }
 
 /** `P_ii·size_i·(1 − mask_i)`: what the diagonal of the mask adds for a removed token, `[B, H, N, 1]`. */

@@ -10,38 +10,46 @@ import type { Parameters } from './parameters.ts';
 
 /** Embedded patches. */
 export interface EmbeddedPatches {
-  /** `[B, (S / patch)², C]` */
+  /** `[B, rows·columns, C]`, row by row. */
   readonly patches: Tensor;
   /** The first of them, `[B, 1, C]`: a class token takes the shape of it. */
   readonly first: Tensor;
 }
 
-/** Embeds the patches of `[B, 3, S, S]` with the parameters `name.proj.weight [C, 3, patch, patch]` and `name.proj.bias`. */
+/** Sizes of a patch embedding. */
+export interface PatchEmbeddingSizes {
+  /** Channels of the pixels. */
+  readonly channels: number;
+  /** Rows and columns of patches; pixels beyond the last whole patch are left out. */
+  readonly grid: readonly [rows: number, columns: number];
+  /** Side of a patch in pixels. */
+  readonly patchSize: number;
+  /** C */
+  readonly width: number;
+}
+
+/** Embeds the patches of `[B, channels, height, width]` with `name.proj.weight [C, channels, patch, patch]` and `name.proj.bias`. */
 export function patchEmbedding(
   pixels: Tensor,
   parameters: Parameters,
   name: string,
-  size: number,
-  patch: number,
-  width: number,
+  { channels, grid: [rows, columns], patchSize: patch, width }: PatchEmbeddingSizes,
 ): EmbeddedPatches {
-  const side = Math.floor(size / patch);
   const batch = dimensionAt(pixels, 0);
-  const weight = parameters.tensor(`${name}.proj.weight`, [width, 3, patch, patch]);
+  const weight = parameters.tensor(`${name}.proj.weight`, [width, channels, patch, patch]);
   const bias = parameters.tensor(`${name}.proj.bias`, [width]);
   if (constantBytes(weight) !== undefined) {
-    const channels = conv(pixels, weight, bias);
+    const map = conv(pixels, weight, bias);
     // Not cut out of the patches: ONNX Runtime would move their transposition behind the shape of the batch, onto the CPU of a GPU's network.
-    const corner = slice(slice(channels, 2, 0, 1), 3, 0, 1);
+    const corner = slice(slice(map, 2, 0, 1), 3, 0, 1);
     return {
-      patches: transpose(reshape(channels, [batch, width, side * side]), [0, 2, 1]),
+      patches: transpose(reshape(map, [batch, width, rows * columns]), [0, 2, 1]),
       first: reshape(corner, [batch, 1, width]),
     };
   }
-  // As in a convolution, pixels beyond the last whole patch are left out.
-  const whole = slice(slice(pixels, 2, 0, side * patch), 3, 0, side * patch);
-  const cut = transpose(reshape(whole, [batch, 3, side, patch, side, patch]), [0, 2, 4, 1, 3, 5]);
-  const flat = reshape(cut, [batch, side * side, 3 * patch * patch]);
-  const patches = linear(flat, { weight: reshape(weight, [width, 3 * patch * patch]), bias });
+  const whole = slice(slice(pixels, 2, 0, rows * patch), 3, 0, columns * patch);
+  const cut = transpose(reshape(whole, [batch, channels, rows, patch, columns, patch]), [0, 2, 4, 1, 3, 5]);
+  const flat = reshape(cut, [batch, rows * columns, channels * patch * patch]);
+  const patches = linear(flat, { weight: reshape(weight, [width, channels * patch * patch]), bias });
   return { patches, first: slice(patches, 1, 0, 1) };
 }

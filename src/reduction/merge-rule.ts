@@ -1,8 +1,10 @@
 /**
- * What a token is after others have been merged into it. The authors' code for ViTs and for CAFormer has a rule each; the third is exact
- * book-keeping: a token is the mean of the patches that it stands for, and attention weighs it by their number (as ToMe merges,
- * arXiv 2210.09461). It needs fewer operators than the published rule. On schedules that were learnt, DeiT-T's answers change less with it; on a
- * uniform rate, which merges much in the first blocks, they change more.
+ * What a token is after others have been merged into it.
+ * The authors' code for ViTs and for CAFormer has a rule each; the third is exact book-keeping.
+ * With it a token is the mean of the patches that it stands for, and attention weighs it by their number.
+ * So ToMe merges (arXiv 2210.09461). It needs fewer operators than the published rule.
+ * On schedules that were learnt, DeiT-T's answers change less with it.
+ * On a uniform rate, which merges much in the first blocks, they change more.
  */
 
 /**

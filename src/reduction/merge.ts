@@ -19,6 +19,8 @@ import {
 import { constant, dimensionAt, sizeAt, stopGradient } from '../graph/tensor.ts';
 import type { Dimension, Tensor } from '../graph/tensor.ts';
 import type { MergeRule } from './merge-rule.ts';
+import type { TokenLayout } from './token-layout.ts';
+import { mergeTravellers } from './token-state.ts';
 import type { TokenState } from './token-state.ts';
 
 /** Which destination every source goes to. */
@@ -29,8 +31,8 @@ export interface Matching {
   readonly similarity: Tensor;
 }
 
-/** Below any product of a source with a destination of length 1: keeps a token from being chosen. */
-const excluded = -3e4;
+/** Below any product of a source with a destination of length 1: added to one, it keeps a token from being chosen. */
+export const excluded = -3e4;
 
 /** Stands in for the length of a token of zeros, whose products are 0 as well. */
 const smallestLength = 1e-20;
@@ -39,14 +41,19 @@ const smallestLength = 1e-20;
  * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity; a source's own length changes no choice. Products are divided
  * by the destinations' lengths, instead of destinations before the product: lengths are one pass that only reads the features.
  * A source that is equally similar to several destinations, to the last bit, joins all of them.
- * @param keepFirst destination 0 is the class token and never chosen.
+ * @param allowed `[1, 1, K]`: 0, or `excluded` for a token that takes none; without it every destination takes some.
  */
-export function matchTokens(sources: Tensor, destinations: Tensor, keepFirst: boolean): Matching {
+export function matchTokens(sources: Tensor, destinations: Tensor, allowed?: Tensor): Matching {
   const toColumns = (x: Tensor): Tensor => transpose(x, [0, 2, 1]);
   const products = div(matMul(sources, toColumns(destinations)), toColumns(lengths(destinations)));
-  const allowed = keepFirst ? add(products, firstExcluded(sizeAt(destinations, 1))) : products;
-  const similarity = reduceMax(allowed, [2], true);
-  return { choices: cast(equal(allowed, similarity), 'float32'), similarity };
+  const chosenFrom = allowed === undefined ? products : add(products, allowed);
+  const similarity = reduceMax(chosenFrom, [2], true);
+  return { choices: cast(equal(chosenFrom, similarity), 'float32'), similarity };
+}
+
+/** Cosine similarities `[B, S, 1]` of sources and their destinations. */
+export function cosinesOf({ similarity }: Matching, sources: Tensor): Tensor {
+  return div(similarity, lengths(sources));
 }
 
 /** Euclidean lengths `[B, N, 1]` of tokens `[B, N, C]`. */
@@ -54,29 +61,29 @@ function lengths(x: Tensor): Tensor {
   return add(reduceL2(x, [2], true), column(smallestLength, dimensionAt(x, 1)));
 }
 
-function firstExcluded(count: number): Tensor {
-  const bias = Float32Array.from({ length: count }, (_, index) => (index === 0 ? excluded : 0));
+/** What keeps `prefix` tokens in front of `count` destinations from being chosen; `undefined` where there are none. */
+function prefixExcluded(prefix: number, count: number): Tensor | undefined {
+  if (prefix === 0) return undefined;
+  const bias = Float32Array.from({ length: count }, (_, index) => (index < prefix ? excluded : 0));
   return constant(bias, [1, 1, count], 'float32');
 }
 
 /**
  * Merges `S` sources into `K` destinations: `[B, K, …]`.
- * @param keepFirst destination 0 is the class token and takes none.
+ * @param layout prefix tokens, in front of the destinations, take none; where K is a name, there must be none among them.
  */
 export function mergeTokens(
   destinations: TokenState,
   sources: TokenState,
-  keepFirst: boolean,
+  { prefix }: Pick<TokenLayout, 'prefix'>,
   rule: MergeRule = 'similarity',
 ): TokenState {
   const candidates = stopGradient(sources.features);
-  const { choices, similarity } = matchTokens(candidates, stopGradient(destinations.features), keepFirst);
+  const allowed = prefix === 0 ? undefined : prefixExcluded(prefix, sizeAt(destinations.features, 1));
+  const matching = matchTokens(candidates, stopGradient(destinations.features), allowed);
+  const { choices } = matching;
   const toDestinations = (weights: Tensor): Tensor => transpose(weights, [0, 2, 1]);
   const assignment = toDestinations(choices);
-  const source =
-    destinations.source === undefined || sources.source === undefined
-      ? undefined
-      : add(destinations.source, matMul(assignment, sources.source));
   const one = column(1, dimensionAt(destinations.features, 1));
   const own = destinations.size ?? one;
 
@@ -86,17 +93,31 @@ export function mergeTokens(
     const kept =
       destinations.size === undefined ? destinations.features : mul(destinations.features, destinations.size);
     const features = div(add(kept, matMul(toDestinations(weights), sources.features)), size);
-    return { features, size, source };
+    return { features, size, ...travelled(size) };
   }
   const arrivals = rowSums(assignment);
   const sum = add(destinations.features, matMul(assignment, sources.features));
   const features = div(sum, add(arrivals, one));
-  return { features, size: add(grownBy(), own), source };
+  const size = add(grownBy(), own);
+  return { features, size, ...(rule === 'count' ? travelled(size) : travelled()) };
+
+  /**
+   * What travels with the destinations.
+   * @param total sizes of all that comes together; without it, every token weighs the same, as published.
+   */
+  function travelled(total?: Tensor): Pick<TokenState, 'travellers'> {
+    if (destinations.travellers === undefined) return {};
+    const arriving =
+      total === undefined
+        ? { assignment, total: add(rowSums(assignment), one) }
+        : { assignment, sourceSize: sources.size, ownSize: destinations.size, total };
+    return { travellers: mergeTravellers(destinations.travellers, sources.travellers, arriving) };
+  }
 
   /** What the sizes of destinations grow by. */
   function grownBy(): Tensor {
     if (rule === 'count') return sources.size === undefined ? arrivals : matMul(assignment, sources.size);
-    const cosine = div(similarity, lengths(candidates));
+    const cosine = cosinesOf(matching, candidates);
     return matMul(assignment, sources.size === undefined ? cosine : mul(sources.size, cosine));
   }
 }

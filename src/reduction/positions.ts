@@ -1,11 +1,15 @@
 /**
- * Positions of tokens as float values. Indices come out of TopK and ArgMax as int64, on which most backends cannot compute; looked up
- * in a table of floats they become numbers that can be compared, and comparing them with every position gives one-hot rows.
+ * Positions of tokens as float values.
+ * Indices come out of TopK and ArgMax as int64, on which most backends cannot compute.
+ * Looked up in a table of floats they become numbers that can be compared.
+ * Comparing them with every position gives one-hot rows.
  */
 import { cast, equal, gather, reduceSum, reshape, scatterElements, sub } from '../graph/operators/index.ts';
 import type { TopKOutputs } from '../graph/operators/index.ts';
 import { constant, dimensionAt, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { perToken } from './token-layout.ts';
+import type { TokenLayout } from './token-layout.ts';
 
 /** A constant column `[1, count, 1]` of a value per position. */
 export function perPosition(count: number, value: (position: number) => number): Tensor {
@@ -16,12 +20,26 @@ export function perPosition(count: number, value: (position: number) => number):
   );
 }
 
+/** `[1, N, 1]`: 0 for prefix tokens, 1 for the others. */
+export function gridFlags(layout: Pick<TokenLayout, 'prefix'>, count: number): Tensor {
+  return perToken(layout, count, { prefix: () => 0, grid: () => 1 });
+}
+
+/** `[1, N, 1]`: a value for prefix tokens by their position, 0 for the others. */
+export function prefixColumn(
+  layout: Pick<TokenLayout, 'prefix'>,
+  count: number,
+  value: (position: number) => number,
+): Tensor {
+  return perToken(layout, count, { prefix: value, grid: () => 0 });
+}
+
 /** Further than any two scores of a token are apart. */
 const belowAll = 3e4;
 
 /**
- * `score [B, N, 1]` with the tokens that were chosen by it put below all others, so that another TopK chooses among the rest. That the order were
- * turned round instead would choose one of two equal tokens twice.
+ * `score [B, N, 1]` with the tokens that were chosen by it put below all others: another TopK chooses among the rest.
+ * If the order were turned round instead, one of two equal tokens would be chosen twice.
  */
 export function afterChoosing(score: Tensor, { values, indices }: TopKOutputs): Tensor {
   const lowered = sub(

@@ -1,4 +1,7 @@
-/** Uniform numbers from a seed (mulberry32), for orders and schedules that are the same for the same seed wherever they are made. */
+/**
+ * Uniform numbers from a seed (mulberry32).
+ * Orders and schedules made of them are the same for the same seed, wherever they are made.
+ */
 
 /** `count` numbers in [0, 1). */
 export function uniformNumbers(count: number, seed: number): Float32Array {

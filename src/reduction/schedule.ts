@@ -20,12 +20,23 @@ export interface KeptNumbers {
   readonly merging?: MergeRule | undefined;
 }
 
+/** A cost other than FLOPs. */
+export interface ScheduleCost {
+  readonly unit: string;
+  readonly value: number;
+  readonly target: number;
+  /** Where it was measured. */
+  readonly device?: string | undefined;
+}
+
 /** Kept numbers, whom they were learnt for, and at which cost. */
 export interface Schedule extends KeptNumbers {
   /** Registry name (or hub id) of the network that the schedule was learnt for. */
   readonly model: string;
-  /** Input side in pixels. */
-  readonly inputSize: number;
+  /** Input in pixels: the side of a square, or height and width. */
+  readonly inputSize: number | readonly [height: number, width: number];
+  /** Another cost that it was learnt under, with the value that it has and the one that was asked for, in its unit. */
+  readonly cost?: ScheduleCost | undefined;
   /** Cost of the compressed network by the paper's count, in 10⁹ multiply-accumulates; `null` if the author did not say. */
   readonly gflops: number | null;
   /** What was asked for: a number in GFLOPs, or text with its unit (`"12ms"`); `null` if the author did not say. */
@@ -49,12 +60,17 @@ export interface EffectiveBlock {
 const keptNumber = v.pipe(v.number(), v.safeInteger('a whole number'), v.minValue(1, 'at least 1'));
 const keptNumbers = v.pipe(v.array(keptNumber), v.minLength(1, 'at least one block'));
 
+const side = v.pipe(v.number(), v.safeInteger('a whole number'), v.minValue(1, 'at least 1'));
+
+const finite = v.pipe(v.number(), v.finite('finite'));
+
 const scheduleSchema = v.object({
   model: v.pipe(v.string(), v.nonEmpty('a name')),
-  inputSize: v.pipe(v.number(), v.safeInteger('a whole number'), v.minValue(1, 'at least 1')),
+  inputSize: v.union([side, v.strictTuple([side, side])]),
   pruneKept: keptNumbers,
   mergeKept: keptNumbers,
   merging: v.optional(v.picklist(mergeRules)),
+  cost: v.optional(v.object({ unit: v.string(), value: finite, target: finite, device: v.optional(v.string()) })),
   gflops: v.optional(v.nullable(v.pipe(v.number(), v.finite('finite'), v.minValue(0, 'at least 0'))), null),
   target: v.optional(v.nullable(v.union([v.pipe(v.number(), v.finite('finite')), v.string()])), null),
   createdBy: v.optional(v.string(), ''),
@@ -110,6 +126,7 @@ export function serializeSchedule(schedule: Schedule): string {
     pruneKept: schedule.pruneKept,
     mergeKept: schedule.mergeKept,
     ...(schedule.merging === undefined ? {} : { merging: schedule.merging }),
+    ...(schedule.cost === undefined ? {} : { cost: schedule.cost }),
     gflops: schedule.gflops,
     target: schedule.target,
     createdBy: schedule.createdBy,
@@ -131,14 +148,21 @@ export function uncompressed(depth: number, tokens: number): KeptNumbers {
  * The token numbers that every block really sees: N' = min(N, P, K) and N ← N' after each block, as the authors' code
  * counts. A P or K above the live number removes nothing. Fractional kept numbers are allowed.
  *
- * @param tokens N of the first block (class token counted)
- * @throws DiffrateError if the two lists differ in length
+ * @param tokens N of the first block (prefix tokens counted)
+ * @param depth blocks that there must be numbers for, where that is known
+ * @throws DiffrateError if the two lists differ in length, or from `depth`
  */
-export function effectiveTokens(kept: KeptNumbers, tokens: number): EffectiveBlock[] {
+export function effectiveTokens(kept: KeptNumbers, tokens: number, depth?: number): EffectiveBlock[] {
   if (kept.pruneKept.length !== kept.mergeKept.length) {
     throw new DiffrateError(
       `The kept numbers are for ${kept.pruneKept.length} blocks of pruning but ${kept.mergeKept.length} of merging; ` +
         'give both one number per block.',
+    );
+  }
+  if (depth !== undefined && kept.pruneKept.length !== depth) {
+    throw new DiffrateError(
+      `The kept numbers are for ${kept.pruneKept.length} blocks but the network has ${depth} whose tokens may go; ` +
+        'use a schedule that was learnt for it.',
     );
   }
   let tokensIn = tokens;

@@ -1,6 +1,8 @@
 /**
- * The class token's attention as one number per token. Sum and column come out of one product: reducing over the heads and reshaping to a
- * column would be two operators, each with a cost of its own where images are few.
+ * Attention per head as one number per token.
+ * Sum and column come out of one product.
+ * Reducing over the heads and reshaping to a column would be two operators,
+ * each with a cost of its own where images are few.
  */
 import { matMul, transpose } from '../graph/operators/index.ts';
 import { constant, sizeAt } from '../graph/tensor.ts';

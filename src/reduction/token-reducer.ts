@@ -6,18 +6,24 @@ import type { Tensor } from '../graph/tensor.ts';
 import type { Parameters } from '../nn/parameters.ts';
 import type { TokenState } from './token-state.ts';
 
-/** What a reducer may look at in a block's attention. Everything is built only when asked for. */
-export interface AttentionView {
+/** What a reducer may look at in a block before its tokens attend. Everything is built only when asked for. */
+export interface BlockView {
   /** Number of heads H. */
   readonly heads: number;
   /** Keys `[B, H, N, D]` of all tokens that entered the block. */
   readonly keys: Tensor;
   /** Values `[B, H, N, D]` of all tokens that entered the block. */
   readonly values: Tensor;
-  /** Attention of the class token per head `[B, H, N]`, after the size bias; needs no other query. */
+  /** Attention of the first prefix token, the class token, per head `[B, H, N]`, after the size bias; needs no other query. */
   classAttention(): Tensor;
-  /** All attention probabilities `[B, H, N, N]`; only after attention, and only if every token was a query. */
+}
+
+/** What a reducer may look at after attention. */
+export interface AttendedView extends BlockView {
+  /** All attention probabilities `[B, H, P, N]` of the P tokens that were queries. Masked attention, which builds no map, has none. */
   probabilities(): Tensor;
+  /** Attention that every token receives, `[B, N, 1]`: the mean over heads and queries, where tokens are masked over those that are there. */
+  attentionReceived(): Tensor;
 }
 
 /** Tokens chosen to be queries: the others are gone after the block. */
@@ -54,22 +60,24 @@ export interface TokenReducer {
    */
   attentionWeights?(block: number, state: TokenState, logits: Tensor): Tensor | undefined;
   /** Before attending: which tokens are queries at all (DiffRate's early prune, ATS). `undefined`: all of them. */
-  selectQueries?(block: number, state: TokenState, view: AttentionView): QuerySelection | undefined;
+  selectQueries?(block: number, state: TokenState, view: BlockView): QuerySelection | undefined;
   /**
-   * In place of plain attention, for masked and differentiable reduction: output per head `[B, H, N, D]` and the class
-   * token's attention `[B, H, N]`.
+   * In place of plain attention, for masked and differentiable reduction: output per head `[B, H, N, D]`, and the attention that
+   * importance is made of.
    */
   attend?(block: number, state: TokenState, queries: Tensor, keys: Tensor, values: Tensor): MaskedAttention | undefined;
   /** Between the attention residual and the MLP (DiffRate, EViT, ToMe, PPT, …). */
-  afterAttention?(block: number, state: TokenState, view: AttentionView): TokenState;
+  afterAttention?(block: number, state: TokenState, view: AttendedView): TokenState;
 }
 
 /** What an attention of the reducer's own gives back. */
 export interface MaskedAttention {
   /** `[B, H, N, D]` */
   readonly output: Tensor;
-  /** `[B, H, N]` */
-  readonly classAttention: Tensor;
+  /** `[B, H, N]`; built only when asked for. */
+  classAttention(): Tensor;
+  /** `[B, N, 1]`: what each token receives, mean over heads and the queries that are there; built only when asked for. */
+  attentionReceived(): Tensor;
 }
 
 /** The uncompressed network. */

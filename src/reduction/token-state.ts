@@ -1,7 +1,26 @@
-/** What flows through the blocks of a network whose tokens are reduced: features, and what is known of each token. */
-import { gatherND, slice, split } from '../graph/operators/index.ts';
+/** What flows through the blocks of a network whose tokens are reduced: features, and what travels with each token. */
+import { add, concat, div, gatherND, matMul, mul, split } from '../graph/operators/index.ts';
 import { sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
+import { leadingTokens } from './token-layout.ts';
+
+/**
+ * What becomes of a traveller where tokens merge:
+ * - `sum`: the destination's and all that come (source maps);
+ * - `mean`: the mean weighted by sizes (angles, coordinates);
+ * - `destination`: the destination's own stays (an index, what a method remembers).
+ */
+export type TravellerRule = 'sum' | 'mean' | 'destination';
+
+/** Something that every token carries along. */
+export interface Traveller {
+  /** `[B, N, …]` */
+  readonly value: Tensor;
+  readonly merging: TravellerRule;
+}
+
+/** Travellers by name. */
+export type Travellers = Readonly<Record<string, Traveller>>;
 
 /** The tokens at one place of the network. */
 export interface TokenState {
@@ -9,14 +28,36 @@ export interface TokenState {
   readonly features: Tensor;
   /** `[B, N, 1]`: how many patches a token stands for, similarity-scaled in DiffRate; absent while every token has size 1. */
   readonly size?: Tensor | undefined;
-  /** `[B, N, N0]`, 0 or 1: which input tokens went into a token; only in traced graphs. */
-  readonly source?: Tensor | undefined;
   /** `[B, N, 1]`, 0 or 1: whether a token is still there; only while searching or where counts differ per image. */
   readonly mask?: Tensor | undefined;
-  /** `[B, N, …]` each: what a method remembers of every token, by names of its own (GTP's graph). */
-  readonly attached?: Readonly<Record<string, Tensor>> | undefined;
+  /** What tokens carry along: the source map, positions, what a method remembers. */
+  readonly travellers?: Travellers | undefined;
   /** Tokens that pass blocks by and come back later (Evo-ViT's placeholders). */
   readonly aside?: TokenState | undefined;
+}
+
+/** Name of the source map among the travellers: `[B, N, N0]`, 0 or 1, which input tokens went into a token. */
+export const sourceTraveller = 'source';
+
+/** The source map of a state whose network or tracer asked for one. */
+export function sourceOf({ travellers }: TokenState): Tensor | undefined {
+  return travellers?.[sourceTraveller]?.value;
+}
+
+/** The state with one traveller more, or another value of it. */
+export function withTraveller(state: TokenState, name: string, value: Tensor, merging: TravellerRule): TokenState {
+  return { ...state, travellers: { ...state.travellers, [name]: { value, merging } } };
+}
+
+/** Applies the same to every traveller. */
+export function mapTravellers(
+  travellers: Travellers | undefined,
+  change: (value: Tensor, name: string) => Tensor,
+): Travellers | undefined {
+  if (travellers === undefined) return undefined;
+  return Object.fromEntries(
+    Object.entries(travellers).map(([name, { value, merging }]) => [name, { value: change(value, name), merging }]),
+  );
 }
 
 /** Applies the same to everything that is known of the tokens; those that stand aside stay as they are. */
@@ -25,15 +66,69 @@ export function mapState(state: TokenState, change: (tensor: Tensor) => Tensor):
   return {
     features: change(state.features),
     size: maybe(state.size),
-    source: maybe(state.source),
     mask: maybe(state.mask),
+    ...(state.travellers === undefined ? {} : { travellers: mapTravellers(state.travellers, change) }),
     ...(state.aside === undefined ? {} : { aside: state.aside }),
-    ...(state.attached === undefined
-      ? {}
-      : {
-          attached: Object.fromEntries(Object.entries(state.attached).map(([name, tensor]) => [name, change(tensor)])),
-        }),
   };
+}
+
+/** Applies the same to two states of the same kind, member by member. */
+export function joinStates(
+  first: TokenState,
+  second: TokenState,
+  join: (first: Tensor, second: Tensor) => Tensor,
+): TokenState {
+  const maybe = (a: Tensor | undefined, b: Tensor | undefined): Tensor | undefined =>
+    a === undefined || b === undefined ? undefined : join(a, b);
+  const travellers = mapTravellers(first.travellers, (value, name) => {
+    const other = second.travellers?.[name];
+    return other === undefined ? value : join(value, other.value);
+  });
+  return {
+    features: join(first.features, second.features),
+    size: maybe(first.size, second.size),
+    mask: maybe(first.mask, second.mask),
+    ...(travellers === undefined ? {} : { travellers }),
+    ...(first.aside === undefined ? {} : { aside: first.aside }),
+  };
+}
+
+/** The tokens of one state and then those of another. */
+export function concatStates(first: TokenState, second: TokenState): TokenState {
+  return joinStates(first, second, (a, b) => concat([a, b], 1));
+}
+
+/** Who merges into whom, and what each weighs. */
+export interface Arrivals {
+  /** `[B, K, S]`: 1 where a source joins a destination. */
+  readonly assignment: Tensor;
+  /** `[B, S, 1]` and `[B, K, 1]`: what tokens weigh in a mean; absent where all weigh the same. */
+  readonly sourceSize?: Tensor | undefined;
+  readonly ownSize?: Tensor | undefined;
+  /** `[B, K, 1]`: what a destination and all that comes weigh together. */
+  readonly total: Tensor;
+}
+
+/** Travellers of destinations after sources have joined them, each by its rule. Values have three axes where they are combined. */
+export function mergeTravellers(
+  destinations: Travellers | undefined,
+  sources: Travellers | undefined,
+  { assignment, sourceSize, ownSize, total }: Arrivals,
+): Travellers | undefined {
+  if (destinations === undefined) return undefined;
+  const combined = ({ value, merging }: Traveller, arriving: Tensor | undefined): Tensor => {
+    if (merging === 'destination' || arriving === undefined) return value;
+    if (merging === 'sum') return add(value, matMul(assignment, arriving));
+    const weighted = sourceSize === undefined ? arriving : mul(arriving, sourceSize);
+    const own = ownSize === undefined ? value : mul(value, ownSize);
+    return div(add(own, matMul(assignment, weighted)), total);
+  };
+  return Object.fromEntries(
+    Object.entries(destinations).map(([name, traveller]) => [
+      name,
+      { value: combined(traveller, sources?.[name]?.value), merging: traveller.merging },
+    ]),
+  );
 }
 
 /** Chooses and orders tokens of a state: `indices [B, P, 1]` int64. */
@@ -55,5 +150,5 @@ export function splitTokens(state: TokenState, count: number): { first: TokenSta
 
 /** The first `count` tokens of a state. */
 export function firstTokens(state: TokenState, count: number): TokenState {
-  return mapState(state, (tensor) => slice(tensor, 1, 0, count));
+  return mapState(state, (tensor) => leadingTokens(tensor, count));
 }

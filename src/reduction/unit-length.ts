@@ -1,6 +1,8 @@
 /**
- * Tokens at length 1, for cosine similarities: `x / ‖x‖`. Written as `x / √(mean(x²) + ε) / √C`, the chain of a root-mean-square layer norm, which
- * ONNX Runtime fuses into one operator on every backend; a norm and a division by it would be two passes, and the norm a slow one.
+ * Tokens at length 1, for cosine similarities: `x / ‖x‖`.
+ * Written as `x / √(mean(x²) + ε) / √C`, it is the chain of a root-mean-square layer norm.
+ * ONNX Runtime fuses that into one operator on every backend.
+ * A norm and a division by it would be two passes, and the norm a slow one.
  */
 import { add, div, mul, pow, reduceMean, sqrt } from '../graph/operators/index.ts';
 import { constant, sizeAt } from '../graph/tensor.ts';

@@ -1,77 +1,99 @@
 /**
- * Whether a schedule fits a network. Sizes must match; the name need not: a schedule learnt for DeiT-T is a good one for
- * ViT-Ti, which has the same depth and the same tokens, so another name is only worth a warning.
+ * Whether a schedule fits a network.
+ * Sizes must match. The name need not: a schedule learnt for DeiT-T is a good one for ViT-Ti,
+ * which has the same depth and the same tokens.
+ * So another name is only worth a warning.
  */
-
 import { DiffrateError } from '../errors.ts';
-import { effectiveTokens, type EffectiveBlock, type Schedule } from './schedule.ts';
-
-/** What a schedule must fit. */
-export interface ScheduleTarget {
-  /** Registry name or hub id; without it the schedule's model name is not compared. */
-  readonly model?: string;
-  /** Other names of the same network. */
-  readonly aliases?: readonly string[];
-  /** Input side in pixels. */
-  readonly inputSize: number;
-  /** Number of blocks that a schedule speaks of. */
-  readonly depth: number;
-  /** Tokens that enter the first of them, class token counted. */
-  readonly tokens: number;
-  /** Whether token 0 is a class token: always kept, never a destination of merging. */
-  readonly hasClassToken: boolean;
-  /** What the head reads: the class token, or the mean of the patch tokens. */
-  readonly pool: 'class-token' | 'mean';
-  /** Sizes of a Vision Transformer's features; methods with trained parts have parameters of these sizes. */
-  readonly features?: FeatureSizes;
-}
-
-/** Sizes of what flows through the blocks. */
-export interface FeatureSizes {
-  /** Embedding width C. */
-  readonly width: number;
-  readonly heads: number;
-  /** Hidden width of the MLP. */
-  readonly hiddenWidth: number;
-}
+import { nameOf, tokensOf } from './network-shape.ts';
+import type { NetworkShape } from './network-shape.ts';
+import { effectiveTokens } from './schedule.ts';
+import type { EffectiveBlock, Schedule } from './schedule.ts';
+import { smallestKept } from './token-layout.ts';
 
 /** How strict to be, and what to call the schedule in a sentence. */
 export interface ScheduleValidationOptions {
   /** File or name of the schedule, for the error sentence; default "The schedule". */
   readonly source?: string;
   /**
-   * Accept kept numbers that rise from one block to the next (they remove nothing there). Some of the authors' published
-   * schedules do (MAE ViT-H, DeiT-T at 1.0 G); in a file it is a mistake. Default false.
+   * Accept kept numbers that rise from one block to the next: they remove nothing there.
+   * Some of the authors' published schedules do (MAE ViT-H, DeiT-T at 1.0 G). In a file it is a mistake. Default false.
    */
   readonly allowRising?: boolean;
 }
 
-/** Kept tokens below which the network would have nothing left to read. */
-function minimumTokens(target: ScheduleTarget, block: number): number {
-  if (!target.hasClassToken) return 1;
-  const classTokenSuffices = target.pool === 'class-token' && block === target.depth - 1;
-  return classTokenSuffices ? 1 : 2;
+/** Input in pixels: the side of a square, or height and width. */
+export type InputSize = number | readonly [height: number, width: number];
+
+/** The input of a network of this size. */
+export function inputOf(size: InputSize): NetworkShape['input'] {
+  return typeof size === 'number' ? { height: size, width: size } : { height: size[0], width: size[1] };
 }
 
-function checkSizes(schedule: Schedule, target: ScheduleTarget, source: string, network: string): void {
+/** The size of an input, a number where it is a square. */
+export function inputSizeOf({ height, width }: NetworkShape['input']): InputSize {
+  return height === width ? height : [height, width];
+}
+
+/** Whether a size is that of an input. */
+export function sameInput(size: InputSize, { height, width }: NetworkShape['input']): boolean {
+  const own = inputOf(size);
+  return own.height === height && own.width === width;
+}
+
+/** `224×224`, height first. */
+export function formatInput({ height, width }: NetworkShape['input']): string {
+  return `${height}×${width}`;
+}
+
+/** What the checks look at. */
+interface Check {
+  readonly schedule: Schedule;
+  readonly shape: NetworkShape;
+  /** What to call the schedule, and the network. */
+  readonly source: string;
+  readonly network: string;
+  readonly allowRising: boolean;
+}
+
+/**
+ * Kept tokens below which the network would have nothing left to read:
+ * prefix tokens are enough where they alone are read.
+ */
+function minimumTokens({ shape }: Check, block: number): number {
+  const { layout, reads, depth } = shape;
+  const prefixSuffices = layout.prefix > 0 && reads === 'prefix' && block === depth - 1;
+  return prefixSuffices ? layout.prefix : smallestKept(layout);
+}
+
+function prefixName({ layout, importanceFrom }: NetworkShape): string {
+  if (layout.prefix > 1) return `${layout.prefix} prefix tokens`;
+  return importanceFrom === 'class-token' ? 'class token' : 'prefix token';
+}
+
+function checkSizes({ schedule, shape, source, network }: Check): void {
   for (const list of ['pruneKept', 'mergeKept'] as const) {
     const blocks = schedule[list].length;
-    if (blocks !== target.depth) {
+    if (blocks !== shape.depth) {
       throw new DiffrateError(
-        `${source} (for ${schedule.model}) has ${blocks} blocks in ${list} but ${network} has ${target.depth}: ` +
+        `${source} (for ${schedule.model}) has ${blocks} blocks in ${list} but ${network} has ${shape.depth}: ` +
           `use a schedule that was learnt for ${network}.`,
       );
     }
   }
-  if (schedule.inputSize !== target.inputSize) {
+  const { input } = shape;
+  if (!sameInput(schedule.inputSize, input)) {
+    const { height, width } = input;
+    const wanted = height === width ? String(height) : formatInput(input);
     throw new DiffrateError(
-      `${source} is for an input of ${schedule.inputSize}×${schedule.inputSize} pixels but ${network} takes ` +
-        `${target.inputSize}×${target.inputSize}: use a schedule that was learnt at ${target.inputSize}.`,
+      `${source} is for an input of ${formatInput(inputOf(schedule.inputSize))} pixels but ${network} takes ` +
+        `${formatInput(input)}: use a schedule that was learnt at ${wanted}.`,
     );
   }
 }
 
-function checkKeptNumbers(schedule: Schedule, target: ScheduleTarget, source: string, network: string): void {
+function checkKeptNumbers({ schedule, shape, source, network }: Check): void {
+  const tokens = tokensOf(shape);
   for (const list of ['pruneKept', 'mergeKept'] as const) {
     for (const [block, kept] of schedule[list].entries()) {
       if (!Number.isSafeInteger(kept) || kept < 1) {
@@ -79,77 +101,98 @@ function checkKeptNumbers(schedule: Schedule, target: ScheduleTarget, source: st
           `${source} keeps ${kept} tokens in block ${block} (${list}): use a whole number of at least 1.`,
         );
       }
-      if (kept > target.tokens) {
+      if (kept > tokens) {
         throw new DiffrateError(
-          `${source} keeps ${kept} tokens in block ${block} (${list}) but ${network} has only ${target.tokens}: ` +
-            `lower it to ${target.tokens}, or use a schedule that was learnt for ${network}.`,
+          `${source} keeps ${kept} tokens in block ${block} (${list}) but ${network} has only ${tokens}: ` +
+            `lower it to ${tokens}, or use a schedule that was learnt for ${network}.`,
         );
       }
     }
   }
 }
 
-function checkBlock(
-  effective: EffectiveBlock,
-  block: number,
-  schedule: Schedule,
-  target: ScheduleTarget,
-  source: string,
-  allowRising: boolean,
-): void {
+function checkRising({ schedule, source, allowRising }: Check, { tokensIn }: EffectiveBlock, block: number): void {
   const asked = Math.min(schedule.pruneKept[block] ?? 1, schedule.mergeKept[block] ?? 1);
-  if (!allowRising && asked > effective.tokensIn) {
+  if (!allowRising && asked > tokensIn) {
     throw new DiffrateError(
-      `${source} rises in block ${block}: it keeps ${asked} tokens where only ${effective.tokensIn} are left by then: ` +
-        `lower pruneKept or mergeKept of block ${block} to ${effective.tokensIn}.`,
-    );
-  }
-  if (target.hasClassToken && effective.mergeKept === 1 && effective.pruneKept > 1) {
-    throw new DiffrateError(
-      `${source} merges ${effective.pruneKept} tokens into the class token alone in block ${block} (mergeKept 1), ` +
-        'which is never merged into: set mergeKept to at least 2, or pruneKept to 1.',
-    );
-  }
-  const minimum = minimumTokens(target, block);
-  if (effective.tokensOut < minimum) {
-    throw new DiffrateError(
-      `${source} keeps ${effective.tokensOut} token in block ${block}, which leaves nothing to read after it: ` +
-        `keep at least ${minimum} there.`,
+      `${source} rises in block ${block}: it keeps ${asked} tokens where only ${tokensIn} are left by then: ` +
+        `lower pruneKept or mergeKept of block ${block} to ${tokensIn}.`,
     );
   }
 }
 
-function warnings(schedule: Schedule, target: ScheduleTarget, source: string): string[] {
-  if (target.model === undefined) return [];
-  const names = [target.model, ...(target.aliases ?? [])].map((name) => name.toLowerCase());
+function checkPruning({ shape, source, network }: Check, effective: EffectiveBlock, block: number): void {
+  const { tokensIn, pruneKept } = effective;
+  if (shape.mergeOnly && pruneKept < tokensIn) {
+    throw new DiffrateError(
+      `${source} prunes in block ${block}, but ${network} restores its tokens after block ${shape.depth - 1}, ` +
+        `so they may be merged but not pruned: set pruneKept of block ${block} to ${tokensIn}.`,
+    );
+  }
+}
+
+function checkTokensLeft(check: Check, effective: EffectiveBlock, block: number): void {
+  const { shape, source } = check;
+  const { prefix } = shape.layout;
+  const { pruneKept, mergeKept, tokensOut } = effective;
+  const keeps = `${source} keeps ${tokensOut} token${tokensOut === 1 ? '' : 's'} in block ${block}`;
+  const minimum = minimumTokens(check, block);
+  if (tokensOut < prefix) {
+    throw new DiffrateError(
+      `${keeps}, fewer than the ${prefixName(shape)}, which always stay: keep at least ${minimum} there.`,
+    );
+  }
+  if (mergeKept === prefix && pruneKept > prefix) {
+    const merges = `${source} merges ${pruneKept} tokens into the ${prefixName(shape)} alone in block ${block}`;
+    const never = `which ${prefix === 1 ? 'is' : 'are'} never merged into`;
+    const alternative = shape.mergeOnly ? '' : `, or pruneKept to ${prefix}`;
+    throw new DiffrateError(
+      `${merges} (mergeKept ${prefix}), ${never}: ` +
+        `set mergeKept to at least ${smallestKept(shape.layout)}${alternative}.`,
+    );
+  }
+  if (tokensOut < minimum) {
+    throw new DiffrateError(`${keeps}, which leaves nothing to read after it: keep at least ${minimum} there.`);
+  }
+}
+
+function warnings({ schedule, shape, source }: Check): string[] {
+  if (shape.model === undefined) return [];
+  const names = [shape.model, ...(shape.aliases ?? [])].map((name) => name.toLowerCase());
   if (names.includes(schedule.model.toLowerCase())) return [];
   return [
-    `${source} was learnt for ${schedule.model} and is used for ${target.model}: the sizes match, the accuracy may not.`,
+    `${source} was learnt for ${schedule.model} and is used for ${shape.model}: the sizes match, the accuracy may not.`,
   ];
 }
 
 /**
  * Checks that a schedule fits a network and loses nothing that it needs.
  *
- * Errors: another number of blocks or another input size; a kept number that is no whole number ≥ 1 or is above the
- * network's tokens; kept numbers min(P, K) that rise above the live number (unless `allowRising`); merging into the class
- * token alone; fewer tokens than the head or the next block needs (the class token alone is enough in the last block of a
- * network that reads it).
+ * Errors:
+ * - another number of blocks, or another input;
+ * - a kept number that is no whole number ≥ 1 or is above the network's tokens;
+ * - kept numbers min(P, K) that rise above the live number (unless `allowRising`);
+ * - pruning where every token is needed again;
+ * - fewer tokens than the prefix, or merging into the prefix alone;
+ * - fewer tokens than the head or the next block needs.
+ *   The prefix is enough in the last block of a network that reads nothing else.
  *
  * @returns warnings, one sentence each: at present, that the schedule was learnt for a network of another name
  * @throws DiffrateError
  */
 export function validateSchedule(
   schedule: Schedule,
-  target: ScheduleTarget,
+  shape: NetworkShape,
   options: ScheduleValidationOptions = {},
 ): string[] {
-  const source = options.source ?? 'The schedule';
-  const network = target.model ?? 'the network';
-  checkSizes(schedule, target, source, network);
-  checkKeptNumbers(schedule, target, source, network);
-  for (const [block, effective] of effectiveTokens(schedule, target.tokens).entries()) {
-    checkBlock(effective, block, schedule, target, source, options.allowRising ?? false);
+  const { source = 'The schedule', allowRising = false } = options;
+  const check: Check = { schedule, shape, source, network: nameOf(shape), allowRising };
+  checkSizes(check);
+  checkKeptNumbers(check);
+  for (const [block, effective] of effectiveTokens(schedule, tokensOf(shape)).entries()) {
+    checkRising(check, effective, block);
+    checkPruning(check, effective, block);
+    checkTokensLeft(check, effective, block);
   }
-  return warnings(schedule, target, source);
+  return warnings(check);
 }

@@ -1,6 +1,7 @@
 /**
- * Merging with sizes as weights (ToMe's `merge_wavg`): a token becomes `Σ size·x / Σ size` of itself and what is merged into it, and sizes
- * add up. Who is merged into whom is a one-hot matrix, so that no scatter is needed.
+ * Merging with sizes as weights (ToMe's `merge_wavg`).
+ * A token becomes `Σ size·x / Σ size` of itself and what is merged into it, and sizes add up.
+ * Who is merged into whom is a one-hot matrix, so that no scatter is needed.
  */
 import {
   add,
@@ -20,9 +21,9 @@ import {
 import { constant, dimensionAt, sizeAt } from '../graph/tensor.ts';
 import type { Dimension, Tensor } from '../graph/tensor.ts';
 import { flagsAt, perPosition, positionsOf } from './positions.ts';
-import { gatherTokens } from './token-state.ts';
+import { gatherTokens, mergeTravellers } from './token-state.ts';
 import type { TokenState } from './token-state.ts';
-import type { AttentionView } from './token-reducer.ts';
+import type { BlockView } from './token-reducer.ts';
 
 /** Below any cosine, also in half precision: keeps a token from being chosen. */
 export const excluded = -3e4;
@@ -36,9 +37,10 @@ export interface Merging {
 }
 
 /** ToMe's metric for similarity: keys as a mean over heads, of length 1, `[B, N, D]`. */
-export function keySimilarityMetric(view: AttentionView): Tensor {
+export function keySimilarityMetric(view: BlockView): Tensor {
   const [batch, heads, tokens, width] = view.keys.shape as readonly [Dimension, number, number, number];
-  // As a product, which reads the keys once: backends reduce an axis in the middle several times slower. At length 1 the sum is the mean.
+  // As a product, which reads the keys once: backends reduce an axis in the middle several times slower.
+  // At length 1 the sum is the mean.
   const ones = constant(new Float32Array(heads).fill(1), [1, 1, heads], 'float32');
   const sum = reshape(matMul(ones, reshape(view.keys, [batch, heads, tokens * width])), [batch, tokens, width]);
   return div(sum, reduceL2(sum, [-1], true));
@@ -78,7 +80,8 @@ export function mergePlaced(kept: TokenState, sources: TokenState, places: Tenso
 
 /**
  * Merges `r` sources into `K` tokens.
- * @param choices `[B, r, K]`, at most one 1 per source: rows along the many tokens are what backends compare and scale fastest.
+ * @param choices `[B, r, K]`, at most one 1 per source:
+ *   rows along the many tokens are what backends compare and scale fastest.
  */
 function mergeChosen(kept: TokenState, sources: TokenState, choices: Tensor): TokenState {
   const [batch, count] = [dimensionAt(choices, 0), sizeAt(choices, 2)];
@@ -90,14 +93,19 @@ function mergeChosen(kept: TokenState, sources: TokenState, choices: Tensor): To
   const own = kept.size === undefined ? reciprocal(size) : div(kept.size, size);
   const shares = div(weights, reshape(size, [batch, 1, count]));
   const features = add(mul(kept.features, own), matMul(toKept(shares), sources.features));
-  const source =
-    kept.source === undefined || sources.source === undefined
-      ? undefined
-      : add(kept.source, matMul(toKept(choices), sources.source));
-  return { ...kept, features, size, source };
+  const travellers = mergeTravellers(kept.travellers, sources.travellers, {
+    assignment: toKept(choices),
+    sourceSize: sources.size,
+    ownSize: kept.size,
+    total: size,
+  });
+  return { ...kept, features, size, travellers };
 }
 
-/** The most similar partner of each source: `similarity [B, N, M]` rows at `sources [B, r, 1]`, int64 `[B, r, 1]` among the M. */
+/**
+ * The most similar partner of each source: `similarity [B, N, M]` rows at `sources [B, r, 1]`, int64 `[B, r,
+ * 1]` among the M.
+ */
 export function mostSimilar(similarity: Tensor, sources: Tensor): Tensor {
   return argMax(gatherND(similarity, sources), 2, true);
 }

@@ -10,7 +10,9 @@ export class Html {
   }
 }
 
-/** What a template takes: text, numbers, HTML, lists of these; nothing is written for `undefined`, `null` and `false`. */
+/**
+ * What a template takes: text, numbers, HTML, lists of these; nothing is written for `undefined`, `null` and `false`.
+ */
 export type HtmlValue = string | number | Html | false | null | undefined | readonly HtmlValue[];
 
 const entities: Readonly<Record<string, string>> = {

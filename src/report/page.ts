@@ -1,6 +1,6 @@
 /**
- * A report: one HTML file that opens from disk, needs no network and runs no script. It is a list of sections, which the commands
- * put together from what they know.
+ * A report: one HTML file that opens from disk, needs no network and runs no script. It is a list of sections, which
+ * the commands put together from what they know.
  */
 import { Html, html } from './html.ts';
 import { reportStyle } from './style.ts';

@@ -12,8 +12,8 @@ export interface PictureFiles {
 }
 
 /**
- * Encodes the files: `NAME-tokens.png` (the input and all blocks side by side) and `NAME-block-4.png`, named after the image. Images of
- * the same name in different folders are numbered.
+ * Encodes the files: `NAME-tokens.png` (the input and all blocks side by side) and `NAME-block-4.png`, named after the
+ * image. Images of the same name in different folders are numbered.
  */
 export async function pictureFiles(all: readonly PictureSeries[]): Promise<PictureFiles[]> {
   const taken = new Set<string>();

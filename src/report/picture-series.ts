@@ -1,17 +1,22 @@
-/** An image beside its tokens after chosen blocks (Figure 5 of DiffRate, arXiv 2305.17997), drawn and encoded as PNG. */
+/**
+ * An image beside its tokens after chosen blocks (Figure 5 of DiffRate, arXiv 2305.17997), drawn and encoded as PNG.
+ */
 import sharp from 'sharp';
+import type { DecodedImages } from '../data/decoded-images.ts';
 import type { FolderImage, ImageFolder } from '../data/image-folder.ts';
 import type { RgbImage } from '../data/pillow-resize.ts';
-import { createNormalizer, resizeAndCrop } from '../data/preprocess.ts';
-import { readImage } from '../data/read-image.ts';
+import { createNormalizer } from '../data/preprocess.ts';
+import { valuesPerImage } from '../data/preprocessing.ts';
+import { readCroppedImage } from '../data/read-image.ts';
 import { DiffrateError, UsageError } from '../errors.ts';
-import type { Network } from '../loading/network-session.ts';
+import type { Model } from '../networks/model.ts';
+import type { TokenLayout } from '../reduction/token-layout.ts';
 import type { TokenReducer } from '../reduction/token-reducer.ts';
-import type { SessionOptions } from '../runtime/runtime.ts';
 import { countTokens } from './token-groups.ts';
 import type { TokenCounts } from './token-groups.ts';
 import { enlarge, pictureScale, tokenPicture } from './token-picture.ts';
 import { TokenTracer } from './token-trace.ts';
+import type { TraceOptions } from './token-trace.ts';
 
 /** The tokens after one block. */
 export interface BlockPicture {
@@ -24,6 +29,8 @@ export interface BlockPicture {
 export interface PictureSeries {
   /** Path in the image folder. */
   readonly file: string;
+  /** Prefix tokens of the network: they are counted among its tokens, and are none of its patches. */
+  readonly prefix: number;
   /** The network's input, at the pictures' size. */
   readonly input: RgbImage;
   readonly blocks: readonly BlockPicture[];
@@ -32,15 +39,20 @@ export interface PictureSeries {
 }
 
 /** What to draw. */
-export interface PictureRequest extends SessionOptions {
-  readonly network: Network;
+export interface PictureRequest extends TraceOptions {
+  readonly network: Model;
   readonly reducer: TokenReducer;
   readonly folder: ImageFolder;
   /** Images of the folder to draw, in this order. */
   readonly images: readonly FolderImage[];
+  /** Where the images may be decoded already. */
+  readonly decoded?: DecodedImages;
   /** Numbers of blocks, from 1; see `defaultBlocks`. */
   readonly blocks: readonly number[];
-  /** Called with one sentence for each image that cannot be decoded and is left out. Without it such an image is an error. */
+  /**
+   * Called with one sentence for each image that cannot be decoded and is left out. Without it such an image is an
+   * error.
+   */
   readonly onWarning?: (message: string) => void;
   /** Called after each image. */
   readonly onProgress?: (done: number, of: number) => void;
@@ -49,12 +61,12 @@ export interface PictureRequest extends SessionOptions {
 const blocksOfThePaper = [1, 4, 8, 12];
 
 /**
- * Blocks 1, 4, 8 and 12, as in the paper, and the last one. Where only the class token is left there is nothing to see: of such a block no
- * picture is drawn, and the last one that leaves any patches takes its place.
- * @param tokensOut tokens after each block, the class token counted
+ * Blocks 1, 4, 8 and 12, as in the paper, and the last one. Where only prefix tokens are left there is nothing to see:
+ * of such a block no picture is drawn, and the last one that leaves any patches takes its place.
+ * @param tokensOut tokens after each block, prefix tokens counted
  */
-export function defaultBlocks(tokensOut: readonly number[]): number[] {
-  const last = Math.max(1, tokensOut.findLastIndex((tokens) => tokens > 1) + 1);
+export function defaultBlocks(tokensOut: readonly number[], { prefix }: Pick<TokenLayout, 'prefix'>): number[] {
+  const last = Math.max(1, tokensOut.findLastIndex((tokens) => tokens > prefix) + 1);
   const blocks = new Set([...blocksOfThePaper.filter((block) => block <= last), last]);
   return [...blocks].sort((a, b) => a - b);
 }
@@ -64,28 +76,30 @@ export function defaultBlocks(tokensOut: readonly number[]): number[] {
  * @throws DiffrateError if an image cannot be decoded (none can, where there is `onWarning`), or a block is not there
  */
 export async function drawPictures(request: PictureRequest): Promise<PictureSeries[]> {
-  const { network, reducer, folder, images, blocks, onWarning, onProgress } = request;
-  const { depth, patchSize, preprocessing } = network.configuration;
+  const { network: model, reducer, folder, images, blocks, onWarning, onProgress } = request;
+  const { network, preprocessing } = model;
+  const { depth, layout, patch } = network;
   const missing = blocks.find((block) => !Number.isInteger(block) || block < 1 || block > depth);
   if (missing !== undefined) {
-    throw new UsageError(`There is no block ${missing} in ${network.name}: its blocks are 1 to ${depth}.`);
+    throw new UsageError(`There is no block ${missing} in ${model.name}: its blocks are 1 to ${depth}.`);
   }
   const normalize = createNormalizer(preprocessing);
-  const tracer = await TokenTracer.load(network, reducer, request);
+  const tracer = await TokenTracer.load(model, reducer, request);
   const series: PictureSeries[] = [];
   try {
     for (const [index, image] of images.entries()) {
       const cropped = await croppedImage(request, image, onWarning);
       if (cropped !== undefined) {
-        const pixels = new Float32Array(3 * preprocessing.cropSize ** 2);
+        const pixels = new Float32Array(valuesPerImage(preprocessing.crop));
         normalize(cropped, pixels, 0);
         const groups = await tracer.trace(pixels);
         series.push({
           file: image.file,
-          input: enlarge(cropped, pictureScale(cropped.width)),
+          prefix: layout.prefix,
+          input: enlarge(cropped, pictureScale(cropped)),
           blocks: groups.flatMap((group, position) =>
             blocks.includes(position + 1)
-              ? [{ block: position + 1, picture: tokenPicture(cropped, patchSize, group) }]
+              ? [{ block: position + 1, picture: tokenPicture(cropped, { grid: layout.grid, patch }, group) }]
               : [],
           ),
           counts: groups.map(countTokens),
@@ -105,12 +119,12 @@ export async function drawPictures(request: PictureRequest): Promise<PictureSeri
 }
 
 async function croppedImage(
-  { folder, network }: PictureRequest,
+  { folder, network, decoded }: PictureRequest,
   image: FolderImage,
   onWarning: ((message: string) => void) | undefined,
 ): Promise<RgbImage | undefined> {
   try {
-    return resizeAndCrop(await readImage(folder, image), network.configuration.preprocessing);
+    return await readCroppedImage(folder, image, network.preprocessing, { decoded });
   } catch (error) {
     if (!(error instanceof DiffrateError) || onWarning === undefined) throw error;
     onWarning(error.message);

@@ -1,7 +1,12 @@
-/** The reports of `diffrate compress`, `diffrate show` and `diffrate compare`: which sections they have, from what is known. */
-import type { Comparison } from '../comparison/comparison-options.ts';
+/**
+ * The reports of `diffrate compress`, `diffrate show` and `diffrate compare`: which sections they have, from what is
+ * known.
+ */
+import type { Comparison } from '../comparison/comparison.ts';
 import type { Measurements } from '../evaluation/measurements.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import type { Network } from '../networks/network.ts';
+import type { Objective } from '../objectives/objective.ts';
+import { objectiveFor } from '../objectives/registry.ts';
 import type { NamedMethod } from '../reduction/methods/registry.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import type { SearchHistoryEntry } from '../search/search-options.ts';
@@ -16,6 +21,7 @@ import { provenanceSection } from './sections/provenance.ts';
 import type { Fact } from './sections/provenance.ts';
 import { randomSchedulesSection } from './sections/random-schedules.ts';
 import { searchSection } from './sections/search-course.ts';
+import type { SearchTarget } from './sections/search-course.ts';
 import { speedSection } from './sections/speed.ts';
 import { tokensSection } from './sections/tokens.ts';
 
@@ -29,10 +35,12 @@ export interface Provenance {
 /** Everything that the report of a compression tells. */
 export interface CompressionFacts {
   readonly model: string;
-  readonly configuration: VisionTransformerConfiguration;
+  readonly network: Network;
   readonly schedule: Schedule;
-  /** In 10⁹ multiply-accumulates by the paper's count. */
-  readonly target: number;
+  /** What was to be reached, a value of the search's cost. */
+  readonly target: SearchTarget;
+  /** What the search minimised; by default what is usual for such answers. */
+  readonly objective?: Objective | undefined;
   readonly measurements: Measurements;
   /** The search's course; empty where a published schedule was taken. */
   readonly history: readonly SearchHistoryEntry[];
@@ -43,15 +51,16 @@ export interface CompressionFacts {
 
 /** The report that `diffrate compress` writes into the model folder. */
 export async function compressionReport(facts: CompressionFacts): Promise<ReportPage> {
-  const { model, configuration, schedule, target, measurements, history, pictures, provenance } = facts;
+  const { model, network, schedule, target, measurements, history, pictures, provenance } = facts;
+  const { objective = objectiveFor(network.answers) } = facts;
   const { gflops, evaluation, runs, data, machine } = measurements;
   const sections: ReportSection[] = [
     headlineSection(measurements),
-    tokensSection(configuration, schedule),
-    flopsSection(configuration, schedule, gflops),
+    tokensSection(network, schedule),
+    flopsSection(network, schedule, gflops),
     speedSection(runs, machine),
     ...(evaluation === null ? [] : [accuracySection(evaluation, data)]),
-    ...(history.length === 0 ? [] : [searchSection(history, target)]),
+    ...(history.length === 0 ? [] : [searchSection(history, target, objective)]),
     ...(pictures.length === 0 ? [] : [await picturesSection(pictures)]),
     provenanceSection(provenance.facts, provenance.command),
   ];
@@ -65,7 +74,7 @@ export async function compressionReport(facts: CompressionFacts): Promise<Report
 /** What the report of `diffrate show` tells. */
 export interface PictureFacts {
   readonly model: string;
-  readonly configuration: VisionTransformerConfiguration;
+  readonly network: Network;
   /** The schedule, where tokens follow one. */
   readonly schedule?: Schedule | undefined;
   /** The method with its parameters, where it is not a schedule. */
@@ -76,7 +85,7 @@ export interface PictureFacts {
 
 /** The report that `diffrate show` writes beside its pictures. */
 export async function picturesReport(facts: PictureFacts): Promise<ReportPage> {
-  const { model, configuration, schedule, method, pictures, provenance } = facts;
+  const { model, network, schedule, method, pictures, provenance } = facts;
   const { length } = pictures;
   const cause = method === undefined ? 'a schedule' : `${method.method.title}, ${method.name}`;
   return {
@@ -85,7 +94,7 @@ export async function picturesReport(facts: PictureFacts): Promise<ReportPage> {
     sections: [
       await picturesSection(pictures, method?.method.pictureRemark),
       patchCountsSection(pictures),
-      ...(schedule === undefined ? [] : [tokensSection(configuration, schedule)]),
+      ...(schedule === undefined ? [] : [tokensSection(network, schedule)]),
       provenanceSection(provenance.facts, provenance.command),
     ],
   };

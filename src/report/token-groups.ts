@@ -2,18 +2,20 @@
  * Which token every patch of an image went into: the source map of a traced network, read as groups of patches
  * (Figure 5 of DiffRate, arXiv 2305.17997; ToMe's `make_visualization`).
  */
+import { gridTokens, tokenCount } from '../reduction/token-layout.ts';
+import type { TokenLayout } from '../reduction/token-layout.ts';
 
-/** The tokens at one place of the network as groups of patches; the class token's own column is left out. */
+/** The tokens at one place of the network as groups of patches; columns of prefix tokens are left out. */
 export interface TokenGroups {
   /** Per patch, row by row: the token that it is in, or `pruned`. */
   readonly owners: Int32Array;
-  /** Per token: how many patches it stands for; 0 for the class token. */
+  /** Per token: how many patches it stands for; 0 for prefix tokens. */
   readonly sizes: Int32Array;
 }
 
 /** What became of an image's patches, in numbers. */
 export interface TokenCounts {
-  /** Tokens that are left, the class token counted. */
+  /** Tokens that are left, prefix tokens counted. */
   readonly tokens: number;
   /** Patches that are still tokens of their own. */
   readonly untouched: number;
@@ -24,24 +26,31 @@ export interface TokenCounts {
   readonly prunedPatches: number;
 }
 
+/** Prefix tokens in words: `the class token`, `the 5 prefix tokens`. */
+export function prefixInWords(prefix: number): string {
+  return prefix === 1 ? 'the class token' : `the ${prefix} prefix tokens`;
+}
+
 /** Owner of a patch that is in no token any more. */
 export const pruned = -1;
 
 /**
  * Reads a source map.
- * @param source `[N, N0]`, 0 or 1: which input tokens went into a token; input token 0 is the class token. A patch that joined several
- *   tokens (it was equally similar to them) counts for the first.
- * @param inputTokens N0
+ * @param source `[N, N0]`, 0 or 1: which input tokens went into a token. A patch that joined several tokens (it was
+ *   equally similar to them) counts for the first.
+ * @param layout the N0 input tokens: those of the prefix are no patches.
  * @param mask `[N]`, 0 or 1, where token numbers differ per image: rows of tokens that are not there say nothing.
  */
-export function tokenGroups(source: Float32Array, inputTokens: number, mask?: Float32Array): TokenGroups {
+export function tokenGroups(source: Float32Array, layout: TokenLayout, mask?: Float32Array): TokenGroups {
+  const { prefix } = layout;
+  const inputTokens = tokenCount(layout);
   const rows = Array.from({ length: source.length / inputTokens }, (_, row) => row);
   const present = mask === undefined ? rows : rows.filter((row) => (mask[row] ?? 0) > 0.5);
-  const owners = new Int32Array(inputTokens - 1).fill(pruned);
+  const owners = new Int32Array(gridTokens(layout)).fill(pruned);
   const sizes = new Int32Array(present.length);
   for (const [token, row] of present.entries()) {
     for (let patch = 0; patch < owners.length; patch++) {
-      if ((source[row * inputTokens + patch + 1] ?? 0) < 0.5 || owners[patch] !== pruned) continue;
+      if ((source[row * inputTokens + prefix + patch] ?? 0) < 0.5 || owners[patch] !== pruned) continue;
       owners[patch] = token;
       sizes[token] = (sizes[token] ?? 0) + 1;
     }

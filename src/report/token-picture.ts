@@ -1,9 +1,11 @@
 /**
- * The picture of an image's tokens at one place of the network, as in Figure 5 of DiffRate (arXiv 2305.17997) and in ToMe's
- * `make_visualization`: patches that are tokens of their own as they came, the patches of a merged token in their average colour
- * with a border of that token's own colour around them, pruned patches black.
+ * The picture of an image's tokens at one place of the network, as in Figure 5 of DiffRate (arXiv 2305.17997) and in
+ * ToMe's `make_visualization`: patches that are tokens of their own as they came, the patches of a merged token in
+ * their average colour with a border of that token's own colour around them, pruned patches black.
  */
 import type { RgbImage } from '../data/pillow-resize.ts';
+import type { ImageSize } from '../data/preprocessing.ts';
+import type { TokenLayout } from '../reduction/token-layout.ts';
 import { pruned } from './token-groups.ts';
 import type { TokenGroups } from './token-groups.ts';
 
@@ -12,19 +14,26 @@ export type Colour = readonly [number, number, number];
 
 const black: Colour = [0, 0, 0];
 
-/** Pictures have at least this side in pixels, so that borders and small inputs can be seen. */
+/** The longer side of a picture is at least this in pixels, so that borders and small inputs can be seen. */
 const smallestSide = 448;
-/** A border is this share of the picture's side. */
+/** A border is this share of that side. */
 const sidesPerBorder = 224;
 
-/** By how much a picture of this side is enlarged. */
-export function pictureScale(side: number): number {
-  return Math.max(1, Math.ceil(smallestSide / side));
+/** By how much a picture of this size is enlarged. */
+export function pictureScale({ height, width }: ImageSize): number {
+  return Math.max(1, Math.ceil(smallestSide / Math.max(height, width)));
 }
 
-/** Width of borders in a picture of this side, in pixels. */
-export function borderWidth(side: number): number {
-  return Math.max(1, Math.round(side / sidesPerBorder));
+/** Width of borders in a picture of this size, in pixels. */
+export function borderWidth({ height, width }: ImageSize): number {
+  return Math.max(1, Math.round(Math.max(height, width) / sidesPerBorder));
+}
+
+/** Where an image's patches lie. */
+export interface PatchGrid {
+  readonly grid: TokenLayout['grid'];
+  /** Size of a patch in pixels of the image. */
+  readonly patch: ImageSize;
 }
 
 /** An image enlarged by a whole number: every pixel becomes a square. */
@@ -41,35 +50,39 @@ export function enlarge({ data, width, height, channels }: RgbImage, scale: numb
 
 /**
  * Draws tokens.
- * @param image the network's input before normalisation, square
- * @param patchSize side of a patch in the image's pixels; what is left over at the right and at the bottom is no patch and stays black
+ * @param image the network's input before normalisation
+ * @param patches where its patches lie; what is left over at the right and at the bottom is no patch and stays black
  */
-export function tokenPicture(image: RgbImage, patchSize: number, groups: TokenGroups): RgbImage {
-  const scale = pictureScale(image.width);
+export function tokenPicture(image: RgbImage, patches: PatchGrid, groups: TokenGroups): RgbImage {
+  const scale = pictureScale(image);
   const picture = enlarge(image, scale);
-  const { data, width: side } = picture as { data: Uint8Array; width: number };
-  const grid = Math.floor(image.width / patchSize);
-  const cell = patchSize * scale;
-  const border = borderWidth(side);
-  const averages = averageColours(image, patchSize, groups);
-  for (let y = 0; y < side; y++) {
-    const row = Math.floor(y / cell);
-    for (let x = 0; x < side; x++) {
-      const column = Math.floor(x / cell);
+  const { data, width, height } = picture as RgbImage & { data: Uint8Array };
+  const { grid, patch } = patches;
+  const cell = { height: patch.height * scale, width: patch.width * scale };
+  const border = borderWidth(picture);
+  const averages = averageColours(image, patches, groups);
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(y / cell.height);
+    for (let x = 0; x < width; x++) {
+      const column = Math.floor(x / cell.width);
       const colour =
-        row < grid && column < grid
-          ? colourAt(groups, averages, grid, row, column, { x: x % cell, y: y % cell, cell, border })
+        row < grid[0] && column < grid[1]
+          ? colourAt(groups, averages, grid, { row, column, x: x % cell.width, y: y % cell.height, cell, border })
           : black;
-      if (colour !== undefined) data.set(colour, (y * side + x) * 3);
+      if (colour !== undefined) data.set(colour, (y * width + x) * 3);
     }
   }
   return picture;
 }
 
+/** A pixel of a picture. */
 interface PlaceInPatch {
+  readonly row: number;
+  readonly column: number;
+  /** Within the patch. */
   readonly x: number;
   readonly y: number;
-  readonly cell: number;
+  readonly cell: ImageSize;
   readonly border: number;
 }
 
@@ -77,21 +90,20 @@ interface PlaceInPatch {
 function colourAt(
   { owners, sizes }: TokenGroups,
   averages: readonly Colour[],
-  grid: number,
-  row: number,
-  column: number,
-  { x, y, cell, border }: PlaceInPatch,
+  [rowCount, columnCount]: TokenLayout['grid'],
+  { row, column, x, y, cell, border }: PlaceInPatch,
 ): Colour | undefined {
-  const owner = owners[row * grid + column] ?? pruned;
+  const owner = owners[row * columnCount + column] ?? pruned;
   if (owner === pruned) return black;
   if ((sizes[owner] ?? 0) < 2) return undefined;
-  const near = (position: number): number => (position < border ? -1 : position >= cell - border ? 1 : 0);
+  const near = (position: number, length: number): number =>
+    position < border ? -1 : position >= length - border ? 1 : 0;
   const differs = (rows: number, columns: number): boolean => {
     const [otherRow, otherColumn] = [row + rows, column + columns];
-    const inside = otherRow >= 0 && otherRow < grid && otherColumn >= 0 && otherColumn < grid;
-    return !inside || owners[otherRow * grid + otherColumn] !== owner;
+    const inside = otherRow >= 0 && otherRow < rowCount && otherColumn >= 0 && otherColumn < columnCount;
+    return !inside || owners[otherRow * columnCount + otherColumn] !== owner;
   };
-  const [rows, columns] = [near(y), near(x)];
+  const [rows, columns] = [near(y, cell.height), near(x, cell.width)];
   // The neighbour across a corner counts as well, so that outlines are closed at inner corners.
   const onBorder =
     (rows !== 0 && differs(rows, 0)) ||
@@ -101,19 +113,18 @@ function colourAt(
 }
 
 /** Mean colour of all pixels of all patches of each token, rounded. */
-function averageColours(image: RgbImage, patchSize: number, { owners, sizes }: TokenGroups): Colour[] {
-  const grid = Math.floor(image.width / patchSize);
+function averageColours(image: RgbImage, { grid, patch }: PatchGrid, { owners, sizes }: TokenGroups): Colour[] {
   const sums = Array.from(sizes, (): [number, number, number] => [0, 0, 0]);
-  for (let y = 0; y < grid * patchSize; y++) {
-    for (let x = 0; x < grid * patchSize; x++) {
-      const sum = sums[owners[Math.floor(y / patchSize) * grid + Math.floor(x / patchSize)] ?? pruned];
+  for (let y = 0; y < grid[0] * patch.height; y++) {
+    for (let x = 0; x < grid[1] * patch.width; x++) {
+      const sum = sums[owners[Math.floor(y / patch.height) * grid[1] + Math.floor(x / patch.width)] ?? pruned];
       if (sum === undefined) continue;
       const from = (y * image.width + x) * image.channels;
       for (const channel of [0, 1, 2] as const) sum[channel] += image.data[from + channel] ?? 0;
     }
   }
   return sums.map((sum, token) => {
-    const pixels = Math.max(1, (sizes[token] ?? 0) * patchSize ** 2);
+    const pixels = Math.max(1, (sizes[token] ?? 0) * patch.height * patch.width);
     return [Math.round(sum[0] / pixels), Math.round(sum[1] / pixels), Math.round(sum[2] / pixels)];
   });
 }

@@ -29,7 +29,7 @@ export interface SessionOptions {
   /** Give the memory of intermediate results back after every run: for many sessions in one process. */
   readonly returnsMemory?: boolean | undefined;
   readonly device?: Device;
-  /** Threads to use; by default as many as there are cores. They share every operator, but for what `batch` says. */
+  /** Threads to use; by default as many as this process has cores. They share every operator, but for what `batch` says. */
   readonly threads?: number;
   /**
    * Images per run. Where it is given, and all feeds and outputs of the model have the batch as their first axis, a runtime may share the

@@ -6,13 +6,14 @@
  * smaller when few moves still help. Where nothing is pruned any more, no move prunes again: merging at the same cost has won. The number
  * of image passes is the budget, so the same seed gives the same schedule.
  */
+import { DiffrateError } from '../errors.ts';
 import { RandomGenerator } from '../data/random.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { keptOf, numbersOf, project } from './projection.ts';
 import type { Numbers, Projection } from './projection.ts';
-import { lossesOf, meanOf, raceAgainst } from './race.ts';
-import type { ComparedImages, Entrant } from './race.ts';
+import { lossesOf, meanOf, raceAgainst } from './race/race.ts';
+import type { ComparedImages, Entrant } from './race/race.ts';
 
 /** Where the search stands: everything that the next move depends on. */
 export interface LocalSearchState {
@@ -101,6 +102,7 @@ export async function localSearch(
   known?: Entrant,
 ): Promise<LocalSearchResult> {
   const { recipe } = context;
+  requireFitting(context, start);
   let best = keptOf(context, start);
   // Moves start from the best schedule, which is also what a stopped search has to find again.
   let state: LocalSearchState = { ...start, ...numbersOf(context, best) };
@@ -143,9 +145,22 @@ export async function localSearch(
   return { kept: best, loss: meanOf(losses), losses, state };
 }
 
+/**
+ * Checks where a search is to go on from.
+ * @throws {DiffrateError} where its numbers are not those of the searched blocks.
+ */
+function requireFitting({ space }: LocalSearchContext, { merged, pruned }: LocalSearchState): void {
+  const { length } = space.searched;
+  const whole = [...merged, ...pruned].every((count) => Number.isInteger(count) && count >= 0);
+  if (whole && merged.length === length && pruned.length === length) return;
+  throw new DiffrateError(
+    `The search's checkpoint is damaged: its kept numbers are not one whole number for each of ${length} searched blocks; start again.`,
+  );
+}
+
 /** Each number up and down, in an order of its own for every sweep. */
-function movesOf({ network, seed }: LocalSearchContext, sweep: number): Move[] {
-  const moves = network.searched.flatMap((_, index) =>
+function movesOf({ space, seed }: LocalSearchContext, sweep: number): Move[] {
+  const moves = space.searched.flatMap((_, index) =>
     [1, -1].flatMap((sign) => [
       { index, merged: sign, pruned: 0 },
       { index, merged: 0, pruned: sign },

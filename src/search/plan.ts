@@ -1,20 +1,29 @@
 /** A search's options settled: the recipe, its length, what is searched, and what that costs. */
+import { formatCost, targetValue } from '../cost/cost.ts';
+import type { Cost, CostTarget } from '../cost/cost.ts';
+import { flopsCost } from '../cost/flops-cost.ts';
+import { DecodedImages } from '../data/decoded-images.ts';
 import { microBatchesOf } from '../data/micro-batches.ts';
 import { DiffrateError } from '../errors.ts';
-import type { Cost } from '../cost/cost.ts';
-import { flopsCost } from '../cost/flops-cost.ts';
-import { imagesFingerprint, weightsFingerprint } from '../loading/fingerprints.ts';
-import { tokenCount } from '../models/configuration.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
-import { compressibleBlocks } from '../models/schedule-target.ts';
-import type { KeptNumbers } from '../reduction/schedule.ts';
+import type { Evaluator } from '../execution/evaluator.ts';
+import { imagesFingerprint, textFingerprint, weightsFingerprint } from '../execution/fingerprints.ts';
+import { LocalEvaluator } from '../execution/local-evaluator.ts';
+import { requireLabelTargets } from '../execution/soft-targets.ts';
+import type { TargetKind } from '../execution/soft-targets.ts';
+import { namedShape } from '../networks/model.ts';
+import type { Objective } from '../objectives/objective.ts';
+import { objectiveFor } from '../objectives/registry.ts';
+import { searchSpace } from '../reduction/search-space.ts';
+import type { SearchSpace } from '../reduction/search-space.ts';
+import { nodeRuntime } from '../runtime/node/runtime.ts';
+import type { SessionOptions } from '../runtime/runtime.ts';
+import type { Identity } from './checkpoint-file.ts';
 import { CandidateLearner } from './learners/candidate-learner.ts';
-import type { LearnerNetwork } from './learners/candidate-learner.ts';
 import type { Learner } from './learners/learner.ts';
 import { PositionLearner } from './learners/position-learner.ts';
 import { presets } from './presets.ts';
 import type { Preset, RefinementRecipe } from './presets.ts';
-import type { SearchOptions, TargetKind } from './search-options.ts';
+import type { SearchOptions } from './search-options.ts';
 
 /** Image passes of the local search: a search that was asked to be shorter is so in both phases. */
 export function passesOf({ preset, steps }: Plan, recipe: RefinementRecipe, images: number): number {
@@ -31,24 +40,21 @@ export interface Plan {
   readonly microBatches: number;
   readonly microBatchSize: number;
   readonly targets: TargetKind;
-  readonly network: LearnerNetwork;
-  /** Kept numbers of the blocks that are not searched. */
-  readonly fixed: KeptNumbers;
+  readonly objective: Objective;
+  readonly space: SearchSpace;
   readonly cost: Cost;
 }
 
+/** Options of a search but for what it is to reach. */
+export type PlannedOptions = Omit<SearchOptions, 'target'>;
+
 /**
  * Settles the options.
- * @throws {DiffrateError} for a target out of reach (with the reachable range), and for an encoder without a classifier.
+ * @throws {DiffrateError} for an objective that takes no labels where these are the targets, and for a network with no block to search.
  */
-export function planOf(options: SearchOptions): Plan {
-  const { model, folder, targetGflops } = options;
-  const { configuration } = model;
-  if (configuration.classes === 0) {
-    throw new DiffrateError(
-      `${model.name} has no classifier, and a search compares its answers; give a checkpoint with a head, or export with a published schedule.`,
-    );
-  }
+export function planOf(options: PlannedOptions): Plan {
+  const { model, folder } = options;
+  const { network } = model;
   const preset: Preset = { ...presets[options.preset], ...options.changes };
   const { microBatches, microBatchSize, batchSize } = microBatchesOf(
     options.batchSize ?? preset.batchSize,
@@ -57,57 +63,88 @@ export function planOf(options: SearchOptions): Plan {
   const { length } = preset;
   const steps =
     options.steps ?? ('steps' in length ? length.steps : Math.ceil((length.epochs * folder.images.length) / batchSize));
-  const compressible = compressibleBlocks(configuration);
-  const cost = flopsCost(configuration, { compressible });
-  const { min, max } = cost.range;
-  if (!(targetGflops >= min && targetGflops < max)) {
+  const objective = options.objective ?? objectiveFor(network.answers);
+  const targets = options.targets ?? preset.targets;
+  if (targets === 'labels') requireLabelTargets(objective);
+  const space = searchSpace(namedShape(network, model.name), preset.learner.kind === 'candidates');
+  if (space.searched.length === 0) {
     throw new DiffrateError(
-      `A cost of ${targetGflops} GFLOPs is out of reach for ${model.name} (${cost.baseline.toFixed(3)} GFLOPs uncompressed); choose a target from ${min.toFixed(3)} to below ${max.toFixed(3)} GFLOPs.`,
+      `${model.name} has no block whose tokens a search may remove: the first keeps all, and the last what is read; use a deeper network.`,
     );
   }
-  const last =
-    configuration.pool === 'class-token' && preset.learner.kind === 'positions' ? configuration.depth - 1 : undefined;
-  const searched = compressible.flatMap((may, block) => (may && block !== last ? [block] : []));
-  const network = { depth: configuration.depth, tokens: tokenCount(configuration), searched };
-  const targets = options.targets ?? preset.targets;
-  const fixed = fixedNumbers(configuration);
-  return {
-    preset,
-    seed: options.seed,
-    batchSize,
-    steps,
-    microBatches,
-    microBatchSize,
-    targets,
-    network,
-    fixed,
-    cost,
-  };
+  const cost = options.cost ?? flopsCost(network);
+  const { seed } = options;
+  return { preset, seed, batchSize, steps, microBatches, microBatchSize, targets, objective, space, cost };
+}
+
+/**
+ * The target in the cost's unit.
+ * @throws {DiffrateError} where it has another unit, or is out of reach (with the reachable range).
+ */
+export function targetOf({ model }: PlannedOptions, { cost, space }: Plan, target: CostTarget): number {
+  return targetValue(target, cost, space, model.name);
 }
 
 /** The learner of the recipe, at its start. */
-export function learnerOf(plan: Plan, target: number): Learner {
-  const recipe = plan.preset.learner;
-  if (recipe.kind === 'candidates') return new CandidateLearner(plan.network, plan.cost, target, recipe);
-  return new PositionLearner(plan.network, plan.fixed, plan.cost, target, recipe);
+export function learnerOf({ preset, space, cost }: Plan, target: number): Learner {
+  const recipe = preset.learner;
+  if (recipe.kind === 'candidates') return new CandidateLearner(space, cost, target, recipe);
+  return new PositionLearner(space, cost, target, recipe);
 }
 
-/** What is not searched: everything is kept, but for the last block of a class-token network, where only that token is read. */
-function fixedNumbers(configuration: VisionTransformerConfiguration): KeptNumbers {
-  const { depth, pool } = configuration;
-  const all = Array.from({ length: depth }, (_, block) =>
-    pool === 'class-token' && block === depth - 1 ? 1 : tokenCount(configuration),
-  );
-  return { pruneKept: all, mergeKept: all };
+/** How sessions run. */
+export function sessionOf({ device, threads }: PlannedOptions): SessionOptions {
+  return { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) };
 }
 
-/** What makes two searches the same: network with its weights, budget, images, every setting, and the device. */
-export function identityOf(
-  { model, folder, preset, changes, device = 'cpu' }: Omit<SearchOptions, 'targetGflops'>,
-  plan: Plan,
-  budget: string,
-): string {
+/**
+ * Who computes losses and gradients for the search.
+ * @throws {DiffrateError} where labels are the targets and there are none, or some are out of range.
+ */
+export function evaluatorOf(options: PlannedOptions, plan: Plan): Promise<Evaluator> {
+  const { model, folder, strict, onWarning, runtime = nodeRuntime, decoded = new DecodedImages() } = options;
+  const { preset, targets, objective, space, seed, microBatches, microBatchSize } = plan;
+  const { augmentation, mixing, labelSmoothing, toThemselves, merging } = preset;
+  const create = options.createEvaluator ?? ((asked) => LocalEvaluator.create(asked));
+  return create({
+    runtime,
+    session: sessionOf(options),
+    model,
+    folder,
+    objective,
+    targets,
+    recipe: { augmentation, mixing, labelSmoothing },
+    toThemselves,
+    space,
+    merging,
+    seed,
+    microBatches,
+    microBatchSize,
+    decoded,
+    strict,
+    onWarning,
+  });
+}
+
+/** What makes two searches the same: network with its weights, objective, budget and cost, images, every setting, and the device. */
+export function identityOf(options: PlannedOptions, plan: Plan, budget: string): Identity {
+  const { model, folder, preset, changes, device = 'cpu' } = options;
   // What a change takes away is a change, too.
-  const changed = JSON.stringify(changes, (_, value: unknown) => (value === undefined ? 'none' : value));
-  return `${model.name}, ${budget}, preset ${preset}${changes === undefined ? '' : ` with ${changed}`}, targets ${plan.targets}, ${plan.steps} steps of ${plan.batchSize}, seed ${plan.seed}, on ${device}, weights ${weightsFingerprint(model)}, images ${imagesFingerprint(folder)}`;
+  const changed = JSON.stringify(changes ?? {}, (_, value: unknown) => (value === undefined ? 'none' : value));
+  return {
+    model: model.name,
+    budget,
+    cost: `${formatCost(plan.cost.baseline, plan.cost.unit, 6)} uncompressed`,
+    objective: plan.objective.name,
+    preset,
+    changes: changed,
+    targets: plan.targets,
+    steps: `${plan.steps} of ${plan.batchSize} images`,
+    seed: String(plan.seed),
+    device,
+    network: textFingerprint(JSON.stringify(model.network.hubConfiguration(model.parameters.has))),
+    weights: weightsFingerprint(model),
+    images: imagesFingerprint(folder),
+    preprocessing: textFingerprint(JSON.stringify(model.preprocessing)),
+  };
 }

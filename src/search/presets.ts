@@ -3,7 +3,10 @@ import { STANDARD_AUGMENTATION, LIGHT_AUGMENTATION } from '../data/augmentation.
 import type { ImageAugmentation } from '../data/augmentation.ts';
 import type { MixingOptions } from '../data/mixing.ts';
 import type { MergeRule } from '../reduction/merge-rule.ts';
-import type { PresetName, TargetKind } from './search-options.ts';
+import type { TargetKind } from '../execution/soft-targets.ts';
+
+/** Recipes: `small-data` takes some hundred images and a few minutes; `paper` is that of the DiffRate paper. */
+export type PresetName = 'small-data' | 'paper';
 
 /** From the first to the last step, on a cosine. */
 export interface Course {
@@ -16,7 +19,7 @@ export interface CandidateRecipe {
   readonly kind: 'candidates';
   /** Step between candidate numbers of tokens. */
   readonly granularity: number;
-  /** λ of `loss + λ·(GFLOPs − target)²`. */
+  /** λ of `loss + λ·(cost − target)²`; the published one is for GFLOPs. */
   readonly costWeight: number;
   /** The first epochs run with λ = 0. */
   readonly warmUpEpochs: number;

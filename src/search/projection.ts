@@ -1,13 +1,12 @@
 /** Any numbers per block made into a schedule that costs the target: whole, falling from block to block, nothing left over. */
 import type { Cost } from '../cost/cost.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import type { LearnerNetwork } from './learners/candidate-learner.ts';
+import type { SearchSpace } from '../reduction/search-space.ts';
+import { smallestKept, tokenCount } from '../reduction/token-layout.ts';
 
 /** What numbers are projected onto. */
 export interface Projection {
-  readonly network: LearnerNetwork;
-  /** Kept numbers of blocks that are not searched. */
-  readonly fixed: KeptNumbers;
+  readonly space: SearchSpace;
   readonly cost: Cost;
   readonly target: number;
 }
@@ -18,8 +17,6 @@ export interface Numbers {
   readonly pruned: readonly number[];
 }
 
-/** Least tokens after merging: the class token and one destination. */
-const smallestKept = 2;
 const bisections = 30;
 
 /**
@@ -28,17 +25,19 @@ const bisections = 30;
  * @param held position among the searched blocks.
  */
 export function project(context: Projection, numbers: Numbers, held?: number): KeptNumbers {
-  const { cost, target, network } = context;
+  const { cost, target, space } = context;
   const shifted = (offset: number, first: number): KeptNumbers =>
     keptOf(context, {
       ...numbers,
       merged: numbers.merged.map((value, index) => (index === held || index < first ? value : value + offset)),
     });
-  const { tokens } = network;
+  const tokens = tokenCount(space.layout);
   const reaches = (first: number): boolean =>
     cost.value(shifted(-tokens, first)) <= target && cost.value(shifted(tokens, first)) > target;
   const first = held !== undefined && reaches(held + 1) ? held + 1 : 0;
-  let [low, high] = [-tokens, tokens];
+  // Numbers on a line that was followed far can be below 0, or more than there are tokens.
+  let [low, high] = [-tokens, tokens - Math.min(0, ...numbers.merged)];
+  if (cost.value(shifted(low, first)) > target) low -= Math.max(0, ...numbers.merged);
   for (let step = 0; step < bisections; step++) {
     const middle = (low + high) / 2;
     if (cost.value(shifted(middle, first)) > target) high = middle;
@@ -52,7 +51,31 @@ export function project(context: Projection, numbers: Numbers, held?: number): K
     });
     if (index !== held && cost.value(more) <= target) kept = more;
   }
-  return kept;
+  return withFreeTokens(context, kept, (index) => index >= first && index !== held);
+}
+
+/**
+ * The schedule with all further tokens that cost nothing: where the cost has steps, there is room on them.
+ * @param mayGrow whether the number at this position among the searched blocks may.
+ */
+export function withFreeTokens(
+  context: Projection,
+  kept: KeptNumbers,
+  mayGrow: (index: number) => boolean = () => true,
+): KeptNumbers {
+  const { cost, space } = context;
+  let best = kept;
+  for (const index of space.searched.keys()) {
+    let grows = mayGrow(index);
+    while (grows) {
+      const { merged, pruned } = numbersOf(context, best);
+      const wanted = (merged[index] as number) + 1;
+      const more = keptOf(context, { pruned, merged: merged.with(index, wanted) });
+      grows = numbersOf(context, more).merged[index] === wanted && cost.value(more) <= cost.value(best);
+      if (grows) best = more;
+    }
+  }
+  return best;
 }
 
 /**
@@ -60,8 +83,8 @@ export function project(context: Projection, numbers: Numbers, held?: number): K
  * @param numbers of a schedule that removes something.
  */
 export function stretch(context: Projection, { merged, pruned }: Numbers): KeptNumbers {
-  const { cost, target, network } = context;
-  const { tokens } = network;
+  const { cost, target, space } = context;
+  const tokens = tokenCount(space.layout);
   const stretched = (factor: number): Numbers => ({
     merged: merged.map((value) => tokens - factor * (tokens - value)),
     pruned: pruned.map((value) => factor * value),
@@ -75,13 +98,16 @@ export function stretch(context: Projection, { merged, pruned }: Numbers): KeptN
   return project(context, stretched(high));
 }
 
-/** Makes numbers fit: integers, no block keeps more than it gets, and what is pruned is not below 0. */
-export function keptOf({ network, fixed }: Projection, { merged, pruned }: Numbers): KeptNumbers {
+/** Makes numbers fit: integers, no block keeps more than it gets, and what is pruned is not below 0; nothing is, where tokens only merge. */
+export function keptOf({ space }: Projection, { merged, pruned }: Numbers): KeptNumbers {
+  const { layout, fixed, searched, mergeOnly } = space;
   const kept = { pruneKept: [...fixed.pruneKept], mergeKept: [...fixed.mergeKept] };
-  let live = network.tokens;
-  network.searched.forEach((block, index) => {
-    const out = Math.max(smallestKept, Math.min(live, Math.round(merged[index] ?? live)));
-    kept.pruneKept[block] = Math.max(out, live - Math.max(0, Math.round(pruned[index] ?? 0)));
+  const least = smallestKept(layout);
+  let live = tokenCount(layout);
+  searched.forEach((block, index) => {
+    const out = Math.max(least, Math.min(live, Math.round(merged[index] ?? live)));
+    const gone = mergeOnly ? 0 : Math.max(0, Math.round(pruned[index] ?? 0));
+    kept.pruneKept[block] = Math.max(out, live - gone);
     kept.mergeKept[block] = out;
     live = out;
   });
@@ -89,11 +115,11 @@ export function keptOf({ network, fixed }: Projection, { merged, pruned }: Numbe
 }
 
 /** Tokens after each searched block, and how many of those that entered it are pruned. */
-export function numbersOf({ network }: Projection, kept: KeptNumbers): Numbers {
-  let live = network.tokens;
+export function numbersOf({ space }: Projection, kept: KeptNumbers): Numbers {
+  let live = tokenCount(space.layout);
   const merged: number[] = [];
   const pruned: number[] = [];
-  for (const block of network.searched) {
+  for (const block of space.searched) {
     const left = Math.min(live, kept.pruneKept[block] ?? live);
     const out = Math.min(left, kept.mergeKept[block] ?? left);
     pruned.push(live - left);

@@ -1,13 +1,14 @@
 /** What the checkpoint of a search for one schedule holds. */
 import * as v from 'valibot';
-import { readCheckpoint } from './checkpoint-file.ts';
-import type { IdentifiedCheckpoint } from './checkpoint-file.ts';
+import { identitySchema, readCheckpoint } from './checkpoint-file.ts';
+import type { Identity, IdentifiedCheckpoint } from './checkpoint-file.ts';
 import type { LearnerState } from './learners/learner.ts';
 import type { LocalSearchState } from './local-search.ts';
 import type { SearchHistoryEntry } from './search-options.ts';
 
 /** Everything that the next step depends on. */
 export interface SearchCheckpoint extends IdentifiedCheckpoint {
+  readonly identity: Identity;
   /** Optimizer steps done. */
   readonly step: number;
   /** Running mean of the loss. */
@@ -39,7 +40,7 @@ export const localSearchSchema = v.object({
 });
 
 const schema = v.object({
-  identity: v.string(),
+  identity: identitySchema,
   step: countSchema,
   loss: v.number(),
   learner: learnerSchema,
@@ -50,7 +51,7 @@ const schema = v.object({
       phase: v.picklist(['gradients', 'local search']),
       step: v.number(),
       loss: v.number(),
-      gflops: v.number(),
+      cost: v.number(),
     }),
   ),
 });
@@ -59,6 +60,6 @@ const schema = v.object({
  * Reads the checkpoint; `undefined` if there is none.
  * @throws {DiffrateError} if it is damaged or of another search.
  */
-export async function readSearchCheckpoint(path: string, identity: string): Promise<SearchCheckpoint | undefined> {
+export async function readSearchCheckpoint(path: string, identity: Identity): Promise<SearchCheckpoint | undefined> {
   return readCheckpoint(path, identity, schema);
 }

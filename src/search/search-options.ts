@@ -1,25 +1,27 @@
 /** What a search is asked for, what it says meanwhile, and what it gives. */
+import type { Cost, CostTarget } from '../cost/cost.ts';
+import type { DecodedImages } from '../data/decoded-images.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
-import type { Network } from '../loading/network-session.ts';
+import type { Evaluator } from '../execution/evaluator.ts';
+import type { LocalEvaluatorOptions } from '../execution/local-evaluator.ts';
+import type { TargetKind } from '../execution/soft-targets.ts';
+import type { Model } from '../networks/model.ts';
+import type { Objective } from '../objectives/objective.ts';
 import type { Schedule } from '../reduction/schedule.ts';
-import type { Device } from '../runtime/runtime.ts';
-import type { Preset } from './presets.ts';
-
-/** Recipes: `small-data` takes some hundred images and a few minutes; `paper` is that of the DiffRate paper. */
-export type PresetName = 'small-data' | 'paper';
-
-/** What the network is compared with: the folder's labels, or its own uncompressed outputs. */
-export type TargetKind = 'labels' | 'teacher';
-
-/** The network whose schedule is searched; every loaded model is one. */
-export type SearchedModel = Network;
+import type { Device, Runtime } from '../runtime/runtime.ts';
+import type { Preset, PresetName } from './presets.ts';
 
 /** How to search. */
 export interface SearchOptions {
-  readonly model: SearchedModel;
+  /** The network whose schedule is searched; every loaded model is one. */
+  readonly model: Model;
   readonly folder: ImageFolder;
-  /** Cost to reach, by the paper's count in 10⁹ multiply-accumulates. */
-  readonly targetGflops: number;
+  /** What to reach: a cost in its unit, or a share of the uncompressed network's. */
+  readonly target: CostTarget;
+  /** What is spent; FLOPs by the paper's count by default. */
+  readonly cost?: Cost;
+  /** What "the same answers" means; by default what fits the network's answers. */
+  readonly objective?: Objective;
   readonly preset: PresetName;
   /** What differs from the preset's recipe, for studies of it. */
   readonly changes?: Partial<Preset>;
@@ -33,6 +35,12 @@ export interface SearchOptions {
   readonly targets?: TargetKind;
   readonly device?: Device;
   readonly threads?: number;
+  /** Where graphs run, by default ONNX Runtime of this Node process. */
+  readonly runtime?: Runtime;
+  /** Who computes losses and gradients, by default this process. */
+  readonly createEvaluator?: (options: LocalEvaluatorOptions) => Promise<Evaluator>;
+  /** Decoded images of this process, which its phases share with others; by default they share their own. */
+  readonly decoded?: DecodedImages;
   /**
    * Path of the file that a search which was stopped continues from. A search that is done leaves it behind, so that nothing is lost before
    * its schedule is in a file: remove it then (`removeCheckpoint`).
@@ -52,9 +60,10 @@ export interface SearchOptions {
 export interface SearchHistoryEntry {
   readonly phase: SearchPhase;
   readonly step: number;
-  /** Running mean of the loss in nats; with a teacher the KL divergence to it. */
+  /** Running mean of the objective's loss; with a teacher the distance from it. */
   readonly loss: number;
-  readonly gflops: number;
+  /** In the cost's unit. */
+  readonly cost: number;
 }
 
 /** First kept numbers follow their gradients, then moves of single numbers are tried. */
@@ -66,10 +75,11 @@ export interface SearchProgress {
   readonly phase: SearchPhase;
   readonly step: number;
   readonly steps: number;
-  /** Running mean of the loss in nats; with a teacher the KL divergence to it. */
+  /** Running mean of the objective's loss; with a teacher the distance from it. */
   readonly loss: number;
-  /** Cost of the present kept numbers, in 10⁹ multiply-accumulates. */
-  readonly gflops: number;
+  /** Of the present kept numbers, in `unit`. */
+  readonly cost: number;
+  readonly unit: string;
   readonly imagesPerSecond: number;
   readonly secondsLeft: number;
 }
@@ -78,6 +88,8 @@ export interface SearchProgress {
 export interface SearchOutcome {
   readonly schedule: Schedule;
   readonly history: readonly SearchHistoryEntry[];
+  /** Unit of the costs in the history. */
+  readonly unit: string;
   readonly steps: number;
   /** That the search took, in all processes where it was stopped and continued. */
   readonly seconds: number;

@@ -2,20 +2,19 @@
  * The search: from a network and a folder of images to a schedule at a target cost (arXiv 2305.17997, section 3.3, or the default
  * recipe for small data). Images arrive decoded from threads; every step is one run of the step graph. In the default recipe a
  * local search on the compressed network itself follows.
+ * `docs/search.md` names the file of every step, and the equation of the paper that it follows.
  */
-import type { SkippedImage } from '../data/batches.ts';
-import { distinctImages, onceEach } from '../data/skipped-images.ts';
+import { onceEach } from '../data/skipped-images.ts';
+import type { Evaluator } from '../execution/evaluator.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import type { SessionOptions } from '../runtime/runtime.ts';
-import { CalibrationSet } from './calibration-set.ts';
 import { followGradients } from './gradient-phase.ts';
-import type { ImageSupply } from './gradient-phase.ts';
 import type { Learner } from './learners/learner.ts';
 import { localSearch } from './local-search.ts';
 import type { LocalSearchProgress, LocalSearchState } from './local-search.ts';
-import { identityOf, learnerOf, passesOf, planOf } from './plan.ts';
+import { evaluatorOf, identityOf, learnerOf, passesOf, planOf, targetOf } from './plan.ts';
 import type { Plan } from './plan.ts';
 import type { RefinementRecipe } from './presets.ts';
+import { EvaluatedImages } from './race/candidate.ts';
 import { PacedCheckpoint } from './paced-checkpoint.ts';
 import { readSearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
@@ -30,7 +29,9 @@ type Standing = Omit<SearchCheckpoint, 'identity' | 'learner' | 'history' | 'sec
 interface Course {
   readonly options: SearchOptions;
   readonly plan: Plan;
-  readonly session: SessionOptions;
+  /** In the cost's unit. */
+  readonly target: number;
+  readonly evaluator: Evaluator;
   readonly learner: Learner;
   readonly history: SearchHistoryEntry[];
   readonly resumed: SearchCheckpoint | undefined;
@@ -50,9 +51,11 @@ export async function searchSchedule(
 ): Promise<SearchOutcome> {
   const options = { ...asked, onWarning: onceEach(asked.onWarning) };
   const plan = planOf(options);
-  const learner = learnerOf(plan, options.targetGflops);
-  const identity = identityOf(options, plan, `${options.targetGflops} GFLOPs`);
-  const { checkpoint, device, threads } = options;
+  const target = targetOf(options, plan, options.target);
+  const learner = learnerOf(plan, target);
+  const { unit } = plan.cost;
+  const identity = identityOf(options, plan, `${target} ${unit}`);
+  const { checkpoint } = options;
   const resumed =
     options.resume && checkpoint !== undefined ? await readSearchCheckpoint(checkpoint, identity) : undefined;
   if (resumed !== undefined) learner.restore(resumed.learner);
@@ -69,44 +72,50 @@ export async function searchSchedule(
     ...state,
   });
   const settle: Course['settle'] = (state, doing) => checkpoints.settle(() => checkpointOf(state), doing);
-  const session = { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) };
-  const course: Course = { options, plan, session, learner, history, resumed, onProgress, settle };
-  const { waitingMilliseconds, skipped } = await learnNumbers(course);
-  const learnt = learner.finish();
-  const { refinement } = plan.preset;
-  const { kept, ...refined } =
-    refinement === undefined ? { kept: learnt, skipped: [] } : await refine(course, learnt, refinement);
-  const seconds = elapsed();
-  const loss = history.at(-1)?.loss ?? 0;
-  const localSearch = 'localSearch' in refined ? { localSearch: refined.localSearch } : {};
-  await checkpoints.finish(checkpointOf({ step: plan.steps, loss, ...localSearch }));
-  return {
-    schedule: scheduleOf(options, plan, options.targetGflops, kept, `${plan.steps} steps`),
-    history,
-    steps: plan.steps,
-    seconds: secondsBefore + seconds,
-    waitingShare: waitingMilliseconds / 1000 / seconds,
-    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
-    skipped: distinctImages([...skipped, ...refined.skipped]),
-  };
+  const evaluator = await evaluatorOf(options, plan);
+  try {
+    const course: Course = { options, plan, target, evaluator, learner, history, resumed, onProgress, settle };
+    await learnNumbers(course);
+    const learnt = learner.finish();
+    const { refinement } = plan.preset;
+    const { kept, localSearch } =
+      refinement === undefined ? { kept: learnt } : await refine(course, learnt, refinement);
+    const seconds = elapsed();
+    const loss = history.at(-1)?.loss ?? 0;
+    await checkpoints.finish(
+      checkpointOf({ step: plan.steps, loss, ...(localSearch === undefined ? {} : { localSearch }) }),
+    );
+    return {
+      schedule: scheduleOf(options, plan, target, kept, `${plan.steps} steps`),
+      history,
+      unit,
+      steps: plan.steps,
+      seconds: secondsBefore + seconds,
+      waitingShare: evaluator.waitingMilliseconds / 1000 / seconds,
+      peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+      skipped: evaluator.skipped,
+    };
+  } finally {
+    await evaluator.dispose();
+  }
 }
 
 /** The first phase: kept numbers follow the gradients of the step graph. */
-async function learnNumbers(course: Course): Promise<ImageSupply> {
-  const { options, plan, session, learner, history, resumed, onProgress, settle } = course;
+async function learnNumbers(course: Course): Promise<void> {
+  const { options, plan, evaluator, learner, history, resumed, onProgress, settle } = course;
   const { steps } = plan;
-  const first = resumed?.step ?? 0;
-  return followGradients(
-    { options, plan, session, first, loss: resumed?.loss ?? 0, steps },
+  const { unit } = plan.cost;
+  await followGradients(
+    { evaluator, plan, first: resumed?.step ?? 0, loss: resumed?.loss ?? 0, steps },
     {
       kept: () => learner.kept(),
       begins: (step) => step === 0,
       learn: async ({ step, result, loss, imagesPerSecond, secondsLeft }) => {
-        const gflops = plan.cost.value(learner.kept());
-        history.push({ phase: 'gradients', step, loss, gflops });
+        const cost = plan.cost.value(learner.kept());
+        history.push({ phase: 'gradients', step, loss, cost });
         const done = step + 1;
         learner.update(result, done / steps, Math.floor((step * plan.batchSize) / options.folder.images.length));
-        onProgress({ phase: 'gradients', step: done, steps, loss, gflops, imagesPerSecond, secondsLeft });
+        onProgress({ phase: 'gradients', step: done, steps, loss, cost, unit, imagesPerSecond, secondsLeft });
         await settle({ step: done, loss }, `after step ${done} of ${steps}`);
       },
     },
@@ -116,19 +125,7 @@ async function learnNumbers(course: Course): Promise<ImageSupply> {
 /** What the second phase gives. */
 interface Refined {
   readonly kept: KeptNumbers;
-  readonly localSearch: LocalSearchState;
-  readonly skipped: readonly SkippedImage[];
-}
-
-/** The second phase: single numbers are moved and compared on the compressed network. */
-async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRecipe): Promise<Refined> {
-  const { options, plan, session } = course;
-  const images = await CalibrationSet.load(options, plan, recipe.looks, session, () => settleBeforeMoves(course));
-  try {
-    return { ...(await refineOn(images, course, learnt, recipe)), skipped: images.skipped };
-  } finally {
-    await images.dispose();
-  }
+  readonly localSearch?: LocalSearchState;
 }
 
 /** Before the local search has moved since this process began; it may have before that. */
@@ -137,30 +134,25 @@ function settleBeforeMoves({ plan, history, resumed, settle }: Course): Promise<
   return settle({ step: plan.steps, loss: history.at(-1)?.loss ?? 0, ...localSearch }, 'before its local search');
 }
 
-async function refineOn(
-  images: CalibrationSet,
-  course: Course,
-  learnt: KeptNumbers,
-  recipe: RefinementRecipe,
-): Promise<Omit<Refined, 'skipped'>> {
-  const { options, plan, history, resumed, onProgress, settle } = course;
-  const { network, fixed, cost, seed } = plan;
-  const passes = passesOf(plan, recipe, images.looks.images);
-  const context = { network, fixed, cost, target: options.targetGflops, recipe, seed, passes };
+/** The second phase: single numbers are moved and compared on the compressed network. */
+async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRecipe): Promise<Refined> {
+  const { options, plan, target, evaluator, history, resumed, onProgress, settle } = course;
+  const looks = await evaluator.calibrate(recipe.looks, () => settleBeforeMoves(course));
+  const images = new EvaluatedImages(options.model.network, evaluator, looks);
+  const { space, cost, seed } = plan;
+  const passes = passesOf(plan, recipe, looks.images);
+  const context = { space, cost, target, recipe, seed, passes };
   const { begin, known } =
     resumed?.localSearch === undefined
-      ? await startAfterGradients(
-          context,
-          images,
-          { learnt, uniform: learnerOf(plan, options.targetGflops).finish() },
-          () => settleBeforeMoves(course),
+      ? await startAfterGradients(context, images, { learnt, uniform: learnerOf(plan, target).finish() }, () =>
+          settleBeforeMoves(course),
         )
       : { begin: resumed.localSearch, known: undefined };
   const start = performance.now();
   const onMove = async ({ state, kept, loss }: LocalSearchProgress): Promise<void> => {
-    const gflops = cost.value(kept);
+    const value = cost.value(kept);
     const step = Math.round(state.passes);
-    history.push({ phase: 'local search', step, loss, gflops });
+    history.push({ phase: 'local search', step, loss, cost: value });
     const imagesPerSecond = ((state.passes - begin.passes) * 1000) / (performance.now() - start);
     const secondsLeft = Math.max(0, passes - state.passes) / imagesPerSecond;
     onProgress({
@@ -168,7 +160,8 @@ async function refineOn(
       step: Math.min(step, passes),
       steps: passes,
       loss,
-      gflops,
+      cost: value,
+      unit: cost.unit,
       imagesPerSecond,
       secondsLeft,
     });

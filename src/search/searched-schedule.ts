@@ -1,31 +1,43 @@
 /** What a search has found, as a schedule that says whom it is for and where it comes from. */
-import { tokenCount } from '../models/configuration.ts';
+import { countFlops, flopsPerGflop } from '../cost/flops.ts';
 import { effectiveSchedule } from '../reduction/schedule.ts';
 import type { KeptNumbers, Schedule } from '../reduction/schedule.ts';
+import { tokenCount } from '../reduction/token-layout.ts';
+import { inputSizeOf } from '../reduction/validate-schedule.ts';
 import type { Plan } from './plan.ts';
 import type { SearchOptions } from './search-options.ts';
 
 /**
  * The schedule, kept numbers lowered to what they really keep.
- * @param target in 10⁹ multiply-accumulates.
+ * @param target in the cost's unit.
  * @param recipe length and kind of the search, in words.
  */
 export function scheduleOf(
-  { model, preset, changes }: Pick<SearchOptions, 'model' | 'preset' | 'changes'>,
+  { model, preset, changes, device }: Pick<SearchOptions, 'model' | 'preset' | 'changes' | 'device'>,
   { preset: { merging }, cost, batchSize, seed }: Plan,
   target: number,
   kept: KeptNumbers,
   recipe: string,
 ): Schedule {
+  const { network, name } = model;
+  const rounded = (value: number): number => Number(value.toPrecision(6));
+  const isFlops = cost.unit === 'GFLOPs';
+  const own = {
+    unit: cost.unit,
+    value: rounded(cost.value(kept)),
+    target,
+    ...(device === undefined ? {} : { device }),
+  };
   const schedule: Schedule = {
-    model: model.name,
-    inputSize: model.configuration.inputSize,
+    model: name,
+    inputSize: inputSizeOf(network.input),
     pruneKept: kept.pruneKept,
     mergeKept: kept.mergeKept,
     ...(merging === 'similarity' ? {} : { merging }),
-    gflops: Number(cost.value(kept).toPrecision(6)),
-    target,
+    ...(isFlops ? {} : { cost: own }),
+    gflops: rounded(countFlops(network, kept).total / flopsPerGflop),
+    target: isFlops ? target : `${target} ${cost.unit}`,
     createdBy: `diffrate search, preset ${preset}${changes === undefined ? '' : ' changed'}, ${recipe} of ${batchSize} images, seed ${seed}`,
   };
-  return effectiveSchedule(schedule, tokenCount(model.configuration));
+  return effectiveSchedule(schedule, tokenCount(network.layout));
 }

@@ -9,8 +9,8 @@ import type { LocalSearchContext, LocalSearchState } from './local-search.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { numbersOf, project } from './projection.ts';
 import type { Projection } from './projection.ts';
-import { Championship } from './race.ts';
-import type { ComparedImages, Entrant, Found } from './race.ts';
+import { Championship } from './race/race.ts';
+import type { ComparedImages, Entrant, Found } from './race/race.ts';
 
 /** Parts of the way from the uniform rate to the learnt schedule that race against it. */
 const shares = [0.75, 0.5, 0.25, 0];

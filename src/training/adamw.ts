@@ -1,7 +1,8 @@
 /**
- * AdamW (arXiv 1711.05101) on the vector of all parameters, with PyTorch's arithmetic. It runs beside the graph, as one pass over weights,
- * gradient and moments: ONNX Runtime has no operator for it outside of its training builds, and the ten element-wise operators that it takes
- * would each pass over all of memory.
+ * AdamW (arXiv 1711.05101) on the vector of all parameters, with PyTorch's arithmetic.
+ * It runs beside the graph, as one pass over weights, gradient and moments:
+ * ONNX Runtime has no operator for it outside of its training builds,
+ * and the ten element-wise operators that it takes would each pass over all of memory.
  */
 import type { ParameterLayout } from './trained-parameters.ts';
 import { arithmetic, VectorKernel } from './vector-kernel.ts';

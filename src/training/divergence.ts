@@ -1,6 +1,7 @@
 /**
- * Notices a run that goes wrong: a loss or gradient that is no finite number, or a loss that stays far above the best running mean it
- * has had. While one is suspected no checkpoint is written, so that the last one is good.
+ * Notices a run that goes wrong: a loss or gradient that is no finite number,
+ * or a loss that stays far above the best running mean it has had.
+ * While one is suspected no checkpoint is written, so that the last one is good.
  */
 import { DiffrateError } from '../errors.ts';
 

@@ -1,18 +1,16 @@
 /**
- * Evaluation of weights that are still being trained: a forward graph with the parameters as inputs, so that no session is built anew
- * after each epoch. The answers of the network that training started from are computed once.
+ * Evaluation of weights that are still being trained: a forward graph with the parameters as inputs,
+ * so that no session is built anew after each epoch.
+ * The answers of the network that training started from are computed once.
  */
 import { createImageLoader } from '../data/batches.ts';
 import type { ImageLoaderOptions } from '../data/batches.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
 import { onceEach } from '../data/skipped-images.ts';
 import { MetricAccumulator } from '../evaluation/metrics.ts';
+import { NetworkSession } from '../execution/network-session.ts';
 import { lower } from '../graph/lower.ts';
-import { input } from '../graph/tensor.ts';
-import { NetworkSession } from '../loading/network-session.ts';
-import type { Network } from '../loading/network-session.ts';
-import { tokenCount } from '../models/configuration.ts';
-import { visionTransformer } from '../models/vision-transformer.ts';
+import { forward, pixelInput } from '../networks/forward.ts';
+import type { Model } from '../networks/model.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import { floats } from '../runtime/runtime.ts';
 import type { Runtime, RuntimeTensor, Session, SessionOptions } from '../runtime/runtime.ts';
@@ -23,28 +21,25 @@ import { partOf } from './trained-parameters.ts';
 
 const batchSize = 16;
 
-/** What is done about images that cannot be decoded. */
-export type EvaluatedImages = Pick<ImageLoaderOptions, 'strict' | 'onWarning'>;
+/** Images, how they become the network's input, and what is done about those that cannot be decoded. */
+export type EvaluatedImages = Pick<ImageLoaderOptions, 'folder' | 'preprocessing' | 'strict' | 'onWarning'>;
 
 /** Evaluates vectors of weights on one image folder. */
 export class EpochEvaluation {
   readonly #session: Session;
   readonly #options: TrainingGraphOptions;
-  readonly #folder: ImageFolder;
   readonly #images: EvaluatedImages;
-  /** Logits of the network that training started from, per batch; empty without one. */
+  /** Answers of the network that training started from, per batch; empty without one. */
   readonly #references: readonly Float32Array[];
 
   private constructor(
     session: Session,
     options: TrainingGraphOptions,
-    folder: ImageFolder,
     images: EvaluatedImages,
     references: readonly Float32Array[],
   ) {
     this.#session = session;
     this.#options = options;
-    this.#folder = folder;
     this.#images = images;
     this.#references = references;
   }
@@ -56,32 +51,27 @@ export class EpochEvaluation {
   static async load(
     runtime: Runtime,
     options: TrainingGraphOptions,
-    folder: ImageFolder,
-    start: Network | undefined,
+    start: Model | undefined,
     sessionOptions: SessionOptions,
-    images: EvaluatedImages = {},
+    images: EvaluatedImages,
   ): Promise<EpochEvaluation> {
-    const { configuration, layout, schedule, method } = options;
-    const { inputSize } = configuration;
-    const pixels = input('pixel_values', 'float32', ['batch', 3, inputSize, inputSize]);
-    const { inputs, parameters } = parameterInputs(
-      layout,
-      method?.learned?.trainsNetwork === false ? start?.parameters : undefined,
-    );
-    const { logits } = visionTransformer(pixels, configuration, parameters, {
-      classTokenOnlyLastBlock: true,
-      ...(schedule === undefined ? {} : { reducer: diffRate(schedule, tokenCount(configuration)) }),
-      ...(method === undefined ? {} : { reducer: method.reducer }),
+    const { network, layout, schedule, method } = options;
+    const pixels = pixelInput(network);
+    const { inputs, parameters } = parameterInputs(layout, options.start);
+    const { answer } = forward(network, pixels, {
+      parameters,
+      prefixOnlyLastBlock: true,
+      reducer: method?.reducer ?? (schedule && diffRate(schedule, network)),
     });
-    const session = await runtime.load(lower({ logits }, [pixels, ...inputs]), sessionOptions);
+    const session = await runtime.load(lower({ answer }, [pixels, ...inputs]), sessionOptions);
     // Every epoch reads the images again.
     const told = { ...images, onWarning: onceEach(images.onWarning) };
-    const evaluation = new EpochEvaluation(session, options, folder, told, []);
+    const evaluation = new EpochEvaluation(session, options, told, []);
     if (start === undefined) return evaluation;
     const references: Float32Array[] = [];
     let plain: NetworkSession | undefined;
     try {
-      plain = await NetworkSession.load(start, sessionOptions);
+      plain = await NetworkSession.load(start, { ...sessionOptions, runtime });
       for await (const { pixels: values } of evaluation.#loader()) references.push(await plain.run(values));
     } catch (error) {
       await session.dispose();
@@ -89,29 +79,29 @@ export class EpochEvaluation {
     } finally {
       await plain?.dispose();
     }
-    return new EpochEvaluation(session, options, folder, told, references);
+    return new EpochEvaluation(session, options, told, references);
   }
 
   /** Evaluates a vector of weights. */
   async run(weights: Float32Array): Promise<EvaluatedEpoch> {
-    const { layout, configuration } = this.#options;
+    const { layout, network, objective } = this.#options;
     const feeds: Record<string, RuntimeTensor> = Object.fromEntries(
       layout.parameters.map((parameter) => [parameter.name, floats(partOf(weights, parameter), parameter.shape)]),
     );
-    const metrics = new MetricAccumulator(configuration.classes);
+    const metrics = new MetricAccumulator(network.answers, objective);
     let batch = 0;
     for await (const { pixels, shape, labels } of this.#loader()) {
       const results = await this.#session.run({ ...feeds, pixel_values: floats(pixels, shape) });
       const reference = this.#references[batch];
       batch += 1;
       metrics.add({
-        logits: results['logits']?.data as Float32Array,
+        answers: results['answer']?.data as Float32Array,
         ...(reference === undefined ? {} : { reference }),
         ...(labels === undefined ? {} : { labels }),
       });
     }
-    const { top1, loss, kl } = metrics.result();
-    return { top1, loss, kl };
+    const { top1, loss, kl, objective: distance } = metrics.result();
+    return { top1, loss, kl, objective: distance };
   }
 
   /** Frees the graph. */
@@ -120,8 +110,7 @@ export class EpochEvaluation {
   }
 
   async *#loader(): AsyncGenerator<{ pixels: Float32Array; shape: readonly number[]; labels?: Int32Array }> {
-    const { preprocessing } = this.#options.configuration;
-    const loader = createImageLoader({ folder: this.#folder, preprocessing, batchSize, ...this.#images });
+    const loader = createImageLoader({ ...this.#images, batchSize });
     try {
       yield* loader;
     } finally {

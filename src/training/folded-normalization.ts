@@ -1,31 +1,30 @@
 /**
- * Layer norms whose scale and bias are folded into the linear layer behind them. Every norm of a Vision Transformer feeds linear layers
- * only, and `W·(x̂∘s + b) + c = (W∘s)·x̂ + (W·b + c)`: the network computes the same, but scale and bias work on a weight matrix of
- * `[out, C]` instead of on all tokens. The backward pass then needs neither the scaled gradient nor sums over all tokens for
- * scale and bias, and the norm's own output is the x̂ that its backward pass reads.
+ * Layer norms whose scale and bias are folded into the linear layer behind them.
+ * A network names those that feed one linear layer only, and there `W·(x̂∘s + b) + c = (W∘s)·x̂ + (W·b + c)`.
+ * It computes the same, but scale and bias work on a weight matrix of `[out, C]` instead of on all tokens.
+ * The backward pass then needs neither the scaled gradient nor sums over all tokens for scale and bias.
+ * The norm's own output is the x̂ that its backward pass reads.
  */
 import { add, matMul, mul, reshape } from '../graph/operators/index.ts';
 import { constant } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import type { Network } from '../networks/network.ts';
+import { networkParameters } from '../networks/recorded-parameters.ts';
 import type { Parameters } from '../nn/parameters.ts';
 
-/** The same network in terms of folded parameters: norms get ones and zeros, the linear layers behind them what is missing. */
-export function foldNormalization(parameters: Parameters, configuration: VisionTransformerConfiguration): Parameters {
-  const { width, depth, pool, classes } = configuration;
-  const normBefore = new Map<string, string>();
-  for (let block = 0; block < depth; block++) {
-    normBefore.set(`blocks.${block}.attn.qkv`, `blocks.${block}.norm1`);
-    normBefore.set(`blocks.${block}.mlp.fc1`, `blocks.${block}.norm2`);
-  }
-  if (classes > 0) normBefore.set('head', pool === 'mean' ? 'fc_norm' : 'norm');
+/**
+ * The same network in terms of folded parameters:
+ * norms get ones and zeros, the linear layers behind them what is missing.
+ */
+export function foldNormalization(parameters: Parameters, network: Network): Parameters {
+  const normBefore = new Map(network.foldableNorms ?? []);
   const folded = new Set(normBefore.values());
+  const shapes = new Map(networkParameters(network, parameters.has).map(({ name, shape }) => [name, shape]));
   const built = new Map<string, Tensor>();
-  const unit = constant(new Float32Array(width).fill(1), [width], 'float32');
-  const none = constant(new Float32Array(width), [width], 'float32');
 
   const fold = (name: string, part: string, norm: string, shape: readonly number[]): Tensor => {
     const [outputs = 1] = shape;
+    const [, width = 1] = shapes.get(`${name}.weight`) ?? [];
     const weight = parameters.tensor(`${name}.weight`, [outputs, width]);
     if (part === 'weight') return mul(weight, parameters.tensor(`${norm}.weight`, [width]));
     const shift = reshape(parameters.tensor(`${norm}.bias`, [width]), [width, 1]);
@@ -42,7 +41,7 @@ export function foldNormalization(parameters: Parameters, configuration: VisionT
       const [, layer = '', part = ''] = /^(.*)\.(weight|bias)$/.exec(name) ?? [];
       const norm = normBefore.get(layer);
       let tensor: Tensor;
-      if (folded.has(layer)) tensor = part === 'weight' ? unit : none;
+      if (folded.has(layer)) tensor = filled(shape, part === 'weight' ? 1 : 0);
       else if (norm === undefined) tensor = parameters.tensor(name, shape);
       else tensor = fold(layer, part, norm, shape);
       built.set(name, tensor);
@@ -50,3 +49,6 @@ export function foldNormalization(parameters: Parameters, configuration: VisionT
     },
   };
 }
+
+const filled = ([size = 1]: readonly number[], value: number): Tensor =>
+  constant(new Float32Array(size).fill(value), [size], 'float32');

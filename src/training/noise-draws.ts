@@ -1,4 +1,7 @@
-/** Noise of methods that learn by chance (DynamicViT, SPViT) in a micro-batch: a function of the seed and of the micro-batch's number alone. */
+/**
+ * Noise of methods that learn by chance (DynamicViT, SPViT) in a micro-batch:
+ * a function of the seed and of the micro-batch's number alone.
+ */
 import type { RandomGenerator } from '../data/random.ts';
 import { elementCount, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';

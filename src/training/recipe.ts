@@ -1,11 +1,14 @@
-/** How to train, as data: the published recipes and those for small data. Every number of a recipe can be set in a configuration file. */
+/**
+ * How to train, as data: the published recipes and those for small data.
+ * Every number of a recipe can be set in a configuration file.
+ */
 import { DEIT_AUGMENTATION, LIGHT_AUGMENTATION } from '../data/augmentation.ts';
 import type { ImageAugmentation } from '../data/augmentation.ts';
 import type { MixingOptions } from '../data/mixing.ts';
 import type { Initialization } from './initialization.ts';
 import type { PatchDropoutCourse } from './patch-dropout-stages.ts';
 import type { SinusoidalPositions } from './sinusoidal-positions.ts';
-import type { TargetKind } from '../search/search-options.ts';
+import type { TargetKind } from '../execution/soft-targets.ts';
 
 /** Everything that a training run depends on besides network, images and seed. */
 export interface TrainingRecipe {
@@ -31,7 +34,11 @@ export interface TrainingRecipe {
   readonly weightDecay: number;
   /** Rate of drop path in the last block, growing from 0 in the first. */
   readonly dropPath: number;
-  /** Share of patches that every image loses at random from the first block on, or such shares for parts of the run; 0: off. Not together with a schedule. */
+  /**
+   * Share of patches that every image loses at random from the first block on,
+   * or such shares for parts of the run; 0: off.
+   * Not together with a schedule.
+   */
   readonly patchDropout: PatchDropoutCourse;
   /** Epochs from one evaluation to the next; the last weights are always evaluated. Default 1. */
   readonly evaluationEpochs?: number | undefined;
@@ -76,8 +83,9 @@ export const recipes: Readonly<Record<RecipeName, TrainingRecipe>> = {
     augmentation: DEIT_AUGMENTATION,
     repeatedAugmentation: 3,
   },
-  // Some hundred images without labels: the uncompressed network answers for them. A step of 16 images is so noisy that the last weights
-  // may be worse than the first ones; their average is better than both.
+  // Some hundred images without labels: the uncompressed network answers for them.
+  // A step of 16 images is so noisy that the last weights may be worse than the first ones;
+  // their average is better than both.
   'finetune-small-data': {
     // Only a method's own parameters are drawn.
     initialization: 'xavier-uniform',

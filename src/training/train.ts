@@ -1,20 +1,24 @@
 /**
- * The training loop: fine-tuning with a fixed schedule and tokens really dropped (arXiv 2305.17997, Table 6), or training from scratch,
- * compressed or not (Table 11). Everything random is a function of the seed and of the step, so that a run which was killed at any
- * moment continues from its last checkpoint and ends with the weights of an unbroken one, to the bit.
+ * The training loop: fine-tuning with a fixed schedule and tokens really dropped (Table 6 of arXiv 2305.17997),
+ * or training from scratch, compressed or not (Table 11).
+ * Everything random is a function of the seed and of the step.
+ * A run that was killed at any moment continues from its last checkpoint and ends with the weights of an unbroken one,
+ * to the bit.
  */
 import { createImageLoader } from '../data/batches.ts';
 import type { ImageLoader } from '../data/batches.ts';
 import { DiffrateError } from '../errors.ts';
+import type { Objective } from '../objectives/objective.ts';
 import { nodeRuntime } from '../runtime/node/runtime.ts';
-import type { SessionOptions } from '../runtime/runtime.ts';
+import type { Runtime, SessionOptions } from '../runtime/runtime.ts';
 import { AdamW } from './adamw.ts';
 import { DivergenceWatch } from './divergence.ts';
 import { EpochEvaluation } from './epoch-evaluation.ts';
 import { clippingScale, normOf } from './gradient-norm.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { readTrainingCheckpoint, writeTrainingCheckpoint } from './training-checkpoint.ts';
-import { TrainingLog } from './training-log.ts';
+import { distanceColumn, TrainingLog } from './training-log.ts';
+import type { TrainingLogRow } from './training-log.ts';
 import type { EvaluatedEpoch, TrainingOptions, TrainingOutcome, TrainingProgress } from './training-options.ts';
 import { bringBack, wholeNetwork } from './trained-parameters.ts';
 import { planTraining } from './training-plan.ts';
@@ -33,8 +37,8 @@ const defaultCheckpointSeconds = 60;
 
 /**
  * Trains a network.
- * @throws {DiffrateError} for missing or wrong labels, images that cannot be used, a checkpoint of another run, a loss that diverges, or
- *   where `signal` stopped it.
+ * @throws {DiffrateError} for missing or wrong labels, images that cannot be used, a checkpoint of another run, a loss
+ *   that diverges, or where `signal` stopped it.
  */
 export async function train(
   options: TrainingOptions,
@@ -46,7 +50,7 @@ export async function train(
     resume && checkpoint !== undefined
       ? await readTrainingCheckpoint(checkpoint, plan.identity, plan.layout.length)
       : undefined;
-  const log = await TrainingLog.open(options.log, resumed?.state.rows ?? []);
+  const log = await TrainingLog.open(options.log, resumed?.state.rows ?? [], distanceColumn(plan.objective));
   const run = new TrainingRun(options, plan, log, onProgress);
   if (resumed !== undefined) run.restore(resumed);
   return run.finish();
@@ -61,6 +65,7 @@ class TrainingRun {
   readonly #optimizer: AdamW;
   readonly #average: WeightAverage | undefined;
   readonly #watch = new DivergenceWatch();
+  readonly #runtime: Runtime;
   readonly #session: SessionOptions;
   /** Optimizer steps done. */
   #step = 0;
@@ -80,13 +85,14 @@ class TrainingRun {
     log: TrainingLog,
     onProgress: (progress: TrainingProgress) => void,
   ) {
-    const { recipe, device, threads } = options;
+    const { recipe, device, threads, runtime = nodeRuntime } = options;
     this.#options = options;
     this.#plan = plan;
     this.#log = log;
     this.#onProgress = onProgress;
     this.#optimizer = new AdamW(plan.layout, { weightDecay: recipe.weightDecay }, plan.memory);
     this.#average = recipe.averageDecay > 0 ? new WeightAverage(plan.weights, plan.memory) : undefined;
+    this.#runtime = runtime;
     this.#session = { ...(device === undefined ? {} : { device }), ...(threads === undefined ? {} : { threads }) };
   }
 
@@ -107,25 +113,24 @@ class TrainingRun {
     this.#step = state.step;
     this.#loss = state.loss;
     this.#secondsBefore = state.seconds;
-    const last = this.#log.rows.findLast(({ top1, kl }) => (top1 ?? kl ?? null) !== null);
-    if (last !== undefined)
-      this.#evaluated = { top1: last.top1 ?? null, loss: last.evaluationLoss ?? null, kl: last.kl ?? null };
+    const last = this.#log.rows.findLast(({ top1, objective }) => (top1 ?? objective ?? null) !== null);
+    if (last !== undefined) this.#evaluated = evaluatedIn(last, this.#plan.objective);
   }
 
   /** Runs what is left. */
   async finish(): Promise<TrainingOutcome> {
-    const { folder, configuration, recipe, seed, strict, onWarning, schedule, method, evaluation, start } =
+    const { folder, network, preprocessing, recipe, seed, strict, onWarning, schedule, method, evaluation, start } =
       this.#options;
-    const { microBatchSize, microBatches, layout, steps } = this.#plan;
+    const { microBatchSize, microBatches, layout, objective, steps } = this.#plan;
     this.#firstStep = this.#step;
     this.#start = this.#saved = performance.now();
     const images = {
+      preprocessing,
       ...(strict === undefined ? {} : { strict }),
       ...(onWarning === undefined ? {} : { onWarning }),
     };
     const loader = createImageLoader({
       folder,
-      preprocessing: configuration.preprocessing,
       batchSize: microBatchSize,
       order: 'shuffled',
       seed,
@@ -137,10 +142,10 @@ class TrainingRun {
     let runner: TrainingRunner | undefined;
     let evaluator: EpochEvaluation | undefined;
     try {
-      runner = await TrainingRunner.load(nodeRuntime, this.#options, this.#plan, this.#session, this.#step);
-      const graph = { configuration, layout, schedule, method, dropPath: 0 };
-      evaluator =
-        evaluation && (await EpochEvaluation.load(nodeRuntime, graph, evaluation, start, this.#session, images));
+      runner = await TrainingRunner.load(this.#runtime, this.#options, this.#plan, this.#session, this.#step);
+      const graph = { network, objective, layout, schedule, method, start: start?.parameters, dropPath: 0 };
+      const evaluated = evaluation && { ...images, folder: evaluation };
+      evaluator = evaluated && (await EpochEvaluation.load(this.#runtime, graph, start, this.#session, evaluated));
       const batches = loader[Symbol.asyncIterator]();
       while (this.#step < steps) {
         await this.#advance(runner, batches);
@@ -256,20 +261,20 @@ class TrainingRun {
     };
   }
 
-  #row(evaluated: EvaluatedEpoch | undefined): TrainingLog['rows'][number] {
+  #row(evaluated: EvaluatedEpoch | undefined): TrainingLogRow {
     const { step, epoch, loss, learningRate, imagesPerSecond } = this.#progress();
     const row = { step, epoch, loss, learningRate, imagesPerSecond };
     if (evaluated === undefined) return row;
-    return { ...row, top1: evaluated.top1, evaluationLoss: evaluated.loss, kl: evaluated.kl };
+    const { top1, loss: evaluationLoss, kl, objective } = evaluated;
+    return { ...row, top1, evaluationLoss, kl, objective: objective?.value ?? null };
   }
 
   #outcome(loader: ImageLoader): TrainingOutcome {
-    const { configuration, start, method } = this.#options;
-    const untrained = method?.learned?.trainsNetwork === false ? start?.parameters : undefined;
+    const { network, start } = this.#options;
     // A copy, which does not hold on to the vectors beside it.
     const trained = { layout: this.#plan.layout, weights: this.#result.slice() };
     return {
-      ...(untrained === undefined ? trained : wholeNetwork(configuration, trained, untrained)),
+      ...(start === undefined ? trained : wholeNetwork(network, trained, start.parameters)),
       rows: this.#log.rows,
       steps: this.#plan.steps,
       seconds: this.#seconds,
@@ -279,4 +284,10 @@ class TrainingRun {
       skipped: loader.skipped,
     };
   }
+}
+
+/** The evaluation of a row of the log. */
+function evaluatedIn(row: TrainingLogRow, { name, unit }: Objective): EvaluatedEpoch {
+  const { top1 = null, evaluationLoss = null, kl = null, objective: value = null } = row;
+  return { top1, loss: evaluationLoss, kl, objective: value === null ? null : { name, value, unit } };
 }

@@ -1,25 +1,28 @@
 /**
- * Writes a trained network as a model folder that `loadModel` loads: `model.safetensors` with timm's names, `config.json`,
- * `preprocessor_config.json`, the training's log, and the schedule or method that it was trained with.
+ * Writes a trained network as a model folder that `loadModel` loads:
+ * `model.safetensors` with canonical names (timm's), `config.json`, `preprocessor_config.json`,
+ * the training's log, and the schedule or method that it was trained with.
  */
 import { basename, join, resolve } from 'node:path';
 import { safetensorsLayout } from '../checkpoints/safetensors.ts';
 import { float32Values } from '../checkpoints/weights.ts';
-import { countFlops } from '../cost/flops.ts';
+import { countFlops, flopsPerGflop } from '../cost/flops.ts';
 import type { Weights, WeightTensor } from '../checkpoints/weights.ts';
-import { float16Bits } from '../exporting/float16.ts';
+import { float16Bits } from '../checkpoints/float16.ts';
 import { diffrateMember, modelConfiguration, preprocessorConfiguration } from '../exporting/model-configuration.ts';
 import { checkTarget, readJsonIfThere, writeFolder } from '../files/staged-folder.ts';
 import type { FolderFile, FolderKind } from '../files/staged-folder.ts';
 import type { Labels } from '../loading/labels.ts';
-import { tokenCount } from '../models/configuration.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
-import { parametersFromWeights } from '../models/parameters.ts';
+import type { Preprocessing } from '../data/preprocessing.ts';
+import type { Network } from '../networks/network.ts';
+import { parametersFromWeights } from '../networks/parameters.ts';
+import { objectiveFor } from '../objectives/registry.ts';
+import { tokensOf } from '../reduction/network-shape.ts';
 import { effectiveSchedule, serializeSchedule } from '../reduction/schedule.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import { weightsOf } from './trained-parameters.ts';
 import type { ParameterLayout } from './trained-parameters.ts';
-import { logText } from './training-log.ts';
+import { distanceColumn, logText } from './training-log.ts';
 import type { TrainingLogRow } from './training-log.ts';
 
 /** Precisions of the weights file. */
@@ -32,7 +35,8 @@ export type WeightDtype = (typeof weightDtypes)[number];
 export interface TrainedModel {
   readonly directory: string;
   readonly name: string;
-  readonly configuration: VisionTransformerConfiguration;
+  readonly network: Network;
+  readonly preprocessing: Preprocessing;
   readonly labels: Labels | undefined;
   readonly layout: ParameterLayout;
   /** Weights in that layout. */
@@ -66,12 +70,13 @@ export async function checkTrainedModelDirectory(directory: string): Promise<voi
  * @throws {DiffrateError} where it cannot be written.
  */
 export async function writeTrainedModel(model: TrainedModel): Promise<{ path: string; bytes: number }[]> {
-  const { directory, name, configuration, labels, layout, weights, dtype, rows, schedule, method } = model;
+  const { directory, name, network, preprocessing, labels, layout, weights, dtype, rows, schedule, method } = model;
   const named = weightsOf(layout, weights);
   const { header, tensors } = safetensorsLayout(dtype === 'fp16' ? inHalfPrecision(named) : named, { format: 'pt' });
   const loaded = {
     name,
-    configuration,
+    network,
+    preprocessing,
     parameters: parametersFromWeights(named, name),
     labels,
     parameterCount: layout.length,
@@ -82,16 +87,12 @@ export async function writeTrainedModel(model: TrainedModel): Promise<{ path: st
   const config = modelConfiguration(loaded, { defaultDtype: 'fp32', externalDataFiles: [], kept: undefined });
   const files: FolderFile[] = [
     { path: 'model.safetensors', content: [header, ...tensors.map(({ bytes }) => bytes)] },
-    { path: 'training.csv', content: logText(rows) },
+    { path: 'training.csv', content: logText(rows, distanceColumn(objectiveFor(network.answers))) },
     ...(schedule === undefined
       ? []
-      : [{ path: 'schedule.json', content: serializeSchedule(ownSchedule(schedule, configuration, directory)) }]),
-    { path: 'preprocessor_config.json', content: jsonText(preprocessorConfiguration(configuration.preprocessing)) },
-    // Mean pooling is what Hugging Face's MAE encoders are read with.
-    {
-      path: 'config.json',
-      content: jsonText({ ...config, ...(configuration.pool === 'mean' && { model_type: 'vit_mae' }) }),
-    },
+      : [{ path: 'schedule.json', content: serializeSchedule(ownSchedule(schedule, network, directory)) }]),
+    { path: 'preprocessor_config.json', content: jsonText(preprocessorConfiguration(preprocessing)) },
+    { path: 'config.json', content: jsonText({ ...config, ...network.checkpointConfiguration }) },
   ];
   await writeFolder(directory, files, folderKind);
   return files.map(({ path, content }) => ({
@@ -103,10 +104,13 @@ export async function writeTrainedModel(model: TrainedModel): Promise<{ path: st
   }));
 }
 
-/** The schedule now belongs to the network in this folder, which goes by the folder's name; commands take none from a file that rises. */
-function ownSchedule(schedule: Schedule, configuration: VisionTransformerConfiguration, directory: string): Schedule {
-  const { target, createdBy, inputSize, ...kept } = effectiveSchedule(schedule, tokenCount(configuration));
-  const gflops = Number((countFlops(configuration, schedule).total / 1e9).toPrecision(6));
+/**
+ * The schedule now belongs to the network in this folder, which goes by the folder's name.
+ * Its numbers no longer rise: commands take no file in which they do.
+ */
+function ownSchedule(schedule: Schedule, network: Network, directory: string): Schedule {
+  const { target, createdBy, inputSize, ...kept } = effectiveSchedule(schedule, tokensOf(network));
+  const gflops = Number((countFlops(network, schedule).total / flopsPerGflop).toPrecision(6));
   return { ...kept, model: basename(resolve(directory)), inputSize, gflops, target, createdBy };
 }
 

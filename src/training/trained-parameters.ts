@@ -1,19 +1,23 @@
 /**
- * The parameters that training moves: one flat vector in memory, and which part of it is which tensor of the network. Weights, gradients,
- * the optimizer's moments and the averaged weights are vectors of the same layout; ONNX Runtime reads and writes views of them.
+ * The parameters that training moves: one flat vector in memory, and which part of it is which tensor of the network.
+ * Weights, gradients, the optimizer's moments and the averaged weights are vectors of the same layout.
+ * ONNX Runtime reads and writes views of them.
  */
 import { float32Tensor } from '../checkpoints/weights.ts';
 import type { Weights } from '../checkpoints/weights.ts';
+import { resolve } from '../graph/lower.ts';
 import { constantFloats, elementCount } from '../graph/tensor.ts';
-import { networkParameters } from '../loading/network-parameters.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import { forward, pixelInput } from '../networks/forward.ts';
+import type { Network } from '../networks/network.ts';
+import { networkParameters, parameterRecorder } from '../networks/recorded-parameters.ts';
 import type { Parameters } from '../nn/parameters.ts';
 import type { LearnedParameter } from '../reduction/methods/learned.ts';
 import { DiffrateError } from '../errors.ts';
 
 /** One tensor of the network in the vector. */
 export interface TrainedParameter {
-  /** timm's name. */
+  /** The network's own, which is timm's for the families that timm has. */
   readonly name: string;
   readonly shape: readonly number[];
   /** First element in the vector. */
@@ -36,20 +40,50 @@ export interface ParameterLayout {
   readonly length: number;
 }
 
-/** timm's rule (`param_groups_weight_decay`, `no_weight_decay`): not biases, norms, position embeddings and class token. */
-const decays = (name: string, shape: readonly number[]): boolean =>
-  shape.length > 1 && name !== 'pos_embed' && name !== 'cls_token';
+/**
+ * Whether a parameter is a list of tokens, or is added to one: prefix tokens and position embeddings, `[1, n, C]`.
+ * Whatever multiplies tokens has two axes (linear layers) or four (convolutions).
+ */
+export function isOfTokens(shape: readonly number[]): boolean {
+  return shape.length === 3 && shape[0] === 1;
+}
 
-/** The layout of a network's parameters, those of a method behind them; biases that `has` denies are left out. */
+/**
+ * timm's rule (`param_groups_weight_decay`, `no_weight_decay`) in terms of shapes; names differ from family to family.
+ * What has one axis is spared (biases, norms), and so are lists of tokens (position embeddings, prefix tokens).
+ */
+const decays = (shape: readonly number[]): boolean => shape.length > 1 && !isOfTokens(shape);
+
+/**
+ * The layout of the parameters that a network's answer depends on, those of a method behind them.
+ * @param has which optional parameters there are, all by default.
+ */
 export function layoutOf(
-  configuration: VisionTransformerConfiguration,
-  has: (name: string) => boolean = () => true,
+  network: Network,
+  has?: (name: string) => boolean,
   learned: readonly LearnedParameter[] = [],
 ): ParameterLayout {
-  const own = [...networkParameters(configuration)]
-    .filter(([name]) => has(name))
-    .map(([name, shape]) => ({ name, shape, decays: decays(name, shape), learningRateFactor: 1 }));
-  return packed([...own, ...methodParameters(learned)]);
+  const parameters = parameterRecorder(has);
+  const { answer } = forward(network, pixelInput(network), { parameters });
+  const reached = inputsOf(answer);
+  const own = parameters.recorded.filter(({ name }) => reached.has(name));
+  return packed([...ownParameters(own), ...methodParameters(learned)]);
+}
+
+/** Names of the inputs of a graph that a tensor depends on. */
+function inputsOf(output: Tensor): Set<string> {
+  const names = new Set<string>();
+  const seen = new Set<Tensor>();
+  const open = [resolve(output)];
+  for (let tensor = open.pop(); tensor !== undefined; tensor = open.pop()) {
+    if (seen.has(tensor)) continue;
+    seen.add(tensor);
+    const { source } = tensor;
+    if (source.kind === 'input') names.add(source.name);
+    if (source.kind === 'node')
+      for (const value of source.node.inputs) if (value !== undefined) open.push(resolve(value));
+  }
+  return names;
 }
 
 /** The layout of a method's parameters alone, where the network's stay as they are. */
@@ -59,8 +93,12 @@ export function learnedLayout(learned: readonly LearnedParameter[]): ParameterLa
 
 type Unplaced = Omit<TrainedParameter, 'offset' | 'length'>;
 
+function ownParameters(own: readonly Pick<TrainedParameter, 'name' | 'shape'>[]): Unplaced[] {
+  return own.map(({ name, shape }) => ({ name, shape, decays: decays(shape), learningRateFactor: 1 }));
+}
+
 function methodParameters(learned: readonly LearnedParameter[]): Unplaced[] {
-  return learned.map((parameter) => ({ ...parameter, decays: decays(parameter.name, parameter.shape) }));
+  return learned.map((parameter) => ({ ...parameter, decays: decays(parameter.shape) }));
 }
 
 function packed(parameters: readonly Unplaced[]): ParameterLayout {
@@ -80,7 +118,8 @@ export function partOf(vector: Float32Array, { offset, length }: TrainedParamete
 
 /**
  * A copy of a network's weights as one vector.
- * @param fresh what parameters start with that the network has not (a method's before it was trained); without it they are an error.
+ * @param fresh what parameters start with that the network has not (a method's before it was trained); without it they
+ *   are an error.
  */
 export function vectorOf(layout: ParameterLayout, parameters: Parameters, fresh?: Float32Array): Float32Array {
   const vector = new Float32Array(layout.length);
@@ -98,11 +137,13 @@ export function vectorOf(layout: ParameterLayout, parameters: Parameters, fresh?
 
 /** The weights of a whole network: those that were trained, and all others as they were. */
 export function wholeNetwork(
-  configuration: VisionTransformerConfiguration,
+  network: Network,
   { layout, weights }: { readonly layout: ParameterLayout; readonly weights: Float32Array },
   untrained: Parameters,
 ): { readonly layout: ParameterLayout; readonly weights: Float32Array } {
-  const whole = layoutOf(configuration, untrained.has, layout.parameters);
+  const own = networkParameters(network, untrained.has);
+  const names = new Set(own.map(({ name }) => name));
+  const whole = packed([...ownParameters(own), ...layout.parameters.filter(({ name }) => !names.has(name))]);
   const vector = vectorOf(whole, untrained, new Float32Array(whole.length));
   for (const parameter of layout.parameters) {
     const place = whole.parameters.find(({ name }) => name === parameter.name);

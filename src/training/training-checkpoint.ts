@@ -1,6 +1,6 @@
 /**
- * The state of a training run on disk: a safetensors file with the vectors of weights, moments and averaged weights, and everything
- * else as JSON in a tensor of bytes, so that one rename replaces all of it.
+ * The state of a training run on disk: a safetensors file with the vectors of weights, moments and averaged weights.
+ * Everything else is JSON in a tensor of bytes, so that one rename replaces all of it.
  */
 import { rm, stat } from 'node:fs/promises';
 import * as v from 'valibot';
@@ -29,6 +29,7 @@ const schema = v.object({
       top1: optionalNumber,
       evaluationLoss: optionalNumber,
       kl: optionalNumber,
+      objective: optionalNumber,
     }),
   ),
 });

@@ -1,11 +1,15 @@
 /**
- * Configuration files of `diffrate train`: a network and a recipe as JSON. Members of the recipe override those of a named preset, whose
- * default is `scratch`.
+ * Configuration files of `diffrate train`: a network and a recipe as JSON.
+ * Members of the recipe override those of a named preset, whose default is `scratch`.
  */
 import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
+import { square } from '../data/preprocessing.ts';
+import type { Preprocessing } from '../data/preprocessing.ts';
 import { DiffrateError, messageOf } from '../errors.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import type { Network } from '../networks/network.ts';
+import { usualVisionTransformer } from '../networks/vision-transformer/configuration.ts';
+import { visionTransformer } from '../networks/vision-transformer/vision-transformer.ts';
 import { initializations } from './initialization.ts';
 import { recipes } from './recipe.ts';
 import type { TrainingRecipe } from './recipe.ts';
@@ -13,7 +17,9 @@ import type { TrainingRecipe } from './recipe.ts';
 /** A network to train and how to. */
 export interface TrainingConfiguration {
   readonly name: string;
-  readonly configuration: VisionTransformerConfiguration;
+  readonly network: Network;
+  /** How an image becomes its input. */
+  readonly preprocessing: Preprocessing;
   /** Class names, one per class; `undefined` where nobody named them. */
   readonly labels: readonly string[] | undefined;
   readonly recipe: TrainingRecipe;
@@ -136,9 +142,9 @@ export function parseTrainingConfiguration(text: string, file: string): Training
   return {
     name,
     labels,
-    configuration: {
-      family: 'vision-transformer',
-      inputSize: imageSize,
+    network: visionTransformer({
+      ...usualVisionTransformer,
+      inputSize: square(imageSize),
       patchSize,
       width,
       depth,
@@ -146,9 +152,8 @@ export function parseTrainingConfiguration(text: string, file: string): Training
       hiddenWidth: model.hiddenWidth ?? 4 * width,
       classes,
       pool,
-      layerNormEpsilon: 1e-6,
-      preprocessing: { resizeShortSide, cropSize: imageSize, interpolation, mean, std },
-    },
+    }),
+    preprocessing: { resize: square(resizeShortSide), crop: square(imageSize), interpolation, mean, std },
     recipe: { ...recipes[preset], ...withoutUndefined(changes) } as TrainingRecipe,
   };
 }

@@ -1,22 +1,22 @@
 /**
- * The graph of one training step: the network with its parameters as inputs, the loss against soft targets, and the gradient of every
- * parameter. With a schedule tokens are really dropped (Table 6 of arXiv 2305.17997): features carry gradients through gather and
- * merge, the choice of tokens, similarities and sizes carry none. A learned method brings its own masked form and its own terms of the loss.
+ * The graph of one training step: the network with its parameters as inputs,
+ * the loss, and the gradient of every parameter.
+ * With a schedule tokens are really dropped (Table 6 of arXiv 2305.17997):
+ * features carry gradients through gather and merge; the choice of tokens, similarities and sizes carry none.
+ * A learned method brings its own masked form and its own terms of the loss.
  */
 import { gradients } from '../graph/gradients/index.ts';
 import { lower } from '../graph/lower.ts';
 import { add, mul } from '../graph/operators/index.ts';
 import { input, inScope } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import { tokenCount } from '../models/configuration.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
-import { visionTransformer } from '../models/vision-transformer.ts';
-import type { ForwardOutputs } from '../models/vision-transformer.ts';
-import { crossEntropy } from '../nn/cross-entropy.ts';
+import { forward, pixelInput } from '../networks/forward.ts';
+import type { ForwardOutputs } from '../networks/forward.ts';
+import type { Network } from '../networks/network.ts';
 import { dropPath } from '../nn/drop-path.ts';
 import type { DroppedBranch } from '../nn/drop-path.ts';
-import { layerNorm } from '../nn/layer-norm.ts';
 import type { Parameters } from '../nn/parameters.ts';
+import type { Objective } from '../objectives/objective.ts';
 import type { OnnxModel } from '../onnx/model.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { NetworkView } from '../reduction/methods/learned.ts';
@@ -30,25 +30,33 @@ import type { ParameterLayout } from './trained-parameters.ts';
 
 /** What a step computes. */
 export interface TrainingGraphOptions {
-  readonly configuration: VisionTransformerConfiguration;
+  readonly network: Network;
+  /** Compares answers with targets. */
+  readonly objective: Objective;
   readonly layout: ParameterLayout;
   /** Kept numbers per block; without them every token is kept. */
   readonly schedule?: KeptNumbers | undefined;
   /** A method that is trained, in place of a schedule. */
   readonly method?: BuiltMethod | undefined;
-  /** Parameters of the network that training started from: the method's teacher, and what it leaves untrained. */
+  /** Parameters of the network that training started from: the method's teacher, and what is not trained. */
   readonly start?: Parameters | undefined;
   /** Rate of drop path in the last block, from 0 to below 1; it grows from 0 in the first. */
   readonly dropPath: number;
-  /** Share of patches that every image loses at random before the first block, from 0 to below 1; not together with a schedule. */
+  /**
+   * Share of patches that every image loses at random before the first block,
+   * from 0 to below 1; not together with a schedule.
+   */
   readonly patchDropout?: number;
 }
 
 /** The step as a symbolic graph. */
 export interface TrainingGraph {
-  /** `pixel_values [batch, 3, S, S]`, `targets [batch, classes]`, masks of drop path, noise, then every parameter by its name. */
+  /**
+   * `pixel_values [batch, channels, height, width]`, `targets [batch, T]`, masks of drop path, noise,
+   * then parameters by name.
+   */
   readonly inputs: readonly Tensor[];
-  /** Mean cross-entropy in nats plus the method's own terms, a scalar. */
+  /** The objective's loss plus the method's own terms, a scalar. */
   readonly loss: Tensor;
   /** Gradients of the loss, in the layout's order. */
   readonly gradients: readonly Tensor[];
@@ -63,32 +71,26 @@ export const gradientName = (parameter: string): string => `${parameter}.gradien
 
 /** The symbolic step; see `TrainingGraph`. */
 export function trainingGraph(options: TrainingGraphOptions): TrainingGraph {
-  const { configuration, layout, schedule, method, start, dropPath: rate, patchDropout: patchRate = 0 } = options;
-  const { inputSize, classes, depth } = configuration;
-  const pixels = input('pixel_values', 'float32', ['batch', 3, inputSize, inputSize]);
-  const targets = input('targets', 'float32', ['batch', classes]);
-  const trainsNetwork = method?.learned?.trainsNetwork ?? true;
-  const { inputs: wanted, parameters } = parameterInputs(layout, trainsNetwork ? undefined : start);
-  const { branches, transform } = dropPath(depth, rate);
-  const tokens = tokenCount(configuration);
-  const patches = patchRate === 0 ? undefined : patchDropout(tokens, patchRate);
+  const { network, objective, layout, schedule, method, start } = options;
+  const { dropPath: rate, patchDropout: patchRate = 0 } = options;
+  const pixels = pixelInput(network);
+  const targets = input('targets', 'float32', ['batch', objective.targetSize]);
+  const { inputs: wanted, parameters } = parameterInputs(layout, start);
+  const { branches, transform } = dropPath(network.blocks, rate);
+  const patches = patchRate === 0 ? undefined : patchDropout(network.layout, patchRate);
   const form = method?.learned?.training();
   // What is not trained gains nothing from folding.
-  const read = trainsNetwork ? foldNormalization(parameters, configuration) : parameters;
-  const outputs = visionTransformer(pixels, configuration, read, {
+  const trainsNetwork = method?.learned?.trainsNetwork ?? true;
+  const outputs = forward(network, pixels, {
+    parameters: trainsNetwork ? foldNormalization(parameters, network) : parameters,
     branch: transform,
-    classTokenOnlyLastBlock: true,
-    ...(schedule === undefined ? {} : { reducer: diffRate(schedule, tokens) }),
-    ...(patches === undefined ? {} : { reducer: patches.reducer }),
-    ...(form === undefined ? {} : { reducer: form.reducer }),
+    prefixOnlyLastBlock: true,
+    reducer: form?.reducer ?? patches?.reducer ?? (schedule && diffRate(schedule, network)),
   });
   const teacher = (): NetworkView | undefined =>
-    start &&
-    inScope('teacher', () =>
-      viewOf(visionTransformer(pixels, configuration, start), { configuration, parameters: start }),
-    );
-  const terms = form?.terms(viewOf(outputs, { configuration, parameters }), teacher) ?? [];
-  const loss = terms.reduce((sum, term) => add(sum, term), crossEntropy(outputs.logits, targets));
+    start && inScope('teacher', () => viewOf(forward(network, pixels, { parameters: start }), network, start));
+  const terms = form?.terms(viewOf(outputs, network, parameters), teacher) ?? [];
+  const loss = terms.reduce((sum, term) => add(sum, term), objective.loss(outputs.answer, targets));
   const found = gradients(loss, wanted);
   const noise = form?.noise ?? [];
   return {
@@ -109,15 +111,16 @@ export function trainingGraph(options: TrainingGraphOptions): TrainingGraph {
 }
 
 /** A network as a method's terms see it. */
-function viewOf(
-  { logits, state, states }: ForwardOutputs,
-  { configuration, parameters }: { configuration: VisionTransformerConfiguration; parameters: Parameters },
-): NetworkView {
-  const { width, layerNormEpsilon } = configuration;
+function viewOf({ answer, states }: ForwardOutputs, network: Network, parameters: Parameters): NetworkView {
   return {
-    logits,
+    logits: answer,
     states,
-    normalizedTokens: () => layerNorm(state.features, parameters, 'norm', width, layerNormEpsilon),
+    normalizedTokens() {
+      const last = states.at(-1);
+      if (last === undefined || network.normalized === undefined)
+        throw new DiffrateError('The network has no norm for all of its tokens, which this method learns from.');
+      return network.normalized(last.features, parameters);
+    },
   };
 }
 

@@ -1,11 +1,14 @@
 /** What a training run is asked for, what it says meanwhile, and what it gives. */
 import type { SkippedImage } from '../data/batches.ts';
 import type { ImageFolder } from '../data/image-folder.ts';
-import type { Network } from '../loading/network-session.ts';
-import type { VisionTransformerConfiguration } from '../models/configuration.ts';
+import type { Preprocessing } from '../data/preprocessing.ts';
+import type { MeasuredObjective } from '../evaluation/metrics.ts';
+import type { Model } from '../networks/model.ts';
+import type { Network } from '../networks/network.ts';
+import type { Objective } from '../objectives/objective.ts';
 import type { NamedMethod } from '../reduction/methods/registry.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import type { Device } from '../runtime/runtime.ts';
+import type { Device, Runtime } from '../runtime/runtime.ts';
 import type { TrainingRecipe } from './recipe.ts';
 import type { ParameterLayout } from './trained-parameters.ts';
 import type { TrainingLogRow } from './training-log.ts';
@@ -14,10 +17,16 @@ import type { TrainingLogRow } from './training-log.ts';
 export interface TrainingOptions {
   /** Name of the network that is trained, for files and sentences. */
   readonly name: string;
-  readonly configuration: VisionTransformerConfiguration;
-  /** The network to start from, and the teacher where the recipe has one; without it training starts from random weights. */
-  readonly start?: Network | undefined;
+  readonly network: Network;
+  /** How an image becomes its input. */
+  readonly preprocessing: Preprocessing;
+  /**
+   * The model to start from, and the teacher where the recipe has one; without it training starts from random weights.
+   */
+  readonly start?: Model | undefined;
   readonly recipe: TrainingRecipe;
+  /** What "the same answers" means; by default what is usual for such answers. */
+  readonly objective?: Objective | undefined;
   /** Kept numbers per block: tokens are then really dropped while training. */
   readonly schedule?: KeptNumbers | undefined;
   /** A method that is trained, in place of a schedule. */
@@ -27,6 +36,8 @@ export interface TrainingOptions {
   readonly evaluation?: ImageFolder | undefined;
   /** The same seed gives the same weights on the same machine and device. */
   readonly seed: number;
+  /** Where graphs run; by default ONNX Runtime for Node. */
+  readonly runtime?: Runtime | undefined;
   readonly device?: Device | undefined;
   readonly threads?: number | undefined;
   /** Path of the file that a run which was stopped continues from. */
@@ -51,7 +62,10 @@ export interface TrainingProgress {
   readonly steps: number;
   /** Times the images were gone through. */
   readonly epoch: number;
-  /** Running mean of the loss in nats, less the targets' own entropy where a teacher gives them. */
+  /**
+   * Running mean of the objective's loss,
+   * less what is left of it when all answers are right where a teacher gives the targets.
+   */
   readonly loss: number;
   readonly learningRate: number;
   readonly imagesPerSecond: number;
@@ -68,11 +82,15 @@ export interface EvaluatedEpoch {
   readonly loss: number | null;
   /** KL divergence to the network that training started from, without a schedule, in nats. */
   readonly kl: number | null;
+  /** Distance to that network by the objective; of a classifier it is the KL divergence. */
+  readonly objective: MeasuredObjective | null;
 }
 
 /** What a run gives. */
 export interface TrainingOutcome {
-  /** The averaged weights where the recipe averages, else the last ones; what a method has not trained is among them. */
+  /**
+   * The averaged weights where the recipe averages, else the last ones; what a method has not trained is among them.
+   */
   readonly weights: Float32Array;
   readonly layout: ParameterLayout;
   readonly rows: readonly TrainingLogRow[];

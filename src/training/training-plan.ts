@@ -1,10 +1,17 @@
 /** A run's options settled: how many steps of how many images, at which learning rate, from which weights. */
 import { checkAugmentation } from '../data/augmentation.ts';
 import { checkLabels } from '../data/image-folder.ts';
+import type { ImageFolder } from '../data/image-folder.ts';
 import { microBatchesOf } from '../data/micro-batches.ts';
 import { DiffrateError } from '../errors.ts';
-import { imagesFingerprint, textFingerprint, weightsFingerprint } from '../loading/fingerprints.ts';
+import { classesOf } from '../evaluation/metrics.ts';
+import { imagesFingerprint, textFingerprint, weightsFingerprint } from '../execution/fingerprints.ts';
+import { requireLabelTargets } from '../execution/soft-targets.ts';
+import type { Objective } from '../objectives/objective.ts';
+import { objectiveFor } from '../objectives/registry.ts';
 import type { NamedMethod } from '../reduction/methods/registry.ts';
+import { tokensOf } from '../reduction/network-shape.ts';
+import { effectiveTokens } from '../reduction/schedule.ts';
 import { initialWeights } from './initialization.ts';
 import type { LearningRateCourse } from './learning-rate.ts';
 import { checkPatchDropout, dropsPatches } from './patch-dropout-stages.ts';
@@ -15,6 +22,8 @@ import { VectorMemory } from './vector-memory.ts';
 
 /** Everything that a run needs besides its options. */
 export interface TrainingPlan {
+  /** Compares answers with targets. */
+  readonly objective: Objective;
   readonly layout: ParameterLayout;
   /** For the weights, their gradient, sums over micro-batches, moments and average. */
   readonly memory: VectorMemory;
@@ -32,51 +41,42 @@ export interface TrainingPlan {
 
 /**
  * Settles the options.
- * @throws {DiffrateError} where labels are wanted and there are none or some are out of range, a teacher is wanted and there is none, or
- *   the network has no classifier.
+ * @throws {DiffrateError} where labels are wanted and there are none, the network gives no classes or some labels are
+ *   out of range; where a teacher is wanted and there is none; where recipe, schedule and method do not go together.
  */
 export function planTraining(options: TrainingOptions): TrainingPlan {
-  const { name, configuration, start, recipe, folder, seed } = options;
-  if (configuration.classes === 0) {
-    throw new DiffrateError(`${name} has no classifier, and training needs its answers; give a network with a head.`);
-  }
+  const { network, start, recipe, folder, schedule, method, seed } = options;
+  const objective = options.objective ?? objectiveFor(network.answers);
   if (recipe.targets === 'teacher' && start === undefined) {
     throw new DiffrateError('There is no teacher for a network that is trained from scratch: train on labels.');
   }
   checkPatchDropout(recipe.patchDropout);
   checkAugmentation(recipe.augmentation);
-  if (dropsPatches(recipe.patchDropout) && options.schedule !== undefined) {
-    throw new DiffrateError(
-      'A schedule counts all tokens of an image, and patch dropout takes some away: train with one of the two.',
-    );
-  }
-  if (options.method !== undefined) checkMethod(options, options.method);
-  if (recipe.targets === 'labels') {
-    if (!folder.labelled) {
-      throw new DiffrateError(
-        `The image folder '${folder.directory}' has no labels to train on: add a labels.csv or class sub-folders${start === undefined ? '' : ', or leave out --labels: the uncompressed network answers then'}.`,
-      );
-    }
-    checkLabels(folder, configuration.classes);
-  }
-  if (options.evaluation !== undefined) checkLabels(options.evaluation, configuration.classes);
+  if (schedule !== undefined) effectiveTokens(schedule, tokensOf(network), network.depth);
+  if (dropsPatches(recipe.patchDropout)) checkDroppedPatches(options);
+  if (method !== undefined) checkMethod(options, method);
+  const classes = classesOf(network.answers);
+  if (recipe.targets === 'labels') checkLabelled(folder, objective, start !== undefined);
+  if (recipe.targets === 'labels') checkLabels(folder, classes);
+  if (options.evaluation !== undefined) checkLabels(options.evaluation, classes);
   const learned = options.method?.learned;
   const layout =
     learned?.trainsNetwork === false
       ? learnedLayout(learned.parameters)
-      : layoutOf(configuration, start === undefined ? undefined : start.parameters.has, learned?.parameters);
+      : layoutOf(network, start?.parameters.has, learned?.parameters);
   const { microBatches, microBatchSize, batchSize } = microBatchesOf(recipe.batchSize, recipe.microBatchSize);
   const memory = new VectorMemory(layout.length, 4 + (microBatches > 1 ? 1 : 0) + (recipe.averageDecay > 0 ? 1 : 0));
   const weights = memory.vector();
   // Sine-cosine positions are for networks that start from scratch, and may not fit another.
   const positions = start === undefined ? recipe.sinusoidalPositions : undefined;
-  const drawn = (): Float32Array => initialWeights(layout, seed, recipe.initialization, positions);
+  const drawn = (): Float32Array => initialWeights(layout, network.layout, seed, recipe.initialization, positions);
   // A network that is trained on has all of its weights; only a method's parameters may be missing.
   weights.set(start === undefined ? drawn() : vectorOf(layout, start.parameters, learned && drawn()));
   const stepsPerEpoch = folder.images.length / batchSize;
   const steps = recipe.steps ?? Math.max(1, Math.ceil(recipe.epochs * stepsPerEpoch));
   const warmUpSteps = Math.min(Math.round(recipe.warmUpEpochs * stepsPerEpoch), Math.floor(steps / 2));
   return {
+    objective,
     layout,
     memory,
     weights,
@@ -90,12 +90,35 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
       warmUpSteps,
       steps,
     },
-    identity: identityOf(options, weights, steps),
+    identity: identityOf(options, objective, weights, steps),
   };
 }
 
+/** Whether labels can be what a network is trained on. */
+function checkLabelled({ directory, labelled }: ImageFolder, objective: Objective, hasTeacher: boolean): void {
+  requireLabelTargets(objective);
+  if (labelled) return;
+  const instead = hasTeacher ? ', or leave out --labels: the uncompressed network answers then' : '';
+  throw new DiffrateError(
+    `The image folder '${directory}' has no labels to train on: add a labels.csv or class sub-folders${instead}.`,
+  );
+}
+
+/** What patch dropout does not go together with. */
+function checkDroppedPatches({ name, network, schedule }: TrainingOptions): void {
+  if (schedule !== undefined) {
+    throw new DiffrateError(
+      'A schedule counts all tokens of an image, and patch dropout takes some away: train with one of the two.',
+    );
+  }
+  if (network.mergeOnly) {
+    throw new DiffrateError(`${name} needs every patch again after its last block: train it without patch dropout.`);
+  }
+}
+
 /** What a method can be trained together with. */
-function checkMethod({ schedule, recipe, start }: TrainingOptions, { name, learned }: NamedMethod): void {
+function checkMethod({ name: model, network, schedule, recipe, start }: TrainingOptions, method: NamedMethod): void {
+  const { name, learned } = method;
   if (learned === undefined) {
     throw new DiffrateError(`${name} has nothing to train: train with a schedule, or with a method that learns.`);
   }
@@ -105,19 +128,25 @@ function checkMethod({ schedule, recipe, start }: TrainingOptions, { name, learn
   if (!learned.trainsNetwork && start === undefined) {
     throw new DiffrateError(`${name} leaves the network's weights as they are: give a network to start from.`);
   }
+  if (classesOf(network.answers) === 0) {
+    throw new DiffrateError(`${name} learns from class probabilities, which ${model} does not give: use a classifier.`);
+  }
 }
 
-function identityOf(options: TrainingOptions, weights: Float32Array, steps: number): string {
-  const { name, configuration, recipe, schedule, method, folder, seed, device = 'cpu', start: network } = options;
+function identityOf(options: TrainingOptions, objective: Objective, weights: Float32Array, steps: number): string {
+  const { name, network, preprocessing, recipe, schedule, method, folder, seed, device = 'cpu', start } = options;
   const kept =
     schedule === undefined
       ? null
       : [schedule.pruneKept, schedule.mergeKept, ...(schedule.merging === undefined ? [] : [schedule.merging])];
+  // Of a network its sizes, and what a configuration file would say of it.
+  const described = [network, network.hubConfiguration(() => true), preprocessing];
   const settings = textFingerprint(
-    JSON.stringify([configuration, recipe, kept, ...(method === undefined ? [] : [method.name])]),
+    JSON.stringify([described, objective.name, recipe, kept, ...(method === undefined ? [] : [method.name])]),
   );
   const bytes = new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength);
   // What is trained may be thresholds alone, beside a network that stays as it is, or whose answers are the targets.
-  const beside = network === undefined ? '' : `, network ${weightsFingerprint({ ...network, name, configuration })}`;
+  const beside =
+    start === undefined ? '' : `, network ${weightsFingerprint({ network, parameters: start.parameters })}`;
   return `${name}, ${steps} steps, seed ${seed}, on ${device}, settings ${settings}, start ${textFingerprint(bytes)}${beside}, images ${imagesFingerprint(folder)}`;
 }

@@ -1,11 +1,16 @@
-/** Runs the forward and backward passes of optimizer steps: batches with targets and drop path through the step graph, in micro-batches. */
+/**
+ * Runs the forward and backward passes of optimizer steps:
+ * batches with targets and drop path through the step graph, in micro-batches.
+ */
 import type { ImageBatch } from '../data/batches.ts';
 import { RandomGenerator } from '../data/random.ts';
 import { DiffrateError } from '../errors.ts';
-import type { SessionOptions } from '../runtime/runtime.ts';
-import type { Runtime } from '../runtime/runtime.ts';
-import { SoftTargets } from '../search/soft-targets.ts';
-import { tokenCount } from '../models/configuration.ts';
+import { loadCalibrationImages } from '../execution/calibration-images.ts';
+import { SoftTargets } from '../execution/soft-targets.ts';
+import { imageKey, Teacher } from '../execution/teacher.ts';
+import type { Objective } from '../objectives/objective.ts';
+import { floats } from '../runtime/runtime.ts';
+import type { Runtime, SessionOptions } from '../runtime/runtime.ts';
 import { drawPatches } from './patch-dropout.ts';
 import { patchDropoutAt } from './patch-dropout-stages.ts';
 import { drawDropPath } from './drop-path-draws.ts';
@@ -17,7 +22,10 @@ import { arithmetic, VectorKernel } from './vector-kernel.ts';
 
 /** What a step's passes give. */
 export interface StepGradient {
-  /** Mean cross-entropy in nats; with a teacher less its entropy, which leaves the KL divergence. A method's terms are added. */
+  /**
+   * The objective's mean loss; with a teacher less what is left of it when all answers are right.
+   * A method's terms are added.
+   */
   readonly loss: number;
   /** Sum over micro-batches of their mean gradients; valid until the next step. */
   readonly gradient: Float32Array;
@@ -30,18 +38,19 @@ export class TrainingRunner {
   #patchDropout: number;
   readonly #load: (patchDropout: number) => Promise<TrainingStep>;
   readonly #targets: SoftTargets;
+  readonly #objective: Objective;
+  readonly #teacher: Teacher | undefined;
   readonly #plan: TrainingPlan;
   readonly #random: RandomGenerator;
   readonly #sum: Float32Array | undefined;
   readonly #accumulate: VectorKernel<'sum' | 'part'>;
   readonly #options: TrainingOptions;
-  readonly #tokens: number;
 
   private constructor(
     step: TrainingStep,
     patchDropout: number,
     load: (patchDropout: number) => Promise<TrainingStep>,
-    targets: SoftTargets,
+    { objective, teacher }: Judge,
     plan: TrainingPlan,
     options: TrainingOptions,
   ) {
@@ -49,14 +58,15 @@ export class TrainingRunner {
     this.#patchDropout = patchDropout;
     this.#load = load;
     this.#options = options;
-    this.#targets = targets;
+    this.#objective = objective;
+    this.#teacher = teacher;
+    this.#targets = new SoftTargets(options.recipe, objective, options.seed, teacher);
     this.#plan = plan;
     this.#random = new RandomGenerator(options.seed).fork('drop path');
     this.#sum = plan.microBatches > 1 ? plan.memory.vector() : undefined;
     this.#accumulate = new VectorKernel(plan.memory, ['sum', 'part'], [], ({ sum, part }) => ({
       sum: arithmetic.add(sum, part),
     }));
-    this.#tokens = tokenCount(options.configuration);
   }
 
   /**
@@ -70,17 +80,16 @@ export class TrainingRunner {
     session: SessionOptions,
     first: number,
   ): Promise<TrainingRunner> {
-    const { configuration, schedule, method, recipe, name, seed, start } = options;
-    // Without a teacher no parameters are read.
-    const teacher = start ?? { name, configuration, parameters: noParameters };
-    const targets = await SoftTargets.load(runtime, teacher, recipe.targets, recipe, seed, session);
+    const { network, schedule, method, recipe, start } = options;
+    const judge = await judgeOf(runtime, options, plan, session);
     // One vector for the graphs of all stages.
     const gradient = plan.memory.vector();
     const load = (patchDropout: number): Promise<TrainingStep> =>
       TrainingStep.load(
         runtime,
         {
-          configuration,
+          network,
+          objective: judge.objective,
           layout: plan.layout,
           schedule,
           method,
@@ -93,7 +102,12 @@ export class TrainingRunner {
         gradient,
       );
     const rate = patchDropoutAt(recipe.patchDropout, first, plan.steps);
-    return new TrainingRunner(await load(rate), rate, load, targets, plan, options);
+    try {
+      return new TrainingRunner(await load(rate), rate, load, judge, plan, options);
+    } catch (error) {
+      await judge.teacher?.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -102,24 +116,24 @@ export class TrainingRunner {
    */
   async run(batches: AsyncIterator<ImageBatch>, step: number): Promise<StepGradient> {
     const { microBatches, steps } = this.#plan;
-    const { recipe } = this.#options;
+    const { recipe, network } = this.#options;
     await this.#enterStage(patchDropoutAt(recipe.patchDropout, step, steps));
     let loss = 0;
     for (let part = 0; part < microBatches; part++) {
       const next = await batches.next();
       if (next.done === true)
         throw new DiffrateError('The image folder gave no batch; check that its images can be decoded.');
-      const { pixels, targets, entropy } = await this.#targets.of(next.value);
+      const { pixels, shape, targets } = await this.#targets.of(next.value);
+      const [images] = shape;
       const random = this.#random.fork(next.value.step);
-      const masks = drawDropPath(random, this.#step.branches, next.value.shape[0]);
+      const masks = drawDropPath(random, this.#step.branches, images);
       const { patches } = this.#step;
       const keptPatches =
-        patches === undefined
-          ? undefined
-          : drawPatches(random.fork('patches'), next.value.shape[0], this.#tokens, patches.kept);
-      const noise = drawNoise(random.fork('noise'), this.#step.noise, next.value.shape[0]);
-      const own = await this.#step.run(pixels, targets, masks, keptPatches, noise);
-      loss += (recipe.targets === 'teacher' ? own - entropy : own) / microBatches;
+        patches === undefined ? undefined : drawPatches(random.fork('patches'), images, network.layout, patches.kept);
+      const noise = drawNoise(random.fork('noise'), this.#step.noise, images);
+      const wanted = floats(targets, [images, this.#objective.targetSize]);
+      const own = await this.#step.run(floats(pixels, shape), wanted, masks, keptPatches, noise);
+      loss += (this.#teacher === undefined ? own : own - this.#objective.floor(targets)) / microBatches;
       if (this.#sum !== undefined) {
         const gradient = this.#step.gradient;
         if (part === 0) this.#sum.set(gradient);
@@ -140,13 +154,41 @@ export class TrainingRunner {
   /** Frees the graphs. */
   async dispose(): Promise<void> {
     await this.#step.dispose();
-    await this.#targets.dispose();
+    await this.#teacher?.dispose();
   }
 }
 
-const noParameters = {
-  has: () => false,
-  tensor(name: string): never {
-    throw new DiffrateError(`There is no network to read "${name}" from.`);
-  },
-};
+/** Who says how good an answer is. */
+interface Judge {
+  readonly objective: Objective;
+  /** Absent where labels are the targets. */
+  readonly teacher: Teacher | undefined;
+}
+
+/** The objective, in the scale that the teacher's answers set where it has one, and the teacher. */
+async function judgeOf(
+  runtime: Runtime,
+  { start, recipe, folder, seed }: TrainingOptions,
+  { objective }: TrainingPlan,
+  session: SessionOptions,
+): Promise<Judge> {
+  if (recipe.targets === 'labels' || start === undefined) return { objective, teacher: undefined };
+  const teacher = await Teacher.load(runtime, start, session);
+  if (objective.fitted === undefined) return { objective, teacher };
+  try {
+    // Of images that cannot be decoded the training itself tells.
+    const { answers } = await loadCalibrationImages(
+      { model: start, folder, seed },
+      start.network.answers.size,
+      ({ pixels, files }) =>
+        teacher.answers(
+          pixels,
+          files.map((file) => imageKey(file, false)),
+        ),
+    );
+    return { objective: objective.fitted(answers), teacher };
+  } catch (error) {
+    await teacher.dispose();
+    throw error;
+  }
+}

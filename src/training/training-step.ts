@@ -1,4 +1,7 @@
-/** Runs the training graph over weights in memory: ONNX Runtime reads the weights' vector and writes into the gradients', without copies. */
+/**
+ * Runs the training graph over weights in memory:
+ * ONNX Runtime reads their vector and writes into the gradients', without copies.
+ */
 import type { Tensor } from '../graph/tensor.ts';
 import type { DroppedBranch } from '../nn/drop-path.ts';
 import { floats } from '../runtime/runtime.ts';
@@ -66,12 +69,12 @@ export class TrainingStep {
 
   /**
    * One forward and backward pass; gradients are in `gradient` afterwards.
-   * @param pixels `[B, 3, S, S]`
-   * @param targets `[B, classes]`
+   * @param pixels `[B, channels, height, width]`
+   * @param targets `[B, T]` of the objective.
    * @param masks of drop path, one `[B]` per branch.
    * @param keptPatches of patch dropout, `[B, K, 1]`.
    * @param noise one array per input of `noise`.
-   * @returns the mean cross-entropy in nats, plus the terms of a method.
+   * @returns the mean of the objective's loss, plus the terms of a method.
    */
   async run(
     pixels: RuntimeTensor,

@@ -1,7 +1,8 @@
 /**
- * Element-wise arithmetic on vectors, four elements at a time: an expression over vectors and scalars becomes a WebAssembly function of
- * one loop. A loop in JavaScript computes one element at a time, in float64; this one is bound by memory alone. Each operation is
- * float32's, as in PyTorch: the result is the same to the bit on every machine.
+ * Element-wise arithmetic on vectors, four elements at a time:
+ * an expression over vectors and scalars becomes a WebAssembly function of one loop.
+ * A loop in JavaScript computes one element at a time, in float64; this one is bound by memory alone.
+ * Each operation is float32's, as in PyTorch: the result is the same to the bit on every machine.
  *
  * Opcodes and encoding: https://webassembly.github.io/spec/core/binary/
  */
@@ -125,7 +126,8 @@ const [constantInt32, addInt32, lessUnsigned, drop] = [0x41, 0x6a, 0x49, 0x1a];
 const [loop, noResult, branchIf, end] = [0x03, 0x40, 0x0d, 0x0b];
 
 /**
- * A module with the function `kernel(bytes, address of each vector…, scalar…)`. Its locals after the parameters are the position in bytes,
+ * A module with the function `kernel(bytes, address of each vector…, scalar…)`.
+ * Its locals after the parameters are the position in bytes,
  * then one float32x4 per scalar and one per vector and operation.
  */
 function assemble(

@@ -1,6 +1,6 @@
 /**
- * Memory for the vectors of a training run, in one piece of WebAssembly's: there the kernels of `vector-kernel.ts` work in place, and for
- * ONNX Runtime and everything else they are `Float32Array`s like any others.
+ * Memory for the vectors of a training run, in one piece of WebAssembly's: there the kernels of `vector-kernel.ts` work
+ * in place, and for ONNX Runtime and everything else they are `Float32Array`s like any others.
  */
 
 const pageBytes = 2 ** 16;
@@ -8,7 +8,10 @@ const pageBytes = 2 ** 16;
 const mostPages = 2 ** 16;
 const floatBytes = Float32Array.BYTES_PER_ELEMENT;
 
-/** Elements of the part at the front that kernels copy through what they cannot work on in place, per vector and for up to 8 of them. */
+/**
+ * Elements of the part at the front that kernels copy through what they cannot work on in place,
+ * per vector and for up to 8 of them.
+ */
 export const scratchLength = 4096;
 const scratchBytes = 8 * scratchLength * floatBytes;
 

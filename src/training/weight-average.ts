@@ -1,10 +1,13 @@
-/** Running average of weights (timm's `ModelEmaV2`): often better than the last weights, and what is then evaluated and saved. */
+/**
+ * Running average of weights (timm's `ModelEmaV2`):
+ * often better than the last weights, and what is then evaluated and saved.
+ */
 import { arithmetic, VectorKernel } from './vector-kernel.ts';
 import { VectorMemory } from './vector-memory.ts';
 
 /**
- * Decay of the average at a step, from 0: at most `decay`, and less at first, as in TensorFlow's `ExponentialMovingAverage`, so that a
- * short run does not end with its random start.
+ * Decay of the average at a step, from 0: at most `decay`, and less at first,
+ * as in TensorFlow's `ExponentialMovingAverage`, so that a short run does not end with its random start.
  */
 export function averageDecayAt(step: number, decay: number): number {
   return Math.min(decay, (1 + step) / (10 + step));

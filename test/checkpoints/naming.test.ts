@@ -83,6 +83,13 @@ describe('canonicalWeights', () => {
     expect(namesOf(canonicalWeights(stored, 'x'))).toEqual([...TIMM, 'head.bias', 'head.weight'].sort());
   });
 
+  it('keeps the pooler of an encoder without a classifier', () => {
+    const encoder = named(...HUGGING_FACE, 'pooler.dense.bias');
+    expect(namesOf(canonicalWeights(encoder, 'x'))).toEqual(
+      [...TIMM, 'pooler.dense.bias', 'pooler.dense.weight'].sort(),
+    );
+  });
+
   it('maps distilled DeiT', () => {
     const stored = named(
       'deit.embeddings.patch_embeddings.projection.bias',

@@ -5,11 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createImageLoader } from '../../src/data/batches.ts';
-import { openImageFolder } from '../../src/data/image-folder.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import { MetricAccumulator } from '../../src/evaluation/metrics.ts';
-import { NetworkSession } from '../../src/loading/network-session.ts';
+import { NetworkSession } from '../../src/execution/network-session.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { imageName, writeRandomImages } from '../evaluation/random-images.ts';
 import { smallConfiguration, smallNetwork, writeSmallModelFolder } from '../evaluation/small-network.ts';
+import { randomWeights, writeHuggingFaceFolder } from '../random-network.ts';
+import { smallSizes } from '../small-networks.ts';
 import { expectFailure, jsonOf } from './expectations.ts';
 import { buildIfStale, runProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
@@ -24,6 +27,10 @@ beforeAll(async () => {
   buildIfStale();
   directory = mkdtempSync(join(tmpdir(), 'diffrate-cli-'));
   await writeSmallModelFolder(join(directory, 'small'));
+  await writeHuggingFaceFolder(join(directory, 'encoder'), {
+    weights: randomWeights({ ...smallSizes, classes: 0 }),
+    config: { id2label: undefined },
+  });
   await writeRandomImages(
     join(directory, 'images'),
     12,
@@ -90,6 +97,16 @@ describe('diffrate', () => {
     [[...front, '0.9:0.5:8', '--preset', 'paper'], /search a front with the preset small-data/],
     [['compress', 'small', '--data', 'images', '--ratio', '65'], /--ratio must be below 1/],
     [['compress', 'small', '--out', 'x'], /Without images .* give --data/],
+    [['eval', 'small', '--data', 'images', '--objective', 'kl'], /--objective must be classDivergence or .*"kl"/],
+    [
+      ['eval', 'small', '--data', 'images', '--objective', 'featureDistance'],
+      /gives scores of 7 classes, which featureDistance cannot compare: choose classDivergence\./,
+    ],
+    [
+      ['search', 'encoder', '--data', 'images', '--ratio', '0.7', '--out', 's.json', '--objective', 'classDivergence'],
+      /gives features of 64 numbers, which classDivergence cannot compare: choose featureDistance or regressionError/,
+    ],
+    [['compress', 'small', '--data', 'images', '--objective', 'regressionError', '--out', 'x'], /choose classDiv/],
   ])('answers %j with one sentence and exit code 2', async (args, sentence) => {
     expectFailure(await run(...args), 2, sentence);
   });
@@ -114,7 +131,7 @@ describe('diffrate', () => {
       /model\.safetensors/,
     ],
     [['search', 'small', '--data', 'images', '--gflops', '500', '--out', 's.json'], /out of reach/],
-    [[...front, '0.9:0.01:8'], /budget 0\.391 .*out of reach for small; choose ratios from 0\.497 to below 1\.000/],
+    [[...front, '0.87:0.01:8'], /budget 0\.379 .*out of reach for small; choose ratios from 0\.490 to below 0\.877/],
     [[...front.slice(0, -2), 'schedule.json', '--front', '0.9:0.5:8'], /schedule\.json is a file/],
     [
       ['search', 'small', '--data', 'images', '--ratio', '0.7', '--out', 'schedule.json/below/s.json'],
@@ -175,6 +192,25 @@ describe('diffrate eval', () => {
     for (const key of ['gflops', 'top1', 'top5', 'loss', 'agreement', 'kl', 'imagesPerSecond'])
       expect(compressed[key]).toEqual(expect.any(Number));
     expect(compressed['kl']).toBeGreaterThan(0);
+    expect(compressed['objective']).toEqual({ name: 'classDivergence', value: compressed['kl'], unit: 'nats' });
+    expect(compressed).toMatchObject({ featureDistance: null, neighbourAgreement: null });
+  });
+
+  it('measures an encoder by its features, or by what is asked for', async () => {
+    const args = ['eval', 'encoder', '--data', 'images', '--schedule', 'schedule.json'];
+    const usual = jsonOf(await run(...args, '--json'));
+    expect(usual).toMatchObject({ top1: null, top5: null, loss: null, agreement: null, kl: null, images: 12 });
+    expect(usual['objective']).toEqual({
+      name: 'featureDistance',
+      value: usual['featureDistance'],
+      unit: '1 − cosine',
+    });
+    expect(usual['featureDistance']).toBeGreaterThan(0);
+    expect(usual['neighbourAgreement']).toEqual(expect.any(Number));
+    const { stdout } = await run(...args, '--objective', 'regressionError');
+    expect(stdout).toMatch(/^root mean squared error .* \(standard deviations\) +0\.\d+$/m);
+    expect(stdout).toMatch(/^1 − cosine of features +0\.\d+$/m);
+    expect(stdout).not.toMatch(/top-1|KL|agreement|–/);
   });
 
   it('has no accuracy without labels, reports broken images, and fails on them where strict', async () => {
@@ -234,20 +270,45 @@ describe('diffrate export', () => {
 /** KL of an exported file from the plain network on a folder's images, with ONNX Runtime as any user has it. */
 async function klOfExported(model: string, images: string): Promise<number | null> {
   const plain = smallNetwork();
-  const [session, whole] = [await InferenceSession.create(model), await NetworkSession.load(plain)];
-  const { preprocessing, inputSize } = plain.configuration;
+  const session = await InferenceSession.create(model);
+  const whole = await NetworkSession.load(plain, { runtime: nodeRuntime });
+  const { preprocessing, network } = plain;
   const loader = createImageLoader({ folder: await openImageFolder(images), preprocessing, batchSize: 1 });
-  const metrics = new MetricAccumulator(classes);
-  for await (const { pixels } of loader) {
-    const feeds = { pixel_values: new Tensor('float32', pixels, [1, 3, inputSize, inputSize]) };
-    const logits = (await session.run(feeds))['logits']?.data as Float32Array;
-    metrics.add({ logits, reference: await whole.run(pixels) });
+  const metrics = new MetricAccumulator(network.answers);
+  for await (const { pixels, shape } of loader) {
+    const logits = (await session.run({ pixel_values: new Tensor('float32', pixels, shape) }))['logits'];
+    metrics.add({ answers: logits?.data as Float32Array, reference: await whole.run(pixels) });
   }
   await Promise.all([loader.close(), session.release(), whole.dispose()]);
   return metrics.result().kl;
 }
 
 describe('diffrate compress', () => {
+  it('makes an encoder faster, and says how near its features are', async () => {
+    const steps = ['--ratio', '0.7', '--steps', '4', '--batch', '4'];
+    const { code, stdout, stderr } = await run(
+      'compress',
+      'encoder',
+      '--data',
+      'images',
+      ...steps,
+      '--out',
+      'features',
+    );
+    expect(stderr).not.toMatch(/^error/m);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^cosine distance of features \(1 − cosine\) +0\.\d+$/m);
+    expect(stdout).toMatch(/^same neighbour % +[\d.]+$/m);
+    expect(stdout).not.toMatch(/top-1|KL/);
+    const card = readFileSync(join(directory, 'features', 'README.md'), 'utf8');
+    expect(card).toContain('| cosine distance of features (1 − cosine) |  | 0.');
+    expect(card).not.toMatch(/top-1|KL/);
+    const page = readFileSync(join(directory, 'features', 'report.html'), 'utf8').replace(/base64,[^"]*/g, '');
+    expect(page).toContain('The loss is the cosine distance of features.');
+    expect(page).toContain('loss in 1 − cosine');
+    expect(page).not.toMatch(/top-1|KL|nats|classifier/);
+  });
+
   it('does not search again where it was stopped after the search', async () => {
     await writeRandomImages(join(directory, 'broken'), 2);
     writeFileSync(join(directory, 'broken', 'broken.png'), 'no image');

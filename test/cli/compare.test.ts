@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ComparisonReport } from '../../src/cli/commands/compare.ts';
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { writeSmallModelFolder } from '../evaluation/small-network.ts';
+import { randomWeights, writeHuggingFaceFolder } from '../random-network.ts';
+import { smallSizes } from '../small-networks.ts';
 import { buildIfStale, runProgram, startProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
 
@@ -21,6 +23,10 @@ beforeAll(async () => {
   buildIfStale();
   directory = mkdtempSync(join(tmpdir(), 'diffrate-compare-'));
   await writeSmallModelFolder(inDirectory('small'));
+  await writeHuggingFaceFolder(inDirectory('encoder'), {
+    weights: randomWeights({ ...smallSizes, classes: 0 }),
+    config: { id2label: undefined },
+  });
   await writeRandomImages(inDirectory('images'), 6, [0, 1, 2, 3, 4, 5]);
   writeFileSync(inDirectory('schedule.json'), JSON.stringify(schedule));
   writeFileSync(inDirectory('smaller.json'), JSON.stringify(smaller));
@@ -151,6 +157,24 @@ describe('diffrate compare', () => {
     expect(existsSync(checkpoint)).toBe(false);
   }, 180_000);
 
+  it('compares an encoder by its features, or by what is asked for', async () => {
+    const encoder = ['encoder', ...data.slice(1), '--budgets', '0.7', '--methods', 'tome,uniform', '--out', 'features'];
+    const usual = await run('compare', ...encoder);
+    expect(usual.stderr).not.toMatch(/^error/m);
+    expect(usual.stdout).toMatch(/^budget .*cosine distance of features \(1 − cosine\) +same neighbours %/m);
+    expect(usual.stdout).not.toMatch(/top-1|KL/);
+    const page = read('features', 'report.html');
+    expect(page).toContain('Distance of the answers over FLOPs.');
+    expect(page).not.toMatch(/Accuracy over FLOPs|KL over FLOPs/);
+    const asked = await run('compare', ...encoder, '--objective', 'regressionError', '--json');
+    const { cells } = JSON.parse(asked.stdout) as ComparisonReport;
+    for (const cell of cells)
+      expect(cell.kind === 'measured' && cell.objective).toMatchObject({
+        name: 'regressionError',
+        unit: 'standard deviations',
+      });
+  }, 180_000);
+
   it('names its folder after the network where none is given', async () => {
     const { code, stdout } = await run('compare', ...data, '--budgets', '0.7', '--methods', 'tome');
     expect(code).toBe(0);
@@ -175,6 +199,7 @@ describe('diffrate compare', () => {
   }, 180_000);
 
   it.each([
+    [['--objective', 'regressionError'], 2, /which regressionError cannot compare: choose classDivergence/],
     [['--methods', 'tomm'], 2, /There is no method "tomm": use one of diffrate, uniform, /],
     [['--methods', 'tome:rate=1'], 2, /The method tome has no parameter "rate": it has r, proportional\./],
     [['--methods', 'tome:r=3'], 2, /must not give tome:r: the comparison finds it for each budget/],

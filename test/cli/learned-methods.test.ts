@@ -78,7 +78,7 @@ describe('a method that learns', () => {
     [
       ['eval', 'small', '--data', 'images', '--method', 'dynamicvit'],
       1,
-      /dynamicvit needs predictors .* finetune MODEL/,
+      /dynamicvit needs predictors .* train it for this network first/,
     ],
     [['export', 'small', '--method', 'dynamicvit', '--out', 'x'], 1, /dynamicvit needs predictors/],
     [[...finetune, '--method', 'tome:r=2', '--out', 'x'], 1, /tome:r=2 has nothing to train/],

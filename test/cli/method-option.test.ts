@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveCompression } from '../../src/cli/method-option.ts';
 import { writeRandomImages } from '../evaluation/random-images.ts';
-import { smallConfiguration, writeSmallModelFolder } from '../evaluation/small-network.ts';
+import { smallNetwork, writeSmallModelFolder } from '../evaluation/small-network.ts';
 import { buildIfStale, runProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
 
@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 describe('--method of a network that was trained for one', () => {
-  const trained = { name: 'mine', configuration: smallConfiguration, trainedMethod: 'ltmp:target=0.6' };
+  const trained = { ...smallNetwork(), name: 'mine', trainedMethod: 'ltmp:target=0.6' };
 
   it('has the settings of its training where none are given', async () => {
     for (const method of [undefined, 'ltmp', 'ltmp:target=0.6'])
@@ -111,7 +111,7 @@ describe('--method', () => {
     [['bench', 'small', '--method', 'tome', '--schedule', 'schedule.json'], 2, /exclude each other/],
     [['export', 'small', '--out', 'x'], 2, /needs --schedule .* or --method/],
     [['flops', 'small', '--method', 'tome:r=9'], 1, /lower r to 8/],
-    [['flops', 'caformer_s36', '--method', 'tome'], 1, /class token, which caformer_s36 does not have/],
+    [['flops', 'caformer_s36', '--method', 'evit'], 1, /class token, which caformer_s36 does not have/],
     [['flops', 'small', '--method', 'diffrate:schedule=absent.json'], 1, /absent\.json cannot be read/],
     [['export', 'small', '--method', 'ats', '--out', 'x'], 1, /ats keeps another number of tokens for each image/],
   ] as const)('answers %j with exit code %d and one sentence', async (args, code, sentence) => {

@@ -92,10 +92,10 @@ describe('diffrate search --front', () => {
     ...more,
   ];
   const read = (file: string): string => readFileSync(join(directory, file), 'utf8');
-  const names = ['front.csv', 'front.json', 'schedule-0.600.json', 'schedule-0.750.json', 'schedule-0.900.json'];
+  const names = ['front.csv', 'front.json', 'schedule-0.600.json', 'schedule-0.725.json', 'schedule-0.850.json'];
 
   it('writes a schedule for each budget that other commands take, and an index', async () => {
-    const report = jsonOf(await run(...search('fronts/a/', '--front', '0.9:0.6:3', '--json', '--steps', '9')));
+    const report = jsonOf(await run(...search('fronts/a/', '--front', '0.85:0.6:3', '--json', '--steps', '9')));
     expect(readdirSync(join(directory, 'fronts'))).toEqual(['a']);
     expect(readdirSync(join(directory, 'fronts/a')).sort()).toEqual(names);
     const index = JSON.parse(read('fronts/a/front.json')) as Record<string, unknown>;
@@ -107,7 +107,7 @@ describe('diffrate search --front', () => {
       loss: number;
       schedule: string;
     }[];
-    expect(points.map(({ ratio }) => ratio)).toEqual([0.9, 0.75, 0.6]);
+    expect(points.map(({ ratio }) => ratio)).toEqual([0.85, 0.725, 0.6]);
     expect(read('fronts/a/front.csv').split('\r\n')).toEqual([
       'ratio,target,gflops,loss,schedule',
       ...points.map(({ ratio, target, gflops, loss, schedule: file }) =>
@@ -130,10 +130,10 @@ describe('diffrate search --front', () => {
   it('prints a table, and replaces the schedules of an earlier front but nothing else', async () => {
     mkdirSync(join(directory, 'fronts/b'), { recursive: true });
     writeFileSync(join(directory, 'fronts/b/schedule-0.123.json'), 'mine');
-    expect((await run(...search('fronts/b', '--front', '0.9:0.8:2', '--steps', '9'))).code).toBe(0);
-    const { code, stdout } = await run(...search('fronts/b', '--front', '0.9:0.6:3', '--steps', '9'));
+    expect((await run(...search('fronts/b', '--front', '0.85:0.8:2', '--steps', '9'))).code).toBe(0);
+    const { code, stdout } = await run(...search('fronts/b', '--front', '0.85:0.6:3', '--steps', '9'));
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^ratio +GFLOPs +loss +schedule\n0\.900 .*\n0\.750 .*\n0\.600 .*schedule-0\.600\.json\n/);
+    expect(stdout).toMatch(/^ratio +GFLOPs +loss +schedule\n0\.850 .*\n0\.725 .*\n0\.600 .*schedule-0\.600\.json\n/);
     expect(stdout).toMatch(/fronts\/b: 3 schedules, searched in .* \(12 steps, \d+ image passes\)\n$/);
     expect(readdirSync(join(directory, 'fronts/b')).sort()).toEqual([...names, 'schedule-0.123.json'].sort());
     expect(read('fronts/b/schedule-0.123.json')).toBe('mine');
@@ -143,7 +143,7 @@ describe('diffrate search --front', () => {
     'ends after the running step when interrupted, and goes on to the same schedules',
     { timeout: 120_000 },
     async () => {
-      const steps = ['--front', '0.9:0.6:3', '--steps', '300'];
+      const steps = ['--front', '0.85:0.6:3', '--steps', '300'];
       const { child, done } = startProgram(search('fronts/c', ...steps), directory);
       await new Promise<void>((begun) =>
         child.stderr?.on('data', (text: string) => /step \d+ of/.test(text) && begun()),

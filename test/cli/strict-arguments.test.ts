@@ -73,7 +73,7 @@ describe('values', () => {
 describe('parseTarget', () => {
   it('takes one target, or the fallback', () => {
     expect(parseTarget({ ratio: '0.5' })).toEqual({ ratio: 0.5 });
-    expect(parseTarget({ gflops: '2.9' })).toEqual({ gflops: 2.9 });
+    expect(parseTarget({ gflops: '2.9' })).toEqual({ value: 2.9, unit: 'GFLOPs' });
     expect(parseTarget({}, 0.65)).toEqual({ ratio: 0.65 });
   });
 

@@ -8,22 +8,21 @@ import { MethodFit } from '../../src/comparison/fit-method.ts';
 import { MethodCost } from '../../src/comparison/method-cost.ts';
 import { parseMethodList } from '../../src/comparison/method-list.ts';
 import { baselineFlops } from '../../src/cost/flops.ts';
-import { openImageFolder } from '../../src/data/image-folder.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { UsageError } from '../../src/errors.ts';
-import { lookUpModel } from '../../src/models/registry.ts';
-import { scheduleTarget } from '../../src/models/schedule-target.ts';
-import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
+import type { Network } from '../../src/networks/network.ts';
+import { findModel } from '../../src/networks/registry.ts';
 import { formatMethod } from '../../src/reduction/methods/method-text.ts';
 import { parseMethod, reductionMethods } from '../../src/reduction/methods/registry.ts';
 import { writeRandomImages } from '../evaluation/random-images.ts';
-import { smallNetwork } from '../evaluation/small-network.ts';
-import type { Network } from '../../src/loading/network-session.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
+import { narrowSizes, smallModel } from '../small-networks.ts';
 
-const tiny = lookUpModel('deit_tiny_patch16_224')?.configuration as VisionTransformerConfiguration;
-const target = scheduleTarget(tiny);
+const tiny = findModel('deit_tiny_patch16_224').declared?.network as Network;
 /** Static counts need neither weights nor images. */
-const countedNetwork: Network = { ...smallNetwork(), configuration: tiny };
+const countedModel = { ...smallModel(narrowSizes), network: tiny };
+const options = { runtime: nodeRuntime };
 
 let directory = '';
 let folder: ImageFolder;
@@ -44,8 +43,8 @@ describe('MethodFit', () => {
       const fit = new MethodFit(
         { method, given: new Map() },
         method.knob,
-        target,
-        new MethodCost(countedNetwork, folder),
+        tiny,
+        new MethodCost(countedModel, folder, options),
       );
       await assert(
         asyncProperty(double({ min: 0.3, max: 0.97, noNaN: true }), async (share) => {
@@ -68,12 +67,12 @@ describe('MethodFit', () => {
   );
 
   it('finds the parameter of a ragged method by runs on a sample of images', async () => {
-    const network = smallNetwork();
+    const model = smallModel(narrowSizes);
     const ats = reductionMethods.find(({ name }) => name === 'ats');
     if (ats?.knob === undefined) throw new RangeError('ATS has a parameter for the cost');
-    const cost = new MethodCost(network, folder);
-    const fit = new MethodFit({ method: ats, given: new Map() }, ats.knob, scheduleTarget(network.configuration), cost);
-    const plain = baselineFlops(network.configuration).total / 1e9;
+    const cost = new MethodCost(model, folder, options);
+    const fit = new MethodFit({ method: ats, given: new Map() }, ats.knob, model.network, cost);
+    const plain = baselineFlops(model.network).total / 1e9;
     const [large, small] = [await fit.fit(0.9 * plain), await fit.fit(0.6 * plain)];
     if ('leastGflops' in large || 'leastGflops' in small) throw new RangeError('both are within reach');
     expect(large.gflops).toBeLessThanOrEqual(0.9 * plain);

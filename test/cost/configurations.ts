@@ -1,23 +1,14 @@
 /** Small networks for cost tests: the sizes of the golden cases. */
+import type { VisionTransformerConfiguration } from '../../src/networks/vision-transformer/configuration.ts';
+import { square } from '../../src/data/preprocessing.ts';
+import { smallSizes } from '../small-networks.ts';
 
-import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
+type GivenSizes = Pick<VisionTransformerConfiguration, 'width' | 'depth' | 'heads' | 'classes' | 'pool'>;
 
-/** A Vision Transformer of any size with patches of 16 pixels and an MLP of 4C. */
-export function smallNetwork(
-  sizes: Pick<VisionTransformerConfiguration, 'inputSize' | 'width' | 'depth' | 'heads' | 'classes' | 'pool'>,
+/** Sizes of a Vision Transformer with square inputs, patches of 16 pixels and an MLP of 4C. */
+export function squareSizes(
+  side: number,
+  sizes: GivenSizes & Partial<VisionTransformerConfiguration>,
 ): VisionTransformerConfiguration {
-  return {
-    family: 'vision-transformer',
-    ...sizes,
-    patchSize: 16,
-    hiddenWidth: 4 * sizes.width,
-    layerNormEpsilon: 1e-6,
-    preprocessing: {
-      resizeShortSide: sizes.inputSize,
-      cropSize: sizes.inputSize,
-      interpolation: 'bicubic',
-      mean: [0.5, 0.5, 0.5],
-      std: [0.5, 0.5, 0.5],
-    },
-  };
+  return { ...smallSizes, inputSize: square(side), patchSize: 16, hiddenWidth: 4 * sizes.width, ...sizes };
 }

@@ -1,24 +1,29 @@
+/** The paper's count against its tables, the authors' code and a plain loop. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { baselineHierarchicalFlops } from '../../src/cost/caformer-flops.ts';
-import { countModelFlops, flopsCost } from '../../src/cost/flops-cost.ts';
-import { baselineFlops, countFlops, flopsGradient } from '../../src/cost/flops.ts';
+import { flopsCost } from '../../src/cost/flops-cost.ts';
+import { baselineFlops, countFlops, flopsPrices } from '../../src/cost/flops.ts';
 import { DiffrateError } from '../../src/errors.ts';
-import { tokenCount, type VisionTransformerConfiguration } from '../../src/models/configuration.ts';
-import { findModel } from '../../src/models/registry.ts';
+import { findModel } from '../../src/networks/registry.ts';
+import type { VisionTransformerConfiguration } from '../../src/networks/vision-transformer/configuration.ts';
+import { visionTransformer } from '../../src/networks/vision-transformer/vision-transformer.ts';
 import { findPublishedSchedule, publishedSchedules } from '../../src/reduction/published-schedules.ts';
 import { uncompressed } from '../../src/reduction/schedule.ts';
-import { smallNetwork } from './configurations.ts';
+import { searchSpace } from '../../src/reduction/search-space.ts';
+import { squareSizes } from './configurations.ts';
 
-const network = smallNetwork({ inputSize: 128, width: 64, depth: 6, heads: 4, classes: 20, pool: 'class-token' });
-const tokens = tokenCount(network);
+const sizes = squareSizes(128, { width: 64, depth: 6, heads: 4, classes: 20, pool: 'class-token' });
+const network = visionTransformer(sizes);
+const tokens = 65;
 
 const keptList = (depth: number): fc.Arbitrary<number[]> =>
   fc.array(fc.double({ min: 2, max: tokens + 4, noNaN: true }), { minLength: depth, maxLength: depth });
 
 /** Algorithm 2 written as a plain loop. */
 function plainFlops(c: VisionTransformerConfiguration, prune: number[], merge: number[]): number {
-  const n0 = (c.inputSize / c.patchSize) ** 2 + 1;
+  const n0 = (c.inputSize.height / c.patchSize) * (c.inputSize.width / c.patchSize) + 1;
   let total = n0 * c.width * 3 * c.patchSize * c.patchSize + c.width * c.classes;
   let n = n0;
   for (let block = 0; block < c.depth; block++) {
@@ -31,7 +36,7 @@ function plainFlops(c: VisionTransformerConfiguration, prune: number[], merge: n
 
 /** The same with N' of every block given, so that one can be moved alone. */
 function flopsOfTokensOut(c: VisionTransformerConfiguration, out: number[]): number {
-  const incoming = [tokenCount(c), ...out.slice(0, -1)];
+  const incoming = [tokens, ...out.slice(0, -1)];
   const mlp = out.reduce((sum, n) => sum + 8 * n * c.width ** 2, 0);
   return incoming.reduce((sum, n) => sum + 4 * n * c.width ** 2 + 2 * n * n * c.width, mlp);
 }
@@ -45,13 +50,10 @@ describe('countFlops', () => {
     ['mae_vit_huge_patch14', 167.296],
     ['caformer_s36', 7.973],
   ])('gives %s the uncompressed cost of the paper', (model, gflops) => {
-    const { configuration } = findModel(model);
-    const total =
-      configuration.family === 'hierarchical'
-        ? baselineHierarchicalFlops(configuration).total
-        : baselineFlops(configuration).total;
+    const known = findModel(model).network;
+    const { total } = baselineFlops(known);
     expect(total / 1e9).toBeCloseTo(gflops, 3);
-    expect(flopsCost(configuration).baseline).toBe(total / 1e9);
+    expect(flopsCost(known).baseline).toBe(total / 1e9);
   });
 
   it.each([
@@ -63,11 +65,11 @@ describe('countFlops', () => {
     ['caformer_s36@5.6', 5.604],
   ])('gives %s the cost of the reference', (name, gflops) => {
     const schedule = findPublishedSchedule(name);
-    expect(flopsCost(findModel(schedule.model).configuration).value(schedule)).toBeCloseTo(gflops, 3);
+    expect(flopsCost(findModel(schedule.model).network).value(schedule)).toBeCloseTo(gflops, 3);
   });
 
   it.each(publishedSchedules)('gives $name the cost that its row states, near its budget', (schedule) => {
-    const { total } = countModelFlops(findModel(schedule.model).configuration, schedule);
+    const { total } = countFlops(findModel(schedule.model).network, schedule);
     expect(total / 1e9).toBeCloseTo(schedule.gflops ?? Number.NaN, 3);
     // DeiT-T's 0.6 G is the furthest from its name: 0.655 G.
     expect(Math.abs(total / 1e9 / Number(schedule.target) - 1)).toBeLessThan(0.1);
@@ -78,7 +80,7 @@ describe('countFlops', () => {
       fc.property(keptList(6), keptList(6), (pruneKept, mergeKept) => {
         const count = countFlops(network, { pruneKept, mergeKept });
         expect(count.blocks).toHaveLength(6);
-        const expected = plainFlops(network, pruneKept, mergeKept);
+        const expected = plainFlops(sizes, pruneKept, mergeKept);
         expect(Math.abs(count.total - expected)).toBeLessThan(1e-9 * expected);
         const sum = count.before + count.after + count.blocks.reduce((a, b) => a + b, 0);
         expect(Math.abs(count.total - sum)).toBeLessThan(1e-9 * sum);
@@ -99,35 +101,57 @@ describe('countFlops', () => {
   });
 
   it('counts a network without a head', () => {
-    const encoder = { ...network, classes: 0 };
-    expect(baselineFlops(encoder).after).toBe(0);
+    expect(baselineFlops(visionTransformer({ ...sizes, classes: 0 })).after).toBe(0);
   });
 
   it('rejects lists of another length with a sentence', () => {
     expect(() => countFlops(network, { pruneKept: [65], mergeKept: [65, 65] })).toThrow(DiffrateError);
+    expect(() => countFlops(network, uncompressed(5, tokens))).toThrow(/for 5 blocks but the network has 6/);
+  });
+
+  const authorsCounts = join(
+    dirname(process.env['DIFFRATE_DATA'] ?? '../shared/data'),
+    'golden-networks',
+    'flops.json',
+  );
+  it.skipIf(!existsSync(authorsCounts))('gives CAFormer-S36 what the authors’ code counts, to the last one', () => {
+    const { caformer_s36_224: counted } = JSON.parse(readFileSync(authorsCounts, 'utf8')) as {
+      caformer_s36_224: {
+        authors_formula: { plain: number; published: Record<string, { kept: number[]; macs: number }> };
+      };
+    };
+    const { plain, published } = counted.authors_formula;
+    const caformer = findModel('caformer_s36').network;
+    expect(baselineFlops(caformer).total).toBe(plain);
+    expect(Object.keys(published)).toHaveLength(3);
+    for (const { kept, macs } of Object.values(published)) {
+      // Three numbers more are of the last stage, where nothing goes.
+      const mergeKept = kept.slice(0, caformer.depth);
+      const pruneKept = mergeKept.map(() => 196);
+      expect(countFlops(caformer, { pruneKept, mergeKept }).total).toBe(macs);
+    }
   });
 });
 
-describe('flopsGradient', () => {
-  it('is the slope of moving one block’s N’ alone, at full weight for P and K', () => {
+describe('flopsPrices', () => {
+  it('are the slopes of moving one block’s N’ alone, at full weight whether P or K is the least', () => {
     fc.assert(
       fc.property(keptList(6), keptList(6), fc.nat(5), (pruneKept, mergeKept, block) => {
         let live = tokens;
         const out = pruneKept.map((kept, index) => (live = Math.min(live, kept, mergeKept[index] ?? kept)));
         const step = 1e-3;
         const moved = (by: number): number[] => out.map((n, index) => (index === block ? n + by : n));
-        const slope = (flopsOfTokensOut(network, moved(step)) - flopsOfTokensOut(network, moved(-step))) / (2 * step);
-        const gradient = flopsGradient(network, { pruneKept, mergeKept });
-        expect(Math.abs((gradient.prune[block] ?? 0) / slope - 1)).toBeLessThan(1e-5);
-        expect(gradient.merge[block]).toBe(gradient.prune[block]);
+        const slope = (flopsOfTokensOut(sizes, moved(step)) - flopsOfTokensOut(sizes, moved(-step))) / (2 * step);
+        const prices = flopsPrices(network, { pruneKept, mergeKept });
+        expect(Math.abs((prices[block] ?? 0) / slope - 1)).toBeLessThan(1e-5);
       }),
     );
   });
 
-  it('gives the last block its MLP alone', () => {
-    const gradient = flopsGradient(network, uncompressed(6, tokens));
-    expect(gradient.merge.at(-1)).toBe(8 * 64 ** 2);
-    expect(gradient.merge[0]).toBe(8 * 64 ** 2 + 4 * 64 ** 2 + 4 * 65 * 64);
+  it('give the last block its MLP alone', () => {
+    const prices = flopsPrices(network, uncompressed(6, tokens));
+    expect(prices.at(-1)).toBe(8 * 64 ** 2);
+    expect(prices[0]).toBe(8 * 64 ** 2 + 4 * 64 ** 2 + 4 * 65 * 64);
   });
 });
 
@@ -135,33 +159,56 @@ describe('flopsCost', () => {
   it('reaches from the uncompressed cost down to two tokens in every block but the frozen ones', () => {
     const cost = flopsCost(network);
     expect(cost.unit).toBe('GFLOPs');
-    expect(cost.range.max).toBe(cost.baseline);
+    const published = cost.reachable(searchSpace(network, true));
+    expect(published.max).toBe(cost.baseline);
     const least = [65, 2, 2, 2, 2, 2];
-    expect(cost.range.min).toBeCloseTo(plainFlops(network, least, least) / 1e9, 12);
-    const wider = flopsCost(network, { minimumKept: 10, compressible: [true, true, true, true, true, true] });
-    const ten = Array<number>(6).fill(10);
-    expect(wider.range.min).toBeCloseTo(plainFlops(network, ten, ten) / 1e9, 12);
+    expect(published.min).toBeCloseTo(plainFlops(sizes, least, least) / 1e9, 12);
+    // Where the last block computes its class token alone, it keeps that alone.
+    const own = cost.reachable(searchSpace(network));
+    const [low, high] = [least.with(5, 1), [65, 65, 65, 65, 65, 1]];
+    expect(own.min).toBeCloseTo(plainFlops(sizes, low, low) / 1e9, 12);
+    expect(own.max).toBeCloseTo(plainFlops(sizes, high, high) / 1e9, 12);
   });
 
-  it('scales its gradient as its value', () => {
+  it('reaches down to one patch behind the prefix tokens', () => {
+    const registers = {
+      prefixTokens: [
+        { name: 'cls_token', count: 1 },
+        { name: 'reg_token', count: 8 },
+      ],
+    };
+    const prefixed = visionTransformer({ ...sizes, ...registers });
+    const least = { pruneKept: [73, 10, 10, 10, 10, 10], mergeKept: [73, 10, 10, 10, 10, 10] };
+    const { min } = flopsCost(prefixed).reachable(searchSpace(prefixed, true));
+    expect(min).toBe(countFlops(prefixed, least).total / 1e9);
+  });
+
+  it('says what no schedule changes', () => {
+    const { before, after } = network.flops;
+    expect(before).toBe(65 * 64 * 16 * 16 * 3);
+    expect(after).toBe(64 * 20);
+    expect(flopsCost(network).fixed).toBe((before + after) / 1e9);
+  });
+
+  it('scales its prices as its value', () => {
     const kept = { pruneKept: [65, 60, 50, 40, 30, 20], mergeKept: [65, 55, 45, 35, 25, 15] };
-    const flops = flopsGradient(network, kept);
-    expect(flopsCost(network).gradient(kept).merge).toEqual(flops.merge.map((value) => value / 1e9));
+    const flops = flopsPrices(network, kept);
+    expect(flopsCost(network).price(kept, 3)).toEqual(flops.map((value) => value / 1e9));
   });
 
-  it.each(['caformer_s36', 'mae_vit_base_patch16'])('has a gradient for %s that agrees with its value', (model) => {
-    const cost = flopsCost(findModel(model).configuration);
+  it.each(['caformer_s36', 'mae_vit_base_patch16'])('has prices for %s that agree with its value', (model) => {
+    const cost = flopsCost(findModel(model).network);
     const depth = model === 'caformer_s36' ? 18 : 12;
     const falling = Array.from({ length: depth }, (_, block) => 180 - 6 * block);
     const kept = { pruneKept: falling, mergeKept: falling };
-    const gradient = cost.gradient(kept);
+    const prices = cost.price(kept, 1);
     for (const block of falling.keys()) {
       const moved = (by: number): number => {
         const list = falling.map((n, index) => (index === block ? n + by : n));
         return cost.value({ pruneKept: list, mergeKept: list });
       };
       const slope = moved(0.5) - moved(-0.5);
-      expect((gradient.prune[block] ?? 0) / slope).toBeCloseTo(1, 6);
+      expect((prices[block] ?? 0) / slope).toBeCloseTo(1, 6);
     }
   });
 });

@@ -1,13 +1,15 @@
 /**
- * FLOPs and their gradient in the golden cases. The gradient can be seen alone in proxies whose kept number was not below
+ * FLOPs and their prices in the golden cases. The prices can be seen alone in proxies whose kept number was not below
  * the live one: there the loss flows through the FLOPs term only.
  */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { countFlops, flopsGradient } from '../../src/cost/flops.ts';
-import { smallNetwork } from './configurations.ts';
+import { countFlops, flopsPrices } from '../../src/cost/flops.ts';
+import type { Network } from '../../src/networks/network.ts';
+import { visionTransformer } from '../../src/networks/vision-transformer/vision-transformer.ts';
+import { squareSizes } from './configurations.ts';
 
 const golden = join(dirname(process.env['DIFFRATE_DATA'] ?? '../shared/data'), 'golden');
 
@@ -46,21 +48,22 @@ describe.each(['deit-17tok-g1', 'deit-65tok-g4', 'mae-65tok-g4'])('golden case %
   const path = join(golden, `${name}.json`);
   const here = existsSync(path);
   const load = (): GoldenCase => JSON.parse(readFileSync(path, 'utf8')) as GoldenCase;
-  const configurationOf = ({ model }: GoldenCase): ReturnType<typeof smallNetwork> =>
-    smallNetwork({
-      inputSize: model.img_size,
-      width: model.embed_dim,
-      depth: model.depth,
-      heads: model.num_heads,
-      classes: model.num_classes,
-      pool: name.startsWith('mae') ? 'mean' : 'class-token',
-    });
+  const networkOf = ({ model }: GoldenCase): Network =>
+    visionTransformer(
+      squareSizes(model.img_size, {
+        width: model.embed_dim,
+        depth: model.depth,
+        heads: model.num_heads,
+        classes: model.num_classes,
+        pool: name.startsWith('mae') ? 'mean' : 'class-token',
+      }),
+    );
 
   it.skipIf(!here)('has the FLOPs of its schedules, its step and its trajectory exactly', () => {
     const golden = load();
-    const configuration = configurationOf(golden);
+    const network = networkOf(golden);
     const counted = (row: { prune_kept: number[]; merge_kept: number[] }): number =>
-      countFlops(configuration, { pruneKept: row.prune_kept, mergeKept: row.merge_kept }).total;
+      countFlops(network, { pruneKept: row.prune_kept, mergeKept: row.merge_kept }).total;
     for (const row of [...golden.schedules, golden.train]) expect(counted(row)).toBe(row.flops);
     for (const step of golden.trajectory.steps) expect(counted(step) / 1e9).toBeCloseTo(step.gflops, 10);
   });
@@ -70,7 +73,7 @@ describe.each(['deit-17tok-g1', 'deit-65tok-g4', 'mae-65tok-g4'])('golden case %
     const { train } = golden;
     const tensor = tensorsOf(join(dirname(path), `${name}.tensors.safetensors`));
     const kept = { pruneKept: train.prune_kept, mergeKept: train.merge_kept };
-    const gradient = flopsGradient(configurationOf(golden), kept);
+    const prices = flopsPrices(networkOf(golden), kept);
     const slope = (2 * train.lambda_flops * (train.flops / 1e9 - train.target_gflops)) / 1e9;
     let compared = 0;
     for (let block = 1; block < golden.model.depth; block++) {
@@ -84,7 +87,7 @@ describe.each(['deit-17tok-g1', 'deit-65tok-g4', 'mae-65tok-g4'])('golden case %
         const expected = tensor(`train.${proxy}.${block}.grad`);
         const largest = Math.max(...expected.map(Math.abs));
         for (const [k, candidate] of candidates.entries()) {
-          const ours = slope * (gradient[proxy][block] ?? 0) * ((weights[k] ?? 0) / sum) * (candidate - mean);
+          const ours = slope * (prices[block] ?? 0) * ((weights[k] ?? 0) / sum) * (candidate - mean);
           expect(Math.abs(ours - (expected[k] ?? Number.NaN))).toBeLessThan(1e-4 * largest);
         }
         compared++;

@@ -40,8 +40,8 @@ test('an image in which no crop fits gets the largest one in its centre', () => 
 
 test('a crop has the size that was asked for and holds what is in the image', () => {
   const image = { data: new Uint8Array(50 * 40 * 3).fill(77), width: 50, height: 40, channels: 3 } as const;
-  const crop = randomResizedCrop(new RandomGenerator(5), image, 16, 'bicubic', {});
-  expect([crop.width, crop.height, crop.data.length]).toEqual([16, 16, 768]);
+  const crop = randomResizedCrop(new RandomGenerator(5), image, { height: 12, width: 16 }, 'bicubic', {});
+  expect([crop.width, crop.height, crop.data.length]).toEqual([16, 12, 576]);
   expect(new Set(crop.data)).toEqual(new Set([77]));
 });
 

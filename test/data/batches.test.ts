@@ -9,16 +9,17 @@ import { DEIT_AUGMENTATION } from '../../src/data/augmentation.ts';
 import { createImageLoader } from '../../src/data/batches.ts';
 import type { ImageBatch, ImageLoader, ImageLoaderOptions } from '../../src/data/batches.ts';
 import { decodeImageFile } from '../../src/data/decode.ts';
-import { imagePath, openImageFolder } from '../../src/data/image-folder.ts';
+import { imagePath, openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { preprocessImage } from '../../src/data/preprocess.ts';
 import { RandomGenerator } from '../../src/data/random.ts';
 import { DiffrateError, UsageError } from '../../src/errors.ts';
-import type { Preprocessing } from '../../src/models/configuration.ts';
+import { square } from '../../src/data/preprocessing.ts';
+import type { Preprocessing } from '../../src/data/preprocessing.ts';
 
 const preprocessing: Preprocessing = {
-  resizeShortSide: 20,
-  cropSize: 16,
+  resize: square(20),
+  crop: square(16),
   interpolation: 'bicubic',
   mean: [0.5, 0.5, 0.5],
   std: [0.5, 0.5, 0.5],
@@ -90,6 +91,26 @@ test('in order: every image once, with its label, as preprocessing one by one gi
     }
   }
   expect(loader.skipped).toEqual([]);
+});
+
+test('oblong inputs: plain and with the whole recipe', async () => {
+  const oblong: Preprocessing = {
+    ...preprocessing,
+    resize: { height: 12, width: 24 },
+    crop: { height: 10, width: 20 },
+  };
+  const [batch] = await take(load({ preprocessing: oblong, batchSize: 3 }), 1);
+  expect(batch?.shape).toEqual([3, 3, 10, 20]);
+  for (const slot of [0, 1, 2]) {
+    const image = await decodeImageFile(imagePath(goodFolder, goodFolder.images[slot] ?? { file: '' }));
+    expect(batch?.pixels.subarray(slot * 600, (slot + 1) * 600)).toEqual(preprocessImage(image, oblong));
+  }
+  const options = { preprocessing: oblong, batchSize: 3, order: 'shuffled', augmentation: DEIT_AUGMENTATION } as const;
+  const views = await take(load(options), 9);
+  expect(new Set(views.map(({ pixels }) => String(pixels))).size).toBe(9);
+  expect(views.every(({ shape, pixels }) => shape[3] === 20 && pixels.every((value) => Number.isFinite(value)))).toBe(
+    true,
+  );
 });
 
 test('shuffled: every image once per epoch, a new order in each, without end', async () => {
@@ -229,7 +250,9 @@ test('a closed loader and wrong options are refused', async () => {
   for (const options of [...wrong, { augmentation: { randomErasing: 2 } }]) {
     expect(() => load(options)).toThrow(UsageError);
   }
-  expect(() => load({ preprocessing: { ...preprocessing, resizeShortSide: 8 } })).toThrow(/must not be smaller/);
+  expect(() => load({ preprocessing: { ...preprocessing, resize: { height: 20, width: 8 } } })).toThrow(
+    /20×8 pixels\) must not be smaller than the crop \(16×16/,
+  );
 });
 
 const photographs = join(process.env.DIFFRATE_DATA ?? '../shared/data', 'imagenet-val');
@@ -238,8 +261,8 @@ if (!existsSync(photographs)) console.warn(`skipped: real images are not at ${ph
 test.skipIf(!existsSync(photographs))('photographs come out with plausible statistics', async () => {
   const folder = await openImageFolder(photographs, { limit: 24 });
   const imagenet: Preprocessing = {
-    resizeShortSide: 256,
-    cropSize: 224,
+    resize: square(256),
+    crop: square(224),
     interpolation: 'bicubic',
     mean: [0.485, 0.456, 0.406],
     std: [0.229, 0.224, 0.225],

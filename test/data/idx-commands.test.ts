@@ -18,7 +18,7 @@ beforeAll(async () => {
   await writeHuggingFaceFolder(join(folder, 'network'), {
     config: { image_size: 28, patch_size: 7 },
     preprocessor: { size: { height: 28, width: 28 } },
-    weights: randomWeights({ ...smallConfiguration, inputSize: 28, patchSize: 7 }),
+    weights: randomWeights({ ...smallConfiguration, inputSize: { height: 28, width: 28 }, patchSize: 7 }),
   });
 });
 afterAll(() => rm(folder, { recursive: true }));

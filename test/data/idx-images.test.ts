@@ -9,12 +9,14 @@ import { fashionMnist } from '../../examples/demo-model/fashion-mnist.ts';
 import { createImageLoader } from '../../src/data/batches.ts';
 import type { ImageBatch } from '../../src/data/batches.ts';
 import { encodeIdx } from '../../src/data/idx-file.ts';
-import { checkLabels, openImageFolder } from '../../src/data/image-folder.ts';
-import type { OpenImageFolderOptions } from '../../src/data/image-folder.ts';
+import { checkLabels } from '../../src/data/image-folder.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
+import type { OpenImageFolderOptions } from '../../src/data/open-image-folder.ts';
 import { preprocessImage } from '../../src/data/preprocess.ts';
 import { readImage } from '../../src/data/read-image.ts';
 import { DiffrateError } from '../../src/errors.ts';
-import type { Preprocessing } from '../../src/models/configuration.ts';
+import { square } from '../../src/data/preprocessing.ts';
+import type { Preprocessing } from '../../src/data/preprocessing.ts';
 
 let directory = '';
 beforeEach(() => {
@@ -95,8 +97,8 @@ test('labels of other images, a damaged labels file, and labels given as images 
 });
 
 const preprocessing: Preprocessing = {
-  resizeShortSide: 3,
-  cropSize: 3,
+  resize: square(3),
+  crop: square(3),
   interpolation: 'bilinear',
   mean: [0.3, 0.4, 0.5],
   std: [0.2, 0.3, 0.4],

@@ -18,12 +18,13 @@ import type { ImageSlot } from '../../src/data/image-order.ts';
 import type { RgbImage } from '../../src/data/pillow-resize.ts';
 import { RandomGenerator } from '../../src/data/random.ts';
 import { UsageError } from '../../src/errors.ts';
-import type { Preprocessing } from '../../src/models/configuration.ts';
+import { square } from '../../src/data/preprocessing.ts';
+import type { Preprocessing } from '../../src/data/preprocessing.ts';
 
 const size = 16;
 const preprocessing: Preprocessing = {
-  resizeShortSide: size,
-  cropSize: size,
+  resize: square(size),
+  crop: square(size),
   interpolation: 'bicubic',
   mean: [0.5, 0.4, 0.3],
   std: [0.25, 0.25, 0.25],

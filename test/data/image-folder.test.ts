@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { checkLabels, imagePath, openImageFolder } from '../../src/data/image-folder.ts';
+import { checkLabels } from '../../src/data/image-folder.ts';
+import { imagePath, openImageFolder } from '../../src/data/open-image-folder.ts';
 import { DiffrateError, UsageError } from '../../src/errors.ts';
 
 let directory = '';

@@ -48,16 +48,16 @@ test('every place is reached', () => {
 });
 
 test('the rectangle becomes normal noise in all three channels, and nothing else is touched', () => {
-  const size = 64;
-  const pixels = new Float32Array(2 * 3 * size * size).fill(9);
+  const [height, width] = [70, 64];
+  const pixels = new Float32Array(2 * 3 * height * width).fill(9);
   const region = { left: 3, top: 10, width: 50, height: 40 };
-  erase(new RandomGenerator(8), pixels, 3 * size * size, size, region);
+  erase(new RandomGenerator(8), pixels, 3 * height * width, { height, width }, region);
   const noise: number[] = [];
   pixels.forEach((value, index) => {
-    const place = index % (size * size);
-    const [x, y] = [place % size, Math.floor(place / size)];
+    const place = index % (height * width);
+    const [x, y] = [place % width, Math.floor(place / width)];
     const inside =
-      index >= 3 * size * size &&
+      index >= 3 * height * width &&
       x >= region.left &&
       x < region.left + region.width &&
       y >= region.top &&

@@ -5,19 +5,24 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { countFlops } from '../../src/cost/flops.ts';
 import { createImageLoader } from '../../src/data/batches.ts';
-import { openImageFolder } from '../../src/data/image-folder.ts';
+import { DecodedImages } from '../../src/data/decoded-images.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { DiffrateError } from '../../src/errors.ts';
 import { evaluateModel, evaluateVariants } from '../../src/evaluation/evaluate.ts';
 import type { EvaluationProgress } from '../../src/evaluation/evaluate.ts';
-import { NetworkSession } from '../../src/loading/network-session.ts';
+import { NetworkSession } from '../../src/execution/network-session.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
+import { objectiveFor } from '../../src/objectives/registry.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
+import type { Runtime } from '../../src/runtime/runtime.ts';
+import { smallModel } from '../small-networks.ts';
 import { imageName, writeRandomImages } from './random-images.ts';
 import { smallConfiguration, smallNetwork } from './small-network.ts';
 
 const schedule = { pruneKept: [17, 14, 10, 6], mergeKept: [17, 12, 8, 3] };
-const tokens = 17;
-const model = smallNetwork();
+const model = smallNetwork(3);
+const { network } = model;
 const { classes } = smallConfiguration;
 
 let root = '';
@@ -25,8 +30,11 @@ let folder: ImageFolder;
 
 /** Predictions of the plain network or one with a schedule, image by image. */
 async function predictions(reduced: boolean): Promise<number[]> {
-  const session = await NetworkSession.load(model, reduced ? { reducer: diffRate(schedule, tokens) } : {});
-  const loader = createImageLoader({ folder, preprocessing: smallConfiguration.preprocessing, batchSize: 1 });
+  const session = await NetworkSession.load(model, {
+    runtime: nodeRuntime,
+    ...(reduced && { reducer: diffRate(schedule, network) }),
+  });
+  const loader = createImageLoader({ folder, preprocessing: model.preprocessing, batchSize: 1 });
   const found: number[] = [];
   for await (const { pixels } of loader) {
     const logits = [...(await session.run(pixels))];
@@ -78,7 +86,7 @@ describe('evaluateVariants', () => {
     );
     expect(results[1]?.agreement).toBeCloseTo(agreement, 9);
     expect(results[1]?.kl).toBeGreaterThan(0);
-    expect(results[1]?.gflops).toBeCloseTo(countFlops(smallConfiguration, schedule).total / 1e9, 12);
+    expect(results[1]?.gflops).toBeCloseTo(countFlops(network, schedule).total / 1e9, 12);
     expect(progress.map(({ images }) => images)).toEqual([5, 10, 15, 20, 23]);
     expect(progress.at(-1)).toMatchObject({ of: 23, secondsLeft: 0 });
   });
@@ -98,10 +106,71 @@ describe('evaluateVariants', () => {
   });
 
   it('takes any reducer, whose FLOPs are unknown unless told', async () => {
-    const reducer = { ...diffRate(schedule, tokens), name: 'mine' };
+    const reducer = { ...diffRate(schedule, network), name: 'mine' };
     expect(await evaluateModel(model, { folder, reducer })).toMatchObject({ method: 'mine', gflops: null });
     expect(await evaluateModel(model, { folder, reducer, gflops: 0.5 })).toMatchObject({ gflops: 0.5 });
     await expect(evaluateModel(model, { folder, reducer, schedule })).rejects.toThrow(DiffrateError);
+  });
+
+  it('refuses a schedule for another number of blocks, before it reads an image', async () => {
+    const short = { pruneKept: [17, 14], mergeKept: [17, 12] };
+    const progress: EvaluationProgress[] = [];
+    const evaluated = evaluateModel(model, { folder, schedule: short, onProgress: (p) => progress.push(p) });
+    await expect(evaluated).rejects.toThrow(/are for 2 blocks but the network has 4/);
+    expect(progress).toEqual([]);
+  });
+
+  it('measures an encoder by its features, labels or not, and by another objective where asked', async () => {
+    const encoder = smallModel({ classes: 0 });
+    const { answers } = encoder.network;
+    const usual = await evaluateModel(encoder, { folder, schedule });
+    expect(usual).toMatchObject({ top1: null, top5: null, loss: null, agreement: null, kl: null, images: 23 });
+    expect(usual.objective).toEqual({ name: 'featureDistance', value: usual.featureDistance, unit: '1 − cosine' });
+    expect(usual.featureDistance).toBeGreaterThan(0);
+    expect(usual.neighbourAgreement).toBeGreaterThan(0);
+    const objective = objectiveFor(answers, { name: 'regressionError' });
+    const seen: number[] = [];
+    const [plain, other] = await evaluateVariants(encoder, [{}, { schedule }], {
+      folder,
+      objective,
+      onAnswers: (batch) => seen.push(batch.answers.length / batch.indices.length),
+    });
+    expect(plain?.objective).toEqual({ name: 'regressionError', value: 0, unit: 'standard deviations' });
+    expect(other?.objective).toMatchObject({ name: 'regressionError', unit: 'standard deviations' });
+    expect(other?.featureDistance).toBe(usual.featureDistance);
+    expect(new Set(seen)).toEqual(new Set([answers.size]));
+    const classifier = evaluateModel(encoder, { folder, reference: smallModel({ classes: 5 }) });
+    await expect(classifier).rejects.toThrow(/^small reads other images than small, or gives other answers: /);
+  });
+
+  it('takes networks of oblong inputs with any prefix, in a runtime of one’s own', async () => {
+    const prefixTokens = [
+      { name: 'cls_token', count: 1 },
+      { name: 'reg_token', count: 4 },
+    ];
+    const oblong = smallModel({ inputSize: { height: 24, width: 40 }, prefixTokens });
+    const kept = { pruneKept: [20, 17, 14, 10], mergeKept: [20, 15, 12, 8] };
+    const devices: (string | undefined)[] = [];
+    const runtime: Runtime = {
+      load(loaded, options) {
+        devices.push(options?.device);
+        return nodeRuntime.load(loaded, options);
+      },
+    };
+    const few = { ...folder, images: folder.images.slice(0, 3) };
+    const result = await evaluateModel(oblong, { folder: few, schedule: kept, runtime, device: 'cpu' });
+    expect(result.gflops).toBeCloseTo(countFlops(oblong.network, kept).total / 1e9, 12);
+    expect(result.kl).toBeGreaterThan(0);
+    expect(devices).toEqual(['cpu', 'cpu']);
+  });
+
+  it('decodes no image that is decoded already', async () => {
+    const decoded = new DecodedImages();
+    const first = await evaluateModel(model, { folder, schedule, decoded });
+    expect(decoded.decodings).toBe(23);
+    const second = await evaluateModel(model, { folder, schedule, decoded, batchSize: 4 });
+    expect(decoded.decodings).toBe(23);
+    expect(second.top1).toBe(first.top1);
   });
 
   it('names the first image whose label is out of range', async () => {

@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
-import { NetworkSession } from '../../src/loading/network-session.ts';
+import { NetworkSession } from '../../src/execution/network-session.ts';
 import { randomPixels } from '../../src/evaluation/throughput.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { parseProfile, scopeShare } from '../../src/runtime/profile.ts';
-import { smallConfiguration, smallNetwork } from './small-network.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
+import { smallNetwork } from './small-network.ts';
 
 let directory = '';
 beforeAll(() => {
@@ -49,11 +50,13 @@ describe('parseProfile', () => {
 
   it('finds the reduction in the profile of a compressed network', async () => {
     const schedule = { pruneKept: [17, 14, 10, 6], mergeKept: [17, 12, 8, 3] };
-    const session = await NetworkSession.load(smallNetwork(), {
-      reducer: diffRate(schedule, 17),
+    const model = smallNetwork();
+    const session = await NetworkSession.load(model, {
+      runtime: nodeRuntime,
+      reducer: diffRate(schedule, model.network),
       profilePrefix: join(directory, 'trace'),
     });
-    for (let run = 0; run < 3; run++) await session.run(randomPixels(smallConfiguration, 2, run));
+    for (let run = 0; run < 3; run++) await session.run(randomPixels(model.network, 2, run));
     session.endProfiling();
     await session.dispose();
     const [file = ''] = readdirSync(directory);

@@ -1,13 +1,14 @@
 /** Measurements: what is run how often, and how medians become ratios. No time is asserted. */
 import { describe, expect, it } from 'vitest';
 import { countGraphFlops } from '../../src/cost/graph-flops.ts';
-import { baselineRealFlops, countRealFlops } from '../../src/cost/real-flops.ts';
 import { timeAlternately } from '../../src/evaluation/alternate.ts';
 import { median } from '../../src/evaluation/median.ts';
 import { measureThroughput, randomPixels } from '../../src/evaluation/throughput.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
-import { smallConfiguration, smallNetwork } from './small-network.ts';
+import { smallNetwork } from './small-network.ts';
 
+const model = smallNetwork();
+const { network } = model;
 const schedule = { pruneKept: [17, 14, 10, 6], mergeKept: [17, 12, 8, 3] };
 
 describe('median', () => {
@@ -38,7 +39,7 @@ describe('timeAlternately', () => {
 describe('measureThroughput', () => {
   it('gives one run per batch size, with ratios that fit its times', async () => {
     const progress: string[] = [];
-    const runs = await measureThroughput(smallNetwork(), {
+    const runs = await measureThroughput(model, {
       schedule,
       batches: [1, 3],
       rounds: 2,
@@ -51,7 +52,7 @@ describe('measureThroughput', () => {
       expect(run.imagesPerSecond).toBeCloseTo((1000 * run.batch) / run.milliseconds, 6);
       expect(run.speedup).toBeCloseTo(run.imagesPerSecond / run.baselineImagesPerSecond, 9);
       expect(run.flopsRatio).toBeCloseTo(
-        baselineRealFlops(smallConfiguration).total / countRealFlops(smallConfiguration, schedule).total,
+        countGraphFlops(network) / countGraphFlops(network, diffRate(schedule, network)),
         9,
       );
     }
@@ -59,17 +60,17 @@ describe('measureThroughput', () => {
 
   it('compares the plain network with itself without a schedule, and reads the FLOPs of a reducer off its graph', async () => {
     const options = { batches: [1], rounds: 1, warmUp: 0 };
-    expect((await measureThroughput(smallNetwork(), options))[0]).toMatchObject({ speedup: 1, flopsRatio: 1 });
-    const reducer = diffRate(schedule, 17);
-    expect((await measureThroughput(smallNetwork(), { ...options, reducer }))[0]?.flopsRatio).toBeCloseTo(
-      baselineRealFlops(smallConfiguration).total / countGraphFlops(smallConfiguration, reducer),
+    expect((await measureThroughput(model, options))[0]).toMatchObject({ speedup: 1, flopsRatio: 1 });
+    const reducer = diffRate(schedule, network);
+    expect((await measureThroughput(model, { ...options, reducer }))[0]?.flopsRatio).toBeCloseTo(
+      countGraphFlops(network) / countGraphFlops(network, reducer),
       9,
     );
   });
 
   it('draws the same pixels for the same seed', () => {
-    expect(randomPixels(smallConfiguration, 2, 5)).toEqual(randomPixels(smallConfiguration, 2, 5));
-    expect(randomPixels(smallConfiguration, 2, 5)).not.toEqual(randomPixels(smallConfiguration, 2, 6));
-    expect(randomPixels(smallConfiguration, 2, 5)).toHaveLength(2 * 3 * 32 * 32);
+    expect(randomPixels(network, 2, 5)).toEqual(randomPixels(network, 2, 5));
+    expect(randomPixels(network, 2, 5)).not.toEqual(randomPixels(network, 2, 6));
+    expect(randomPixels(network, 2, 5)).toHaveLength(2 * 3 * 32 * 32);
   });
 });

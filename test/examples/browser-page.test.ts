@@ -10,32 +10,32 @@ import type { Browser } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exportModel } from '../../src/exporting/export-model.ts';
-import { NetworkSession } from '../../src/loading/network-session.ts';
-import { tokenCount } from '../../src/models/configuration.ts';
+import { NetworkSession } from '../../src/execution/network-session.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { randomModel, randomValues, smallConfiguration, smallLabels, smallSchedule } from '../random-network.ts';
 import { browserPath, startBrowser } from '../report/browser.ts';
+import { square } from '../../src/data/preprocessing.ts';
 
 /** Random colours of the size that the network sees, so that nothing is resized. */
-const side = smallConfiguration.inputSize;
+const side = smallConfiguration.inputSize.width;
 const colours = Uint8Array.from(randomValues(side * side * 3, 11), (value) => (value + 1) * 127.5);
 
 /** Resizes nothing: images of the input's size go through as they are. */
-const model = randomModel({
-  ...smallConfiguration,
-  preprocessing: { ...smallConfiguration.preprocessing, resizeShortSide: side },
-});
+const small = randomModel();
+const model = { ...small, preprocessing: { ...small.preprocessing, resize: square(side) } };
 
 /** Probabilities of all classes for the image, by our own graph. */
 async function expectedProbabilities(): Promise<number[]> {
-  const { mean, std } = model.configuration.preprocessing;
+  const { mean, std } = model.preprocessing;
   const pixels = Float32Array.from({ length: 3 * side * side }, (_, index) => {
     const channel = Math.floor(index / (side * side));
     const value = colours[(index % (side * side)) * 3 + channel] ?? 0;
     return (value / 255 - (mean[channel] ?? 0)) / (std[channel] ?? 1);
   });
   const session = await NetworkSession.load(model, {
-    reducer: diffRate(smallSchedule, tokenCount(model.configuration)),
+    runtime: nodeRuntime,
+    reducer: diffRate(smallSchedule, model.network),
   });
   const weights = Array.from(await session.run(pixels), Math.exp);
   await session.dispose();

@@ -7,26 +7,33 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DiffrateError, UsageError } from '../../src/errors.ts';
-import { networkModel } from '../../src/loading/network-session.ts';
+import { networkModel, NetworkSession } from '../../src/execution/network-session.ts';
 import { exportModel } from '../../src/exporting/export-model.ts';
+import type { Metrics } from '../../src/evaluation/metrics.ts';
 import { readScheduleFile } from '../../src/exporting/schedule-file.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
 import type { LoadedModel } from '../../src/loading/load-model.ts';
-import { tokenCount } from '../../src/models/configuration.ts';
+import { namedShape } from '../../src/networks/model.ts';
+import { parametersFromWeights } from '../../src/networks/parameters.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { mergeRules } from '../../src/reduction/merge-rule.ts';
 import { findPublishedSchedule } from '../../src/reduction/published-schedules.ts';
 import type { Schedule } from '../../src/reduction/schedule.ts';
+import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
+import { floats } from '../../src/runtime/runtime.ts';
 import {
+  huggingFaceWeights,
   randomModel,
   randomValues,
+  randomWeights,
   smallConfiguration,
   smallLabels,
   smallSchedule,
   writeHuggingFaceFolder,
   writeRandomImage,
 } from '../random-network.ts';
+import { smallNetwork, smallWeights } from '../small-networks.ts';
 
 env.allowRemoteModels = false;
 
@@ -44,13 +51,12 @@ async function ownLogits(
   schedule: Schedule | undefined,
   pixels: Float32Array,
 ): Promise<Float32Array> {
-  const size = model.configuration.inputSize;
-  const reducer = schedule && diffRate(schedule, tokenCount(model.configuration));
-  const session = await nodeRuntime.load(networkModel(model, reducer));
+  const session = await NetworkSession.load(model, {
+    runtime: nodeRuntime,
+    reducer: schedule && diffRate(schedule, model.network),
+  });
   try {
-    const shape = [pixels.length / (3 * size * size), 3, size, size];
-    return (await session.run({ pixel_values: { type: 'float32', shape, data: pixels } }))['logits']
-      ?.data as Float32Array;
+    return await session.run(pixels);
   } finally {
     await session.dispose();
   }
@@ -93,14 +99,14 @@ async function compareWithPipeline(
 ): Promise<string[]> {
   const classifier = await pipeline('image-classification', out, { local_files_only: true, dtype: 'fp32' });
   try {
-    const scores = await classifier(image, { top_k: model.configuration.classes });
+    const scores = await classifier(image, { top_k: model.network.answers.size });
     const { pixel_values } = (await classifier.processor(await RawImage.read(image))) as {
       pixel_values: { data: Float32Array };
     };
     const own = softmax(await ownLogits(model, schedule, pixel_values.data));
     const labelOf = (index: number): string => model.labels?.[index] ?? `LABEL_${index}`;
     const ranked = own.map((score, index) => ({ label: labelOf(index), score })).sort((a, b) => b.score - a.score);
-    expect(scores).toHaveLength(model.configuration.classes);
+    expect(scores).toHaveLength(model.network.answers.size);
     for (const [rank, { score }] of ranked.entries())
       expect(Math.abs((scores[rank]?.score ?? Number.NaN) - score)).toBeLessThanOrEqual(1e-4);
     expect(scores[0]?.label).toBe(ranked[0]?.label);
@@ -108,6 +114,43 @@ async function compareWithPipeline(
   } finally {
     await classifier.dispose();
   }
+}
+
+const encoder = { ...smallConfiguration, classes: 0 };
+
+/** Both outputs of our own graph of an encoder. */
+async function ownOutputs(
+  model: LoadedModel,
+  schedule: Schedule | undefined,
+  pixels: Float32Array,
+): Promise<{ readonly last_hidden_state: Float32Array; readonly pooler_output: Float32Array }> {
+  const session = await nodeRuntime.load(networkModel(model, schedule && diffRate(schedule, model.network)));
+  const outputs = await session.run({ pixel_values: floats(pixels, [1, 3, 32, 32]) });
+  await session.dispose();
+  const data = (name: string): Float32Array => outputs[name]?.data as Float32Array;
+  return { last_hidden_state: data('last_hidden_state'), pooler_output: data('pooler_output') };
+}
+
+/** Features that transformers.js extracts with the exported folder, and the pixels that its processor makes. */
+async function extractedFeatures(
+  image: string,
+  dtype: 'fp32' | 'fp16' | 'q8',
+): Promise<{ readonly plain: Features; readonly pooled: Features; readonly pixels: Float32Array }> {
+  const extractor = await pipeline('image-feature-extraction', out, { local_files_only: true, dtype });
+  try {
+    const plain = (await extractor(image)) as Features;
+    const pooled = (await extractor(image, { pool: true })) as Features;
+    const processed: unknown = await extractor.processor?.(await RawImage.read(image));
+    const { pixel_values } = processed as { pixel_values: { data: Float32Array } };
+    return { plain, pooled, pixels: pixel_values.data };
+  } finally {
+    await extractor.dispose();
+  }
+}
+
+interface Features {
+  readonly dims: readonly number[];
+  readonly data: Float32Array;
 }
 
 describe('an exported folder', () => {
@@ -157,19 +200,95 @@ describe('an exported folder', () => {
     await compareWithPipeline(model, smallSchedule, join(folder, 'image.png'));
   });
 
-  it('without labels or without a head gets names or a feature extractor', async () => {
+  it('without labels gets names', async () => {
     await exportModel({ model: randomModel(smallConfiguration, []), directory: out });
     expect((await json('config.json'))['id2label']).toMatchObject({ 0: 'LABEL_0', 9: 'LABEL_9' });
-    const encoder = { ...smallConfiguration, classes: 0 };
-    const model = randomModel(encoder);
-    await exportModel({ model, directory: out });
-    expect(await json('config.json')).toMatchObject({ architectures: ['ViTModel'] });
+  });
+
+  it.each([
+    ['compressed, without a pooler', smallSchedule, false],
+    ['plain, without a pooler', undefined, false],
+    ['compressed, with a pooler', smallSchedule, true],
+  ] as const)(
+    'of an encoder extracts features in transformers.js, pooled or not: %s',
+    async (_, schedule, hasPooler) => {
+      const has = (name: string): boolean => hasPooler || !name.startsWith('pooler.');
+      const weights = smallWeights(smallNetwork(encoder), 1, has);
+      const model = { ...randomModel(encoder, []), parameters: parametersFromWeights(weights, 'random weights') };
+      await exportModel({ model, schedule, directory: out, dtypes: ['fp32', 'fp16', 'q8'] });
+      const config = await json('config.json');
+      expect(config).toMatchObject({ model_type: 'vit', architectures: ['ViTModel'] });
+      expect(config).not.toHaveProperty('id2label');
+      await writeRandomImage(join(folder, 'image.png'), 40, 60);
+      for (const [dtype, tolerance] of [
+        ['fp32', 1e-4],
+        ['fp16', 0.02],
+        ['q8', 0.3],
+      ] as const) {
+        const { plain, pooled, pixels } = await extractedFeatures(join(folder, 'image.png'), dtype);
+        expect(plain.dims).toEqual([1, 1, 64]);
+        expect(pooled.dims).toEqual([1, 64]);
+        const own = await ownOutputs(model, schedule, pixels);
+        const largest = Math.max(...own.last_hidden_state.map(Math.abs));
+        expect(largestDifference(plain.data, own.last_hidden_state) / largest, dtype).toBeLessThan(tolerance);
+        expect(largestDifference(pooled.data, own.pooler_output) / largest, dtype).toBeLessThan(tolerance);
+        // Without a pooler of its own the network's features are what is pooled.
+        expect(own.pooler_output.every((value, index) => value === own.last_hidden_state[index])).toBe(!hasPooler);
+      }
+      const card = await readFile(join(out, 'README.md'), 'utf8');
+      expect(card).toContain('pipeline_tag: image-feature-extraction');
+      expect(card).toContain(
+        'output `last_hidden_state` [batch, 1, 64] and `pooler_output` [batch, 64] (pooled features)',
+      );
+      expect(card).toContain("const run = await pipeline('image-feature-extraction', '/path/to/this/folder'");
+      expect(card).toMatch(/await run\('photo\.jpg'\);.*\{ pool: true \}/);
+      expect(card).toContain('const { last_hidden_state } = await session.run({ pixel_values });');
+    },
+  );
+
+  it('of an encoder from a Hugging Face checkpoint has that one’s pooler', async () => {
+    const weights = huggingFaceWeights(randomWeights(encoder));
+    await writeHuggingFaceFolder(join(folder, 'original'), { weights, config: { id2label: undefined } });
+    const model = await loadModel(join(folder, 'original'));
+    expect(model.warnings).toEqual([expect.stringContaining('has no classifier')]);
+    await exportModel({ model, schedule: smallSchedule, directory: out });
     await writeRandomImage(join(folder, 'image.png'), 40, 60);
-    const extractor = await pipeline('image-feature-extraction', out, { local_files_only: true });
-    const features = await extractor(join(folder, 'image.png'));
-    await extractor.dispose();
-    expect(features.dims).toEqual([1, 64]);
-    expect(await readFile(join(out, 'README.md'), 'utf8')).toContain('pipeline_tag: image-feature-extraction');
+    const { plain, pooled, pixels } = await extractedFeatures(join(folder, 'image.png'), 'fp32');
+    const own = await ownOutputs(model, smallSchedule, pixels);
+    expect(largestDifference(pooled.data, own.pooler_output)).toBeLessThan(1e-4);
+    expect(largestDifference(pooled.data, plain.data)).toBeGreaterThan(0.1);
+  });
+
+  it('of a method needs token numbers that are the same for every image', async () => {
+    const model = randomModel();
+    const shape = namedShape(model.network, model.name);
+    const ragged = buildMethod(parseMethod('ats:tokens=12'), shape);
+    await expect(exportModel({ model, method: ragged, directory: out })).rejects.toThrow(
+      /^ats:tokens=12 keeps another number of tokens for each image, .*: export a method with static numbers/,
+    );
+    expect(existsSync(out)).toBe(false);
+    await exportModel({ model, method: buildMethod(parseMethod('tome:r=2'), shape), directory: out });
+    expect(await json('config.json')).toMatchObject({
+      diffrate: { method: 'tome:r=2', tokensPerBlock: [15, 13, 11, 9] },
+    });
+  });
+
+  it('of an oblong network says height and width, and keeps them in its schedule', async () => {
+    const model = randomModel({ ...smallConfiguration, inputSize: { height: 32, width: 48 } });
+    const schedule: Schedule = {
+      ...smallSchedule,
+      inputSize: [32, 48],
+      pruneKept: [25, 20, 16, 12],
+      mergeKept: [25, 18, 12, 6],
+    };
+    await exportModel({ model, schedule, directory: out });
+    expect(await readScheduleFile(join(out, 'schedule.json'))).toMatchObject({ inputSize: [32, 48] });
+    expect(await json('config.json')).toMatchObject({ image_size: [32, 48] });
+    const card = await readFile(join(out, 'README.md'), 'utf8');
+    expect(card).toContain('Input `pixel_values` [batch, 3, 32, 48], output `logits` [batch, 10].');
+    expect(card).toContain('[1, 3, 32, 48]);');
+    const square = exportModel({ model, schedule: { ...schedule, inputSize: 32 }, directory: out });
+    await expect(square).rejects.toThrow(/is for an input of 32×32 pixels but small-vit takes 32×48/);
   });
 
   it('holds a schedule that is read back', async () => {
@@ -260,6 +379,19 @@ describe('an exported folder', () => {
   });
 });
 
+/** Nothing but a number of images. */
+const metrics: Metrics = {
+  images: 12,
+  objective: null,
+  top1: null,
+  top5: null,
+  loss: null,
+  agreement: null,
+  kl: null,
+  featureDistance: null,
+  neighbourAgreement: null,
+};
+
 describe('the model card', () => {
   it('tells what was measured and nothing else', async () => {
     const card = async (measured?: Parameters<typeof exportModel>[0]['measured']): Promise<string> => {
@@ -273,8 +405,8 @@ describe('the model card', () => {
     const full = await card({
       data: '12 images',
       evaluation: {
-        before: { images: 12, top1: 76.5, top5: null, loss: null, agreement: 100, kl: 0 },
-        after: { images: 12, top1: 75, top5: null, loss: null, agreement: 97.25, kl: 0.01234 },
+        before: { ...metrics, top1: 76.5, agreement: 100, kl: 0 },
+        after: { ...metrics, top1: 75, agreement: 97.25, kl: 0.01234 },
       },
       machine: 'a test',
       runs: [{ batch: 16, device: 'cpu', imagesPerSecond: 30, baselineImagesPerSecond: 20 }],

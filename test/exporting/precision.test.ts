@@ -6,14 +6,14 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeImageFile } from '../../src/data/decode.ts';
 import { preprocessImage } from '../../src/data/preprocess.ts';
-import { networkModel } from '../../src/loading/network-session.ts';
+import { networkModel } from '../../src/execution/network-session.ts';
 import { toHalfPrecision } from '../../src/exporting/half-precision.ts';
 import { quantizeColumns, quantizeDynamically } from '../../src/exporting/quantization.ts';
 import { lower } from '../../src/graph/lower.ts';
 import { gemm, matMul } from '../../src/graph/operators/index.ts';
 import { constant, input } from '../../src/graph/tensor.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
-import { tokenCount } from '../../src/models/configuration.ts';
+import type { LoadedModel } from '../../src/loading/load-model.ts';
 import type { OnnxModel } from '../../src/onnx/model.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { findPublishedSchedule } from '../../src/reduction/published-schedules.ts';
@@ -23,10 +23,11 @@ import type { RuntimeTensor } from '../../src/runtime/runtime.ts';
 import { randomModel, randomValues, smallConfiguration, smallSchedule } from '../random-network.ts';
 
 const meanPooled = { ...smallConfiguration, pool: 'mean' } as const;
+const compressed = (model: LoadedModel): OnnxModel => networkModel(model, diffRate(smallSchedule, model.network));
 const networks = [
   ['plain', networkModel(randomModel())],
-  ['compressed', networkModel(randomModel(), diffRate(smallSchedule, 17))],
-  ['compressed, mean-pooled', networkModel(randomModel(meanPooled), diffRate(smallSchedule, tokenCount(meanPooled)))],
+  ['compressed', compressed(randomModel())],
+  ['compressed, mean-pooled', compressed(randomModel(meanPooled))],
 ] as const;
 const images = 16;
 const pixels = floats(randomValues(images * 3 * 32 * 32, 77), [images, 3, 32, 32]);
@@ -181,12 +182,12 @@ describe('on photographs', () => {
     async (name, budget) => {
       const model = await loadModel(name, { weights: join(data, `weights/${name}.safetensors`) });
       const schedule = budget && findPublishedSchedule(budget, 'deit_tiny_patch16_224');
-      const network = networkModel(model, schedule && diffRate(schedule, 197));
+      const network = networkModel(model, schedule && diffRate(schedule, model.network));
       const files = (await readdir(join(data, 'imagenet-val/images'))).sort().slice(0, images);
       const photographs = new Float32Array(images * 3 * 224 * 224);
       for (const [index, file] of files.entries()) {
         const image = await decodeImageFile(join(data, 'imagenet-val/images', file));
-        photographs.set(preprocessImage(image, model.configuration.preprocessing), index * 3 * 224 * 224);
+        photographs.set(preprocessImage(image, model.preprocessing), index * 3 * 224 * 224);
       }
       const pixelValues = floats(photographs, [images, 3, 224, 224]);
       const expected = await run(network, pixelValues);

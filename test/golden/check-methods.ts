@@ -1,20 +1,22 @@
 /** Other methods of a golden case (`methods` in its description): logits, and whatever else its tensors say of each method. */
 import { concat, less, cast, reduceSum, reshape } from '../../src/graph/operators/index.ts';
 import { lower } from '../../src/graph/lower.ts';
-import { dimensionAt, input } from '../../src/graph/tensor.ts';
+import { dimensionAt } from '../../src/graph/tensor.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
-import { parametersFromWeights } from '../../src/models/parameters.ts';
-import { scheduleTarget } from '../../src/models/schedule-target.ts';
-import { visionTransformer } from '../../src/models/vision-transformer.ts';
+import { forward, pixelInput } from '../../src/networks/forward.ts';
+import { parametersFromWeights } from '../../src/networks/parameters.ts';
 import { pptScore, scoreVariance } from '../../src/reduction/methods/ppt.ts';
-import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
+import { buildMethod, parseMethod, reductionMethods } from '../../src/reduction/methods/registry.ts';
 import type { NamedMethod } from '../../src/reduction/methods/registry.ts';
+import type { TokenLayout } from '../../src/reduction/token-layout.ts';
 import type { TokenReducer } from '../../src/reduction/token-reducer.ts';
+import { sourceOf } from '../../src/reduction/token-state.ts';
+import type { TokenState } from '../../src/reduction/token-state.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { floats } from '../../src/runtime/runtime.ts';
 import type { RuntimeTensor } from '../../src/runtime/runtime.ts';
 import { goldenTensor } from './golden-case.ts';
-import type { GoldenCase, GoldenMethod } from './golden-case.ts';
+import type { GoldenCase, GoldenMethod, Skipped } from './golden-case.ts';
 import { exactly, relativeToLargest, sameRows } from './quantity.ts';
 import type { Quantity } from './quantity.ts';
 
@@ -46,12 +48,26 @@ function textOf(method: GoldenMethod): string {
   return `${method.method}:${given.join(',')}`;
 }
 
-/** Checks every method of a case. */
+/** Whether diffrate has a method. */
+const isKnown = ({ method }: GoldenMethod): boolean =>
+  method in parameterNames && reductionMethods.some(({ name }) => name === method);
+
+/** Methods of a case that diffrate does not have. */
+export function unknownMethods({ description: { name, methods = [] } }: GoldenCase): Skipped[] {
+  return methods.flatMap((description, index) =>
+    isKnown(description)
+      ? []
+      : [{ name: `${name}  method${index} ${description.method}`, reason: 'a method that diffrate does not have' }],
+  );
+}
+
+/** Checks every method of a case that diffrate has. */
 export async function checkMethods(golden: GoldenCase): Promise<Quantity[]> {
   const quantities: Quantity[] = [];
   for (const [index, description] of (golden.description.methods ?? []).entries()) {
+    if (!isKnown(description)) continue;
     const text = textOf(description);
-    const built = buildMethod(parseMethod(text), scheduleTarget(golden.configuration));
+    const built = buildMethod(parseMethod(text), golden.network);
     // Where results depend on the batch, the description says on which.
     const images = goldenTensor(golden, 'pixels').shape[0] ?? 1;
     const batch = Number(description['batch'] ?? images);
@@ -92,11 +108,16 @@ export async function checkMethods(golden: GoldenCase): Promise<Quantity[]> {
 }
 
 /** PPT's decisions, recorded while its reducer makes them. */
-function recording(reducer: TokenReducer, variances: Tensor[], blocks: readonly number[]): TokenReducer {
+function recording(
+  reducer: TokenReducer,
+  layout: TokenLayout,
+  variances: Tensor[],
+  blocks: readonly number[],
+): TokenReducer {
   return {
     ...reducer,
     afterAttention(block, state, view) {
-      if (blocks.includes(block)) variances.push(scoreVariance(pptScore(view)));
+      if (blocks.includes(block)) variances.push(scoreVariance(pptScore(view, layout), layout));
       return reducer.afterAttention?.(block, state, view) ?? state;
     },
   };
@@ -109,21 +130,23 @@ async function run(
   batch: number,
   trace: boolean,
 ): Promise<Record<string, RuntimeTensor>> {
-  const { configuration, weights } = golden;
-  const { inputSize } = configuration;
-  const pixels = input('pixel_values', 'float32', ['batch', 3, inputSize, inputSize]);
+  const { network, weights } = golden;
+  const pixels = pixelInput(network);
   const variances: Tensor[] = [];
   const isPpt = trace && description.method === 'ppt';
-  const network = visionTransformer(pixels, configuration, parametersFromWeights(weights, golden.description.name), {
-    reducer: isPpt ? recording(reducer, variances, description['blocks'] as number[]) : reducer,
+  const built = forward(network, pixels, {
+    parameters: parametersFromWeights(weights, golden.description.name),
+    reducer: isPpt ? recording(reducer, network.layout, variances, description['blocks'] as number[]) : reducer,
     trace,
-    classTokenOnlyLastBlock: !trace,
+    prefixOnlyLastBlock: !trace,
   });
-  const outputs: Record<string, Tensor> = { logits: network.logits };
+  const outputs: Record<string, Tensor> = { logits: built.answer };
   if (trace) {
-    if (network.state.size !== undefined) outputs['size'] = network.state.size;
-    if (network.state.source !== undefined) outputs['source'] = network.state.source;
-    const masks = network.states.map(({ mask, features }) => {
+    const last = built.states.at(-1) as TokenState;
+    const source = sourceOf(last);
+    if (last.size !== undefined) outputs['size'] = last.size;
+    if (source !== undefined) outputs['source'] = source;
+    const masks = built.states.map(({ mask, features }) => {
       const counted = mask ?? cast(less(reduceSum(features, [2], true), Infinity), 'float32');
       return reshape(reduceSum(counted, [1]), [dimensionAt(counted, 0), 1]);
     });

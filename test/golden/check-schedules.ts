@@ -1,12 +1,11 @@
 /** Inference of a golden case: logits, sizes and source maps of the plain network and of every schedule; FLOPs. */
 import { countFlops } from '../../src/cost/flops.ts';
 import { lower } from '../../src/graph/lower.ts';
-import { input } from '../../src/graph/tensor.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
-import { parametersFromWeights } from '../../src/models/parameters.ts';
-import { visionTransformer } from '../../src/models/vision-transformer.ts';
+import { forward, pixelInput } from '../../src/networks/forward.ts';
+import { parametersFromWeights } from '../../src/networks/parameters.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
-import { tokenCount } from '../../src/models/configuration.ts';
+import { sourceOf } from '../../src/reduction/token-state.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import type { RuntimeTensor } from '../../src/runtime/runtime.ts';
 import { goldenTensor } from './golden-case.ts';
@@ -16,9 +15,9 @@ import type { Quantity } from './quantity.ts';
 
 const logitTolerance = 1e-4;
 
-/** Checks the uncompressed network and every schedule of a case, traced and as exported (class token alone in the last block). */
+/** Checks the uncompressed network and every schedule of a case, traced and as exported (prefix tokens alone in the last block). */
 export async function checkSchedules(golden: GoldenCase): Promise<Quantity[]> {
-  const { configuration, description } = golden;
+  const { network, description } = golden;
   const quantities: Quantity[] = [];
   if (golden.tensors.has('baseline.logits')) {
     const plain = await runNetwork(golden, undefined, false);
@@ -49,7 +48,7 @@ export async function checkSchedules(golden: GoldenCase): Promise<Quantity[]> {
         logitTolerance,
       ),
     );
-    quantities.push(exactly(`${name}.flops`, countFlops(configuration, kept).total, schedule.flops));
+    quantities.push(exactly(`${name}.flops`, countFlops(network, kept).total, schedule.flops));
   }
   return quantities;
 }
@@ -64,17 +63,19 @@ async function runNetwork(
   kept: { pruneKept: number[]; mergeKept: number[] } | undefined,
   trace: boolean,
 ): Promise<Record<string, RuntimeTensor>> {
-  const { configuration, weights, description } = golden;
-  const pixels = input('pixel_values', 'float32', ['batch', 3, configuration.inputSize, configuration.inputSize]);
-  const reducer = kept === undefined ? undefined : diffRate(kept, tokenCount(configuration));
-  const network = visionTransformer(pixels, configuration, parametersFromWeights(weights, description.name), {
-    ...(reducer === undefined ? {} : { reducer }),
+  const { network, weights, description } = golden;
+  const pixels = pixelInput(network);
+  const built = forward(network, pixels, {
+    parameters: parametersFromWeights(weights, description.name),
+    reducer: kept === undefined ? undefined : diffRate(kept, network),
     trace,
-    classTokenOnlyLastBlock: kept !== undefined && !trace,
+    prefixOnlyLastBlock: kept !== undefined && !trace,
   });
-  const outputs: Record<string, Tensor> = { logits: network.logits };
-  if (trace && network.state.size !== undefined) outputs['size'] = network.state.size;
-  if (trace && network.state.source !== undefined) outputs['source'] = network.state.source;
+  const outputs: Record<string, Tensor> = { logits: built.answer };
+  const last = built.states.at(-1);
+  const source = last === undefined ? undefined : sourceOf(last);
+  if (trace && last?.size !== undefined) outputs['size'] = last.size;
+  if (trace && source !== undefined) outputs['source'] = source;
   const session = await nodeRuntime.load(lower(outputs, [pixels]));
   try {
     return await session.run({ pixel_values: goldenTensor(golden, 'pixels') });

@@ -1,12 +1,14 @@
 /** The search of a golden case: loss, logits and proxy gradients of one step, and the kept numbers along a trajectory. */
-import { countFlops, flopsGradient } from '../../src/cost/flops.ts';
 import { float32Values } from '../../src/checkpoints/weights.ts';
-import { parametersFromWeights } from '../../src/models/parameters.ts';
-import { compressibleBlocks } from '../../src/models/schedule-target.ts';
+import { countFlops, flopsPrices } from '../../src/cost/flops.ts';
+import { GradientStep } from '../../src/execution/gradient-step.ts';
+import { splitMaskGradient } from '../../src/execution/masks.ts';
+import { parametersFromWeights } from '../../src/networks/parameters.ts';
+import { classDivergence } from '../../src/objectives/class-divergence.ts';
+import { searchSpace } from '../../src/reduction/search-space.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { AdamW } from '../../src/search/adamw.ts';
 import { CandidateProxy } from '../../src/search/proxies/candidate-proxy.ts';
-import { SearchStep } from '../../src/search/search-step.ts';
 import { goldenTensor } from './golden-case.ts';
 import type { GoldenCase, GoldenTrain } from './golden-case.ts';
 import { exactly, numbersOf, relativeToLargest } from './quantity.ts';
@@ -40,10 +42,12 @@ const float32 = (values: ArrayLike<number>): { type: 'float32'; shape: number[];
 export async function checkSearch(golden: GoldenCase): Promise<Quantity[]> {
   const { train, trajectory } = golden.description;
   if (train === undefined) return [];
-  const { configuration, weights, description } = golden;
-  const searched = compressibleBlocks(configuration).flatMap((compressible, block) => (compressible ? [block] : []));
-  const step = await SearchStep.load(nodeRuntime, configuration, parametersFromWeights(weights, description.name), {
-    searched,
+  const { network, weights, description } = golden;
+  const model = { network, parameters: parametersFromWeights(weights, description.name) };
+  const step = await GradientStep.load(model, {
+    runtime: nodeRuntime,
+    objective: classDivergence(network.answers.size),
+    space: searchSpace(network, true),
     toThemselves: true,
   });
   try {
@@ -58,9 +62,13 @@ export async function checkSearch(golden: GoldenCase): Promise<Quantity[]> {
 function proxiesOf(golden: GoldenCase): Proxies {
   const values = (key: string): number[] => [...float32Values(goldenTensor2(golden, key))];
   const of = (kind: string): CandidateProxy[] =>
-    Array.from({ length: golden.configuration.depth }, (_, block) => {
+    Array.from({ length: golden.network.depth }, (_, block) => {
       const name = `train.${kind}.${block}`;
-      return new CandidateProxy(values(`${name}.candidates`), Float64Array.from(values(`${name}.rho_logits`)));
+      return new CandidateProxy(
+        values(`${name}.candidates`),
+        golden.network.layout,
+        Float64Array.from(values(`${name}.rho_logits`)),
+      );
     });
   return { prune: of('prune'), merge: of('merge') };
 }
@@ -69,24 +77,28 @@ function goldenTensor2({ tensors }: GoldenCase, key: string): Parameters<typeof 
   return tensors.get(key) as Parameters<typeof float32Values>[0];
 }
 
-async function runStep(golden: GoldenCase, train: GoldenTrain, step: SearchStep, proxies: Proxies): Promise<Step> {
+async function runStep(golden: GoldenCase, train: GoldenTrain, step: GradientStep, proxies: Proxies): Promise<Step> {
   const prune = proxies.prune.map((proxy) => proxy.keptNumber());
   const merge = proxies.merge.map((proxy) => proxy.keptNumber());
   const kept = { pruneKept: prune, mergeKept: merge };
-  const result = await step.run(goldenTensor(golden, 'pixels'), goldenTensor(golden, 'train.soft_targets'), kept);
-  const gflops = countFlops(golden.configuration, kept).total / 1e9;
+  const pixels = goldenTensor(golden, 'pixels');
+  const targets = goldenTensor(golden, 'train.soft_targets').data as Float32Array;
+  const shape = pixels.shape as readonly [number, number, number, number];
+  const result = await step.run({ pixels: pixels.data as Float32Array, shape, targets }, kept);
+  const gflops = countFlops(golden.network, kept).total / 1e9;
   const slope = (2 * train.lambda_flops * (gflops - train.target_gflops)) / 1e9;
-  const cost = flopsGradient(golden.configuration, kept);
+  const prices = flopsPrices(golden.network, kept);
   const gradients = new Map<string, Float64Array>();
   proxies.prune.forEach((proxy, block) => {
     const own = result.gradients.find((candidate) => candidate.block === block);
-    gradients.set(`prune.${block}`, proxy.gradient(own?.prune, slope * (cost.prune[block] ?? 0)));
-    gradients.set(
-      `merge.${block}`,
-      (proxies.merge[block] as CandidateProxy).gradient(own?.merge, slope * (cost.merge[block] ?? 0)),
-    );
+    const masks = own === undefined ? undefined : splitMaskGradient(own.masks, own.mask);
+    const price = slope * (prices[block] ?? 0);
+    gradients.set(`prune.${block}`, proxy.gradient(masks?.prune, price));
+    gradients.set(`merge.${block}`, (proxies.merge[block] as CandidateProxy).gradient(masks?.merge, price));
   });
-  return { prune, merge, loss: result.loss, gflops, gradients };
+  // The cross-entropy is the divergence and the entropy of the targets.
+  const floor = classDivergence(golden.network.answers.size).floor(targets);
+  return { prune, merge, loss: result.loss + floor, gflops, gradients };
 }
 
 function compareStep(golden: GoldenCase, train: GoldenTrain, step: Step): Quantity[] {
@@ -114,7 +126,7 @@ function compareStep(golden: GoldenCase, train: GoldenTrain, step: Step): Quanti
   return quantities;
 }
 
-async function checkTrajectory(golden: GoldenCase, train: GoldenTrain, step: SearchStep): Promise<Quantity[]> {
+async function checkTrajectory(golden: GoldenCase, train: GoldenTrain, step: GradientStep): Promise<Quantity[]> {
   const { lr, steps } = golden.description.trajectory as {
     lr: number;
     steps: { prune_kept: number[]; merge_kept: number[]; loss_cls: number }[];

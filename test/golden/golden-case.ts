@@ -1,4 +1,6 @@
-/** One golden case on disk: `NAME.json` with `NAME.model.safetensors` and `NAME.tensors.safetensors` beside it. */
+/**
+ * One golden case on disk: `NAME.json` and `NAME.tensors.safetensors`, with the weights in `NAME.model.safetensors` beside them or those of another case.
+ */
 import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,7 +8,8 @@ import { DiffrateError, messageOf } from '../../src/errors.ts';
 import { readSafetensors } from '../../src/checkpoints/safetensors-file.ts';
 import { float32Values } from '../../src/checkpoints/weights.ts';
 import type { Weights } from '../../src/checkpoints/weights.ts';
-import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
+import type { Network } from '../../src/networks/network.ts';
+import { smallNetwork } from '../small-networks.ts';
 import type { RuntimeTensor } from '../../src/runtime/runtime.ts';
 
 /** Kept numbers and their FLOPs, as the authors' code counts them. */
@@ -51,7 +54,7 @@ export interface GoldenDescription {
   readonly train?: GoldenTrain;
   readonly trajectory?: { readonly lr: number; readonly steps: GoldenStep[] };
   readonly methods?: GoldenMethod[];
-  /** Name of the case whose weights and pixels this one is of. */
+  /** The case whose weights and pixels this one is of: its name, or a path from this case's folder. */
   readonly uses_weights_of?: string;
 }
 
@@ -64,13 +67,30 @@ export interface GoldenMethod {
 /** A case that this check knows, with its network and tensors. */
 export interface GoldenCase {
   readonly description: GoldenDescription;
-  readonly configuration: VisionTransformerConfiguration;
+  readonly network: Network;
   readonly weights: Weights;
   readonly tensors: Weights;
 }
 
-/** Cases of a folder: those that can be checked, and the names of those of an unknown kind. */
-export async function findGoldenCases(directory: string): Promise<{ cases: GoldenCase[]; skipped: string[] }> {
+/** Something that is not checked, and why. */
+export interface Skipped {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** What a folder holds. */
+export interface GoldenFolder {
+  readonly cases: readonly GoldenCase[];
+  /** Names of cases on real weights and images (`check-real.ts`). */
+  readonly real: readonly string[];
+  readonly skipped: readonly Skipped[];
+}
+
+/**
+ * Cases of a folder: those that can be checked, and those of an unknown kind.
+ * @throws {DiffrateError} where there is none of a known kind.
+ */
+export async function findGoldenCases(directory: string): Promise<GoldenFolder> {
   const files = await readdir(directory).catch((error: unknown) => {
     throw new DiffrateError(
       `The golden folder "${directory}" cannot be read (${messageOf(error)}); name a folder of NAME.json cases.`,
@@ -81,27 +101,34 @@ export async function findGoldenCases(directory: string): Promise<{ cases: Golde
     .map((file) => file.slice(0, -'.json'.length))
     .sort();
   const cases: GoldenCase[] = [];
-  const skipped: string[] = [];
+  const real: string[] = [];
+  const skipped: Skipped[] = [];
   for (const name of names) {
     const description = JSON.parse(await readFile(join(directory, `${name}.json`), 'utf8')) as GoldenDescription;
+    if (isRealCase(description)) {
+      real.push(name);
+      continue;
+    }
     const origin = description.uses_weights_of ?? name;
     const model = join(directory, `${origin}.model.safetensors`);
     const isKnown = description.schedules !== undefined || description.methods !== undefined;
     if (!isKnown || !existsSync(model)) {
-      skipped.push(name);
+      const reason = isKnown ? `${model} is not there` : 'a kind of case that this check does not know yet';
+      skipped.push({ name, reason });
       continue;
     }
     const own = await readSafetensors(join(directory, `${name}.tensors.safetensors`));
     const tensors = origin === name ? own : withPixels(own, join(directory, `${origin}.tensors.safetensors`));
     cases.push({
       description,
-      configuration: configurationOf(description),
+      network: networkOf(description),
       weights: await readSafetensors(model),
       tensors: await tensors,
     });
   }
-  if (cases.length === 0) throw new DiffrateError(`The golden folder "${directory}" holds no case of a known kind.`);
-  return { cases, skipped };
+  if (cases.length + real.length === 0)
+    throw new DiffrateError(`The golden folder "${directory}" holds no case of a known kind.`);
+  return { cases, real, skipped };
 }
 
 /** Tensors with the pixels of another case. */
@@ -110,6 +137,9 @@ async function withPixels(own: Weights, origin: string): Promise<Weights> {
   return pixels === undefined ? own : new Map([...own, ['pixels', pixels]]);
 }
 
+/** Metrics of a published network, uncompressed and by schedule. */
+const isRealCase = (description: object): boolean => 'baseline' in description;
+
 /** A tensor of a case. */
 export function goldenTensor({ tensors, description }: GoldenCase, key: string): RuntimeTensor {
   const tensor = tensors.get(key);
@@ -117,10 +147,9 @@ export function goldenTensor({ tensors, description }: GoldenCase, key: string):
   return { type: 'float32', shape: tensor.shape, data: float32Values(tensor) };
 }
 
-function configurationOf({ model }: GoldenDescription): VisionTransformerConfiguration {
-  return {
-    family: 'vision-transformer',
-    inputSize: model.img_size,
+function networkOf({ model }: GoldenDescription): Network {
+  return smallNetwork({
+    inputSize: { height: model.img_size, width: model.img_size },
     patchSize: model.patch_size,
     width: model.embed_dim,
     depth: model.depth,
@@ -128,13 +157,5 @@ function configurationOf({ model }: GoldenDescription): VisionTransformerConfigu
     hiddenWidth: 4 * model.embed_dim,
     classes: model.num_classes,
     pool: model.pool === 'class-token' ? 'class-token' : 'mean',
-    layerNormEpsilon: 1e-6,
-    preprocessing: {
-      resizeShortSide: model.img_size,
-      cropSize: model.img_size,
-      interpolation: 'bicubic',
-      mean: [0, 0, 0],
-      std: [1, 1, 1],
-    },
-  };
+  });
 }

@@ -9,13 +9,17 @@ import { float32Tensor } from '../../src/checkpoints/weights.ts';
 import type { Weights } from '../../src/checkpoints/weights.ts';
 import { DiffrateError, UsageError } from '../../src/errors.ts';
 import { constantFloats } from '../../src/graph/tensor.ts';
-import { checkpointSizes, fitConfiguration } from '../../src/loading/checkpoint-sizes.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
 import type { LoadedModel, LoadModelOptions } from '../../src/loading/load-model.ts';
-import { networkParameters } from '../../src/loading/network-parameters.ts';
-import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
-import { findModel } from '../../src/models/registry.ts';
+import type { Network } from '../../src/networks/network.ts';
+import { networkParameters } from '../../src/networks/recorded-parameters.ts';
+import { findModel } from '../../src/networks/registry.ts';
+import { checkpointSizes, declaredVisionTransformer } from '../../src/networks/vision-transformer/checkpoint.ts';
+import { usualVisionTransformer } from '../../src/networks/vision-transformer/configuration.ts';
+import type { VisionTransformerConfiguration } from '../../src/networks/vision-transformer/configuration.ts';
+import { visionTransformer } from '../../src/networks/vision-transformer/vision-transformer.ts';
 import { fakeHub } from '../checkpoints/fake-hub.ts';
+import { networkContent } from '../networks/network-content.ts';
 import {
   huggingFaceWeights,
   randomWeights,
@@ -24,6 +28,8 @@ import {
   writeHuggingFaceFolder,
   writeTimmFolder,
 } from '../random-network.ts';
+import { smallNetwork, smallPreprocessing } from '../small-networks.ts';
+import { square } from '../../src/data/preprocessing.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -39,21 +45,33 @@ const noNetwork: LoadModelOptions = {
 const labels = Object.fromEntries(smallLabels.entries());
 
 function values(model: LoadedModel): Record<string, number[]> {
-  const shapes = networkParameters(model.configuration);
   return Object.fromEntries(
-    [...shapes].map(([name, shape]) => [name, [...(constantFloats(model.parameters.tensor(name, shape)) ?? [])]]),
+    networkParameters(model.network).map(({ name, shape }) => [
+      name,
+      [...(constantFloats(model.parameters.tensor(name, shape)) ?? [])],
+    ]),
   );
 }
 
-/** Zeros for a whole registry network, with changed sizes. */
-function zeros(name: string, changes: Partial<VisionTransformerConfiguration>): Weights {
-  const { configuration } = findModel(name);
-  if (configuration.family !== 'vision-transformer') throw new Error('not a ViT');
-  const shapes = networkParameters({ ...configuration, ...changes });
+/** DeiT-T of ImageNet, as `vision_transformer.py` has it. */
+const deitTiny: VisionTransformerConfiguration = {
+  ...usualVisionTransformer,
+  inputSize: square(224),
+  patchSize: 16,
+  width: 192,
+  depth: 12,
+  heads: 3,
+  hiddenWidth: 768,
+  classes: 1000,
+  pool: 'class-token',
+};
+
+/** Zeros for a whole DeiT-T, with changed sizes. */
+function zeros(changes: Partial<VisionTransformerConfiguration>): Weights {
   return new Map(
-    [...shapes].map(([key, shape]) => [
-      key,
-      float32Tensor(key, shape, new Float32Array(shape.reduce((product, size) => product * size, 1))),
+    networkParameters(visionTransformer({ ...deitTiny, ...changes })).map(({ name, shape }) => [
+      name,
+      float32Tensor(name, shape, new Float32Array(shape.reduce((product, size) => product * size, 1))),
     ]),
   );
 }
@@ -78,15 +96,13 @@ describe('model folders', () => {
     await writeTimmFolder(join(folder, 'timm'));
     const huggingFace = await loadModel(join(folder, 'hf'), noNetwork);
     const timm = await loadModel(join(folder, 'timm'), noNetwork);
-    expect(timm.configuration).toEqual(smallConfiguration);
-    const { preprocessing } = huggingFace.configuration;
-    expect({ ...huggingFace.configuration, preprocessing: smallConfiguration.preprocessing }).toEqual(
-      smallConfiguration,
-    );
-    expect(preprocessing).toEqual({
-      resizeShortSide: 32,
-      resizeMode: 'square',
-      cropSize: 32,
+    expect(networkContent(timm.network)).toEqual(networkContent(smallNetwork()));
+    expect(networkContent(huggingFace.network)).toEqual(networkContent(smallNetwork()));
+    expect(timm.preprocessing).toEqual(smallPreprocessing(smallNetwork()));
+    expect(huggingFace.preprocessing).toEqual({
+      resize: square(32),
+      resizeMode: 'stretch',
+      crop: square(32),
       interpolation: 'bilinear',
       mean: [0.5, 0.5, 0.5],
       std: [0.5, 0.5, 0.5],
@@ -112,19 +128,19 @@ describe('model folders', () => {
     expect(model.warnings[0]).toMatch(/no preprocessor_config\.json: images are resized to 32×32/);
     expect(model.warnings[1]).toMatch(/names 1 classes where the network has 10/);
     expect(model.labels).toBeUndefined();
-    expect(model.configuration.preprocessing.resizeMode).toBe('square');
+    expect(model.preprocessing.resizeMode).toBe('stretch');
   });
 
   it('of an encoder without a head yield features; MAE encoders are pooled by the mean with their norm', async () => {
     const encoder = randomWeights({ ...smallConfiguration, classes: 0 });
     await writeHuggingFaceFolder(join(folder, 'vit'), { weights: encoder });
     const vit = await loadModel(join(folder, 'vit'));
-    expect(vit.configuration).toMatchObject({ classes: 0, pool: 'class-token' });
+    expect(vit.network).toMatchObject({ answers: { kind: 'features', size: 64 }, reads: 'prefix' });
     expect(vit.warnings.join()).toMatch(/no classifier: the network yields features/);
     expect(vit.labels).toBeUndefined();
     await writeHuggingFaceFolder(join(folder, 'mae'), { weights: encoder, config: { model_type: 'vit_mae' } });
     const mae = await loadModel(join(folder, 'mae'));
-    expect(mae.configuration).toMatchObject({ classes: 0, pool: 'mean' });
+    expect(mae.network).toMatchObject({ answers: { kind: 'features', size: 64 }, reads: 'every-token' });
     expect(values(mae)['fc_norm.weight']).toEqual(values(vit)['norm.weight']);
   });
 
@@ -137,10 +153,19 @@ describe('model folders', () => {
   const broken: [string, object, RegExp][] = [
     ['a missing size', { hidden_size: undefined }, /config\.json has no "hidden_size"/],
     ['missing heads', { num_attention_heads: undefined }, /config\.json has no "num_attention_heads"/],
-    ['a wrong kind', { model_type: 'swin' }, /"model_type" is "swin" where .*"vit".* is supported/],
+    [
+      'a wrong kind',
+      { model_type: 'swin' },
+      /"model_type" is "swin", which is not supported: use a ViT, DeiT or MAE model/,
+    ],
     ['no kind', { model_type: undefined }, /neither "model_type" .* nor "architecture"/],
     ['another activation', { hidden_act: 'quick_gelu' }, /"hidden_act" is "quick_gelu"/],
-    ['oblong input', { image_size: [32, 64] }, /"image_size" is 32×64, but only squares/],
+    [
+      'oblong input and square images',
+      { image_size: [32, 64] },
+      /makes images of 32×32 pixels where config\.json has "image_size" 32×64/,
+    ],
+    ['oblong patches', { patch_size: [8, 16] }, /"patch_size" is 8×16, but only squares/],
     ['heads that do not divide', { num_attention_heads: 7 }, /64 is not divisible by "num_attention_heads" 7/],
     ['another width', { hidden_size: 128 }, /width is 64 where .*config\.json has 128/],
     ['another depth', { num_hidden_layers: 5 }, /number of blocks is 4 where .*config\.json has 5/],
@@ -149,6 +174,18 @@ describe('model folders', () => {
   it.each(broken)('with %s say what is wrong', async (_, config, message) => {
     await writeHuggingFaceFolder(folder, { config });
     expect(await failure(folder)).toMatch(message);
+  });
+
+  it('of oblong networks give rows and columns in the order of the files', async () => {
+    const oblong = { inputSize: { height: 24, width: 40 }, heads: 4 };
+    const weights = randomWeights({ ...smallConfiguration, ...oblong });
+    const config = { image_size: [24, 40] };
+    await writeHuggingFaceFolder(folder, { weights, config, preprocessor: { size: oblong.inputSize } });
+    const model = await loadModel(folder, noNetwork);
+    expect(networkContent(model.network)).toEqual(networkContent(smallNetwork(oblong)));
+    expect(model.network.layout).toEqual({ prefix: 1, grid: [3, 5] });
+    expect(model.preprocessing.crop).toEqual(oblong.inputSize);
+    expect(model.network.hubConfiguration(() => true)).toMatchObject({ image_size: [24, 40] });
   });
 
   it('whose pictures would have another size than the network say so', async () => {
@@ -205,14 +242,15 @@ describe('model folders', () => {
 
 describe('registry names', () => {
   it('take weights from a file, with the classes of a fine-tuned head, without touching the network', async () => {
-    const weights = await file(zeros('deit_tiny_patch16_224', { classes: 7 }));
+    const weights = await file(zeros({ classes: 7 }));
     const model = await loadModel('facebook/deit-tiny-patch16-224', { ...noNetwork, weights });
     expect(model).toMatchObject({ name: 'deit_tiny_patch16_224', source: weights, warnings: [] });
-    expect(model.configuration).toEqual({ ...findModel('deit_tiny_patch16_224').configuration, classes: 7 });
+    expect(networkContent(model.network)).toEqual(networkContent(visionTransformer({ ...deitTiny, classes: 7 })));
+    expect(model.preprocessing).toEqual(findModel('deit_tiny_patch16_224').preprocessing);
   });
 
   it('refuse the weights of another network, naming both', async () => {
-    const weights = await file(zeros('deit_tiny_patch16_224', { inputSize: 384 }));
+    const weights = await file(zeros({ inputSize: square(384) }));
     expect(await failure('deit_tiny_patch16_224', { ...noNetwork, weights })).toMatch(
       /577 positions, for an input of 384×384 pixels, where deit_tiny_patch16_224 has 197, for 224×224/,
     );
@@ -248,15 +286,15 @@ describe('heads and pooling', () => {
   const mean = { ...smallConfiguration, pool: 'mean' } as const;
 
   it('of the mean need fc_norm unless the checkpoint is an encoder', () => {
-    const fitted = fitConfiguration(mean, 'the name', randomWeights(mean), 'the file');
-    expect(fitted.configuration).toEqual(mean);
+    const fitted = declaredVisionTransformer(mean).fit(randomWeights(mean), 'the file', 'the name');
+    expect(networkContent(fitted.network)).toEqual(networkContent(smallNetwork(mean)));
     expect(fitted.warnings).toEqual([]);
-    expect(() => fitConfiguration(mean, 'the name', randomWeights(), 'the file')).toThrow(
+    expect(() => declaredVisionTransformer(mean).fit(randomWeights(), 'the file', 'the name')).toThrow(
       /reads the class token where the name reads the mean/,
     );
-    expect(() => fitConfiguration(smallConfiguration, 'the name', randomWeights(mean), 'the file')).toThrow(
-      /name a mae_vit model/,
-    );
+    expect(() =>
+      declaredVisionTransformer(smallConfiguration).fit(randomWeights(mean), 'the file', 'the name'),
+    ).toThrow(/name a mae_vit model/);
   });
 
   it('are read from the tensors', () => {
@@ -298,7 +336,7 @@ describe('hub ids', () => {
     const hubOptions = await hub('facebook/deit-small-patch16-224');
     const model = await loadModel('facebook/deit-small-patch16-224', { hubOptions });
     expect(model).toMatchObject({ name: 'deit_small_patch16_224', source: 'facebook/deit-small-patch16-224' });
-    expect(model.configuration.preprocessing.resizeShortSide).toBe(256);
+    expect(model.preprocessing.resize.width).toBe(256);
   });
 
   it('that cannot be reached end in a sentence', async () => {
@@ -319,6 +357,8 @@ describe('the real DeiT-T', () => {
     const model = await loadModel('deit_tiny_patch16_224', { ...noNetwork, weights });
     expect(model.parameterCount).toBe(5_717_416);
     expect(model.warnings).toEqual([]);
-    expect(model.configuration).toEqual(findModel('deit_tiny_patch16_224').configuration);
+    expect(networkContent(model.network)).toEqual(networkContent(visionTransformer(deitTiny)));
+    const known = findModel('deit_tiny_patch16_224').declared?.network as Network;
+    expect(networkContent(known)).toEqual(networkContent(model.network));
   });
 });

@@ -1,10 +1,9 @@
 /** What a network's session asks of the runtime. */
 import { describe, expect, it } from 'vitest';
-import { NetworkSession } from '../../src/loading/network-session.ts';
-import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import { NetworkSession } from '../../src/execution/network-session.ts';
 import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
 import type { Runtime, SessionOptions } from '../../src/runtime/runtime.ts';
-import { smallConfiguration, smallNetwork } from '../evaluation/small-network.ts';
+import { smallModel } from '../small-networks.ts';
 
 /** The options that a session of a method is loaded with, where batches of eight are announced. */
 async function optionsOf(method: string): Promise<SessionOptions | undefined> {
@@ -19,8 +18,9 @@ async function optionsOf(method: string): Promise<SessionOptions | undefined> {
       });
     },
   } as Runtime;
-  const { reducer } = buildMethod(parseMethod(method), scheduleTarget(smallConfiguration));
-  await NetworkSession.load(smallNetwork(), { reducer, runtime, batch: 8, threads: 2 });
+  const model = smallModel();
+  const { reducer } = buildMethod(parseMethod(method), model.network);
+  await NetworkSession.load(model, { reducer, runtime, batch: 8, threads: 2 });
   return asked[0];
 }
 

@@ -37,6 +37,19 @@ function attentionMap(operands: Operands, toThemselves: boolean): Float64Tensor 
   });
 }
 
+/** What tokens receive: the mean over heads and those rows whose token is there. */
+function receivedOf(map: Float64Tensor, mask: Float64Tensor): Float64Tensor {
+  return fromPositions([batch, tokens, 1], ([b = 0, j = 0]) => {
+    let [sum, there] = [0, 0];
+    for (let i = 0; i < tokens; i++) {
+      if (elementAt(mask, [b, i, 0]) === 0) continue;
+      there += heads;
+      for (let h = 0; h < heads; h++) sum += elementAt(map, [b, h, i, j]);
+    }
+    return sum / there;
+  });
+}
+
 function attentionOutput(operands: Operands, toThemselves: boolean): Float64Tensor {
   const map = attentionMap(operands, toThemselves);
   const rows = operands.queries.shape[2] as number;
@@ -115,14 +128,17 @@ describe.each(variants)(
   ({ toThemselves, sized, binary, rows }) => {
     const operands = drawn(rows + 7, rows, sized, binary);
     const symbols = symbolsOf(operands);
-    const { output, classAttention } = maskedAttention({ ...symbols, toThemselves });
+    const { output, classAttention, attentionReceived } = maskedAttention({ ...symbols, toThemselves });
 
     it('is the formula of the paper', () => {
-      const [found, row] = interpret([output, classAttention], feedsOf(symbols, operands));
+      // Where the class token attends alone, nobody asks what tokens receive.
+      const asked = rows === tokens ? [attentionReceived()] : [];
+      const [found, row, received] = interpret([output, classAttention(), ...asked], feedsOf(symbols, operands));
       expectClose(found, attentionOutput(operands, toThemselves), 1e-9);
       const map = attentionMap(operands, toThemselves);
       const first = fromPositions([batch, heads, tokens], ([b = 0, h = 0, j = 0]) => elementAt(map, [b, h, 0, j]));
       expectClose(row, first, 1e-9);
+      if (binary && rows === tokens) expectClose(received, receivedOf(map, operands.mask), 1e-9);
     });
 
     it('has the gradients of the formula', () => {
@@ -153,9 +169,11 @@ describe.each(variants)(
       });
     });
 
-    it('sends no gradient through the class token’s attention', () => {
-      const through = gradients(reduceSum(classAttention, [0, 1, 2]), [symbols.keys, symbols.mask]);
-      expect(through).toEqual([undefined, undefined]);
+    it('sends no gradient through the attention that importance is made of', () => {
+      for (const tensor of rows === tokens ? [classAttention(), attentionReceived()] : [classAttention()]) {
+        const through = gradients(reduceSum(tensor, [0, 1, 2]), [symbols.keys, symbols.mask]);
+        expect(through).toEqual([undefined, undefined]);
+      }
     });
   },
 );

@@ -3,11 +3,10 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../src/data/random.ts';
 import { lower } from '../../src/graph/lower.ts';
-import { input } from '../../src/graph/tensor.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
-import { parametersFromWeights } from '../../src/models/parameters.ts';
-import { visionTransformer } from '../../src/models/vision-transformer.ts';
-import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
+import { forward, pixelInput } from '../../src/networks/forward.ts';
+import { parametersFromWeights } from '../../src/networks/parameters.ts';
+import type { VisionTransformerConfiguration } from '../../src/networks/vision-transformer/configuration.ts';
 import type { OnnxModel } from '../../src/onnx/model.ts';
 import { importance, importanceMetrics } from '../../src/reduction/importance.ts';
 import { diffRate, prunesBeforeAttention, reductionOrders } from '../../src/reduction/methods/diffrate.ts';
@@ -16,18 +15,23 @@ import { effectiveTokens } from '../../src/reduction/schedule.ts';
 import { mergeRules } from '../../src/reduction/merge-rule.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import type { TokenReducer } from '../../src/reduction/token-reducer.ts';
+import { sourceOf } from '../../src/reduction/token-state.ts';
+import type { TokenState } from '../../src/reduction/token-state.ts';
 import type { Float64Tensor } from '../graph/float64-array.ts';
 import { interpret } from '../graph/float64-interpreter.ts';
 import { nodesOf, runGraph } from '../graph/run-graph.ts';
 import { randomValues, randomWeights, smallConfiguration } from '../random-network.ts';
+import { smallNetwork } from '../small-networks.ts';
 import { drawnAttention } from './drawn-attention.ts';
 import { runPlainly } from './plain-network.ts';
 import type { RandomScores } from './plain-network.ts';
 
-const pixelsShape = ['batch', 3, smallConfiguration.inputSize, smallConfiguration.inputSize] as const;
+/** Tokens of both networks, which are ranked by their class token. */
+const ranked = smallNetwork();
+const { channels, height, width } = ranked.input;
 const tokens = 17;
 const images = 2;
-const imageValues = 3 * smallConfiguration.inputSize ** 2;
+const imageValues = channels * height * width;
 
 const configurations: Readonly<Record<'class-token' | 'mean', VisionTransformerConfiguration>> = {
   'class-token': smallConfiguration,
@@ -48,22 +52,21 @@ interface Built {
 
 function network(pool: 'class-token' | 'mean', reducer: TokenReducer, trace: boolean): Built {
   const configuration = configurations[pool];
+  const own = smallNetwork(configuration);
   const parameters = parametersFromWeights(randomWeights(configuration), 'random weights');
-  const pixels = input('pixel_values', 'float32', pixelsShape);
-  const { logits, state } = visionTransformer(pixels, configuration, parameters, {
-    reducer,
-    trace,
-    classTokenOnlyLastBlock: !trace,
-  });
-  const outputs: Record<string, Tensor> = { logits };
-  if (trace && state.size !== undefined) outputs['size'] = state.size;
-  if (trace && state.source !== undefined) outputs['source'] = state.source;
+  const pixels = pixelInput(own);
+  const { answer, states } = forward(own, pixels, { parameters, reducer, trace, prefixOnlyLastBlock: !trace });
+  const outputs: Record<string, Tensor> = { logits: answer };
+  const last = states.at(-1) as TokenState;
+  const source = sourceOf(last);
+  if (trace && last.size !== undefined) outputs['size'] = last.size;
+  if (trace && source !== undefined) outputs['source'] = source;
   return { outputs, pixels };
 }
 
 async function run({ outputs, pixels }: Built, seed: number): Promise<Record<string, Float64Tensor>> {
   const data = randomValues(images * imageValues, seed);
-  const feed = { type: 'float32' as const, shape: [images, ...pixelsShape.slice(1).map(Number)], data };
+  const feed = { type: 'float32' as const, shape: [images, channels, height, width], data };
   const results = await runGraph(Object.values(outputs), [pixels], { pixel_values: feed });
   return Object.fromEntries(Object.keys(outputs).map((name, index) => [name, results[index] as Float64Tensor]));
 }
@@ -79,7 +82,7 @@ function expectClose(found: Float64Tensor | undefined, wanted: readonly number[]
 /** The order that a seed gives, taken from the symbolic metric itself; its properties are tested above. */
 const randomScores: RandomScores = (block, count) => {
   const { view, feeds } = drawnAttention(new RandomGenerator(1), count, 4);
-  return [...(interpret([importance('random', view, true, block)], feeds)[0]?.data.slice(0, count) ?? [])];
+  return [...(interpret([importance('random', view, ranked.layout, block)], feeds)[0]?.data.slice(0, count) ?? [])];
 };
 
 const variants = [
@@ -101,8 +104,8 @@ describe('a network with DiffRate', () => {
   it.each(reductionOrders)('whose last block keeps the class token alone merges nothing into it: %s', async (order) => {
     const kept: KeptNumbers = { pruneKept: [17, 13, 10, 1], mergeKept: [15, 12, 9, 1] };
     const [traced, exported] = [
-      await run(network('class-token', diffRate(kept, tokens, { order }), true), 5),
-      await run(network('class-token', diffRate(kept, tokens, { order }), false), 5),
+      await run(network('class-token', diffRate(kept, ranked, { order }), true), 5),
+      await run(network('class-token', diffRate(kept, ranked, { order }), false), 5),
     ];
     expectClose(exported['logits'], [...(traced['logits']?.data ?? [])], 1e-5);
     // Of the patches none is in the one token that is left.
@@ -120,8 +123,8 @@ describe('a network with DiffRate', () => {
       const kept: KeptNumbers = { ...(schedules[schedule] as KeptNumbers), merging };
       const options: DiffRateOptions = { order, metric };
       const seed = 11 + schedule;
-      const traced = await run(network(pool, diffRate(kept, tokens, options), true), seed);
-      const exported = await run(network(pool, diffRate(kept, tokens, options), false), seed);
+      const traced = await run(network(pool, diffRate(kept, ranked, options), true), seed);
+      const exported = await run(network(pool, diffRate(kept, ranked, options), false), seed);
       const pixels = randomValues(images * imageValues, seed);
       const wanted = Array.from({ length: images }, (_, image) =>
         runPlainly(
@@ -130,7 +133,7 @@ describe('a network with DiffRate', () => {
           pixels.subarray(image * imageValues, (image + 1) * imageValues),
           kept,
           metric,
-          { order, classToken: true, merging },
+          { order, prefix: 1, merging },
           randomScores,
         ),
       );
@@ -156,7 +159,7 @@ describe('a network with DiffRate', () => {
     async (pool) => {
       let earlier = 0;
       for (const kept of schedules) {
-        const early = diffRate(kept, tokens);
+        const early = diffRate(kept, ranked);
         const { selectQueries, ...late } = early;
         expect(selectQueries).toBeDefined();
         const [one, other] = [network(pool, early, false), network(pool, late, false)];
@@ -174,7 +177,7 @@ describe('a network with DiffRate', () => {
   it('prunes before attention where that pays, and only there', () => {
     const model = (prune: number): boolean => {
       const kept = { pruneKept: [17, prune, 17, 17], mergeKept: [17, 17, 17, 17] };
-      const built = network('class-token', diffRate(kept, tokens), false);
+      const built = network('class-token', diffRate(kept, ranked), false);
       return [...nodesOf(Object.values(built.outputs))].some(({ scope }) =>
         scope.endsWith('attention/reduction/gather'),
       );
@@ -187,7 +190,7 @@ describe('a network with DiffRate', () => {
 });
 
 const lowered = (kept: KeptNumbers, options: DiffRateOptions = {}): OnnxModel => {
-  const { outputs, pixels } = network('class-token', diffRate(kept, tokens, options), true);
+  const { outputs, pixels } = network('class-token', diffRate(kept, ranked, options), true);
   return lower(outputs, [pixels]);
 };
 
@@ -208,7 +211,7 @@ describe('the lowered graph', () => {
     const list = fc.array(number, { minLength: 4, maxLength: 4 });
     fc.assert(
       fc.property(list, list, fc.constantFrom(...reductionOrders), (pruneKept, mergeKept, order) => {
-        const reducer = diffRate({ pruneKept, mergeKept }, tokens, { order });
+        const reducer = diffRate({ pruneKept, mergeKept }, ranked, { order });
         const { outputs } = network('class-token', reducer, true);
         for (const node of nodesOf(Object.values(outputs)))
           for (const { shape } of node.outputs) expect(shape).not.toContain(0);

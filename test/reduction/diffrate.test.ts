@@ -6,6 +6,7 @@ import type { Tensor } from '../../src/graph/tensor.ts';
 import { importance, importanceMetrics } from '../../src/reduction/importance.ts';
 import { mergeRules } from '../../src/reduction/merge-rule.ts';
 import { diffRate, reductionOrders } from '../../src/reduction/methods/diffrate.ts';
+import { sourceOf } from '../../src/reduction/token-state.ts';
 import type { TokenState } from '../../src/reduction/token-state.ts';
 import { elementAt } from '../graph/float64-array.ts';
 import type { Float64Tensor } from '../graph/float64-array.ts';
@@ -16,39 +17,39 @@ import type { PlainToken } from './plain-diffrate.ts';
 
 describe('one block of DiffRate', () => {
   it('does to any tokens what plain loops do', () => {
-    const drawn = fc.integer({ min: 3, max: 9 }).chain((tokens) =>
+    const drawn = fc.integer({ min: 4, max: 9 }).chain((tokens) =>
       fc.record({
         seed: fc.nat(1e6),
         tokens: fc.constant(tokens),
-        pruneKept: fc.integer({ min: 2, max: tokens + 1 }),
-        mergeKept: fc.integer({ min: 2, max: tokens + 1 }),
+        pruneKept: fc.integer({ min: 3, max: tokens + 1 }),
+        mergeKept: fc.integer({ min: 3, max: tokens + 1 }),
         order: fc.constantFrom(...reductionOrders),
         metric: fc.constantFrom(...importanceMetrics.filter((metric) => metric !== 'random')),
-        classToken: fc.boolean(),
+        prefix: fc.integer({ min: 0, max: 2 }),
         merging: fc.constantFrom(...mergeRules),
         sized: fc.boolean(),
       }),
     );
     const width = 4;
     fc.assert(
-      fc.property(drawn, ({ seed, tokens, pruneKept, mergeKept, order, metric, classToken, merging, sized }) => {
+      fc.property(drawn, ({ seed, tokens, pruneKept, mergeKept, order, metric, prefix, merging, sized }) => {
         const random = new RandomGenerator(seed);
         const { view, feeds, fed, scores } = drawnAttention(random, tokens, width);
         const features = fed('features', [batch, tokens, width], () => random.normal());
         const size = sized ? fed('size', [batch, tokens, 1], () => random.uniform(1, 3)) : undefined;
         const source = fed('source', [batch, tokens, tokens], ([, row, column]) => Number(row === column));
         const of = (symbol: Tensor): Float64Tensor => feeds.get(symbol) as Float64Tensor;
-        const reducer = diffRate({ pruneKept: [pruneKept], mergeKept: [mergeKept] }, tokens, {
-          order,
-          metric,
-          classToken,
-          merging,
-        });
-        const state: TokenState = { features, size, source };
+        const layout = { prefix, grid: [1, tokens - prefix] } as const;
+        const reducer = diffRate(
+          { pruneKept: [pruneKept], mergeKept: [mergeKept] },
+          { layout, importanceFrom: 'class-token' },
+          { order, metric, merging },
+        );
+        const state: TokenState = { features, size, travellers: { source: { value: source, merging: 'sum' } } };
         const reduced = reducer.afterAttention?.(0, state, view) ?? state;
         const present = [
           reduced.features,
-          reduced.source as Tensor,
+          sourceOf(reduced) as Tensor,
           ...(reduced.size === undefined ? [] : [reduced.size]),
         ];
         const [outFeatures, outSource, outSize] = interpret(present, feeds);
@@ -61,7 +62,7 @@ describe('one block of DiffRate', () => {
           const wanted = reducePlainly(
             plain,
             plain.map((_, token) => scores(metric, image, token)),
-            { order, pruneKept, mergeKept, classToken, merging },
+            { order, pruneKept, mergeKept, prefix, merging },
           );
           expect(outFeatures?.shape).toEqual([batch, wanted.length, width]);
           wanted.forEach((token, index) => {
@@ -81,14 +82,14 @@ describe('one block of DiffRate', () => {
 
   it('ranks at random the same way in every image, with the class token first, by its seed', () => {
     const { view, feeds } = drawnAttention(new RandomGenerator(1), 8, 4);
-    const scores = (seed: number, keepFirst: boolean): Float64Tensor =>
-      interpret([importance('random', view, keepFirst, seed)], feeds)[0] as Float64Tensor;
-    const [first, other] = [scores(1, true), scores(2, true)];
+    const scores = (seed: number, prefix: number): Float64Tensor =>
+      interpret([importance('random', view, { prefix }, seed)], feeds)[0] as Float64Tensor;
+    const [first, other] = [scores(1, 1), scores(2, 1)];
     expect(first.shape).toEqual([batch, 8, 1]);
     expect(first.data.slice(0, 8)).toEqual(first.data.slice(8));
     expect(first.data.indexOf(Math.max(...first.data))).toBe(0);
     expect(first.data).not.toEqual(other.data);
-    expect(first.data.slice(1, 8)).toEqual(scores(1, false).data.slice(1, 8));
+    expect(first.data.slice(1, 8)).toEqual(scores(1, 0).data.slice(1, 8));
     expect(new Set(first.data).size).toBe(8);
   });
 });

@@ -1,9 +1,10 @@
-/** A block's attention drawn at random: as a reducer sees it, with the values to feed and the metrics in plain loops. */
+/** A block's attention drawn at random, as a reducer sees it, with values to feed and the metrics in plain loops. */
 import type { RandomGenerator } from '../../src/data/random.ts';
+import { reduceMean, reshape } from '../../src/graph/operators/index.ts';
 import { input } from '../../src/graph/tensor.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
 import type { ImportanceMetric } from '../../src/reduction/importance.ts';
-import type { AttentionView } from '../../src/reduction/token-reducer.ts';
+import type { AttendedView } from '../../src/reduction/token-reducer.ts';
 import { elementAt, fromPositions } from '../graph/float64-array.ts';
 import type { Float64Tensor } from '../graph/float64-array.ts';
 
@@ -14,7 +15,7 @@ const heads = 2;
 
 /** What is drawn. */
 export interface DrawnAttention {
-  readonly view: AttentionView;
+  readonly view: AttendedView;
   /** Values of all inputs so far. */
   readonly feeds: Map<Tensor, Float64Tensor>;
   /** One more input, and its values. */
@@ -36,7 +37,14 @@ export function drawnAttention(random: RandomGenerator, tokens: number, width: n
   const values = fed('values', [batch, heads, tokens, perHead], () => random.normal());
   const classRow = fed('class', [batch, heads, tokens], () => random.uniform());
   const map = fed('map', [batch, heads, tokens, tokens], () => random.uniform());
-  const view: AttentionView = { heads, keys, values, classAttention: () => classRow, probabilities: () => map };
+  const view: AttendedView = {
+    heads,
+    keys,
+    values,
+    classAttention: () => classRow,
+    probabilities: () => map,
+    attentionReceived: () => reshape(reduceMean(map, [1, 2]), [batch, tokens, 1]),
+  };
   const of = (symbol: Tensor): Float64Tensor => feeds.get(symbol) as Float64Tensor;
   const scores = (metric: ImportanceMetric, image: number, token: number): number => {
     let sum = 0;

@@ -17,8 +17,8 @@ export interface PlainReduction {
   readonly order: ReductionOrder;
   readonly pruneKept: number;
   readonly mergeKept: number;
-  /** The first token stays first and takes no other. */
-  readonly classToken: boolean;
+  /** So many tokens stay in front and take no other. */
+  readonly prefix: number;
   readonly merging: MergeRule;
 }
 
@@ -26,11 +26,13 @@ const dot = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, value, index) => sum + value * (b[index] as number), 0);
 
 /** Tokens in descending order of their scores. */
-function sorted(tokens: readonly PlainToken[], scores: readonly number[], classToken: boolean): PlainToken[] {
-  return tokens
-    .map((token, index) => ({ token, score: classToken && index === 0 ? Infinity : (scores[index] as number) }))
+function sorted(tokens: readonly PlainToken[], scores: readonly number[], prefix: number): PlainToken[] {
+  const others = tokens
+    .map((token, index) => ({ token, score: scores[index] as number }))
+    .slice(prefix)
     .sort((a, b) => b.score - a.score)
     .map(({ token }) => token);
+  return [...tokens.slice(0, prefix), ...others];
 }
 
 /** All but the first `kept` join the most similar of those: features become the mean, of tokens or of patches, and sizes add up. */
@@ -39,7 +41,7 @@ function merged(tokens: readonly PlainToken[], kept: number, reduction: PlainRed
   for (const source of tokens.slice(kept)) {
     let best = -1;
     let similarity = -Infinity;
-    for (let index = reduction.classToken ? 1 : 0; index < kept; index++) {
+    for (let index = reduction.prefix; index < kept; index++) {
       const { features } = tokens[index] as PlainToken;
       const cosine =
         dot(source.features, features) / Math.sqrt(dot(source.features, source.features) * dot(features, features));
@@ -67,10 +69,10 @@ export function reducePlainly(
   scores: readonly number[],
   reduction: PlainReduction,
 ): PlainToken[] {
-  const { order, pruneKept, mergeKept, classToken } = reduction;
+  const { order, pruneKept, mergeKept, prefix } = reduction;
   const left = Math.min(tokens.length, pruneKept, mergeKept);
   if (left === tokens.length) return [...tokens];
-  const inOrder = sorted(tokens, scores, classToken);
+  const inOrder = sorted(tokens, scores, prefix);
   switch (order) {
     case 'prune-merge':
       return merged(inOrder.slice(0, pruneKept), left, reduction);

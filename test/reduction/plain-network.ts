@@ -1,7 +1,7 @@
 /** A Vision Transformer with DiffRate, or any other method, on one image in plain float64 loops: what the compressed graphs must compute. */
 import { float32Values } from '../../src/checkpoints/weights.ts';
 import type { Weights } from '../../src/checkpoints/weights.ts';
-import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
+import type { VisionTransformerConfiguration } from '../../src/networks/vision-transformer/configuration.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import type { ImportanceMetric } from '../../src/reduction/importance.ts';
 import type { PlainAttention } from './methods/plain-methods.ts';
@@ -37,14 +37,14 @@ const softmaxWithSizes = (logits: Vector, tokens: readonly PlainToken[]): number
 /** Scores per block of the `random` metric, which nothing in the network tells. */
 export type RandomScores = (block: number, tokens: number) => Vector;
 
-/** The network with DiffRate on one image's pixels `[3, S, S]`. */
+/** The network with DiffRate on one image's pixels `[channels, height, width]`. */
 export function runPlainly(
   configuration: VisionTransformerConfiguration,
   weights: Weights,
   pixels: Float32Array,
   kept: KeptNumbers,
   metric: ImportanceMetric,
-  reduction: Pick<PlainReduction, 'order' | 'classToken' | 'merging'>,
+  reduction: Pick<PlainReduction, 'order' | 'prefix' | 'merging'>,
   randomScores: RandomScores,
 ): PlainOutcome {
   const reduce: PlainMethod['reduce'] = (tokens, { map, values }, block) => {
@@ -71,14 +71,14 @@ export function runPlainly(
   return runMethodPlainly(configuration, weights, pixels, { reduce });
 }
 
-/** The network with any method on one image's pixels `[3, S, S]`. */
+/** The network with any method on one image's pixels `[channels, height, width]`. */
 export function runMethodPlainly(
   configuration: VisionTransformerConfiguration,
   weights: Weights,
   pixels: Float32Array,
   { reduce, weigh = softmaxWithSizes, begin }: PlainMethod,
 ): PlainOutcome {
-  const { inputSize, patchSize, width, heads, depth, layerNormEpsilon, pool } = configuration;
+  const { inputSize, channels, patchSize, prefixTokens, width, heads, depth, layerNormEpsilon, pool } = configuration;
   const known = new Map<string, Float32Array>();
   const values = (name: string): Float32Array => {
     const weight = weights.get(name);
@@ -104,17 +104,21 @@ export function runMethodPlainly(
   };
   const plus = (a: Vector, b: ArrayLike<number>): number[] => a.map((value, index) => value + (b[index] as number));
 
-  const side = inputSize / patchSize;
+  const rows = Math.floor(inputSize.height / patchSize);
+  const columns = Math.floor(inputSize.width / patchSize);
   const position = values('pos_embed');
-  const embedded: number[][] = [Array.from(values('cls_token'))];
-  for (let patch = 0; patch < side ** 2; patch++) {
+  const embedded: number[][] = prefixTokens.flatMap(({ name, count }) =>
+    Array.from({ length: count }, (_, index) => Array.from(values(name).subarray(index * width, (index + 1) * width))),
+  );
+  const prefix = embedded.length;
+  for (let patch = 0; patch < rows * columns; patch++) {
     const cut: number[] = [];
-    for (let channel = 0; channel < 3; channel++)
+    for (let channel = 0; channel < channels; channel++)
       for (let row = 0; row < patchSize; row++)
         for (let column = 0; column < patchSize; column++) {
-          const y = Math.floor(patch / side) * patchSize + row;
-          const x = (patch % side) * patchSize + column;
-          cut.push(pixels[(channel * inputSize + y) * inputSize + x] as number);
+          const y = Math.floor(patch / columns) * patchSize + row;
+          const x = (patch % columns) * patchSize + column;
+          cut.push(pixels[(channel * inputSize.height + y) * inputSize.width + x] as number);
         }
     embedded.push(linear(cut, 'patch_embed.proj'));
   }
@@ -163,7 +167,7 @@ export function runMethodPlainly(
     });
     perBlock.push(tokens);
   }
-  const patches = tokens.slice(1);
+  const patches = tokens.slice(prefix);
   const weight = patches.reduce((sum, { size }) => sum + size, 0);
   const read =
     pool === 'class-token'

@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
-import { findModel } from '../../src/models/registry.ts';
-import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import { namedShape } from '../../src/networks/model.ts';
+import { findModel } from '../../src/networks/registry.ts';
 import { findPublishedSchedule, publishedSchedules } from '../../src/reduction/published-schedules.ts';
 import { validateSchedule } from '../../src/reduction/validate-schedule.ts';
 
@@ -35,10 +35,8 @@ describe('publishedSchedules', () => {
   });
 
   it.each(publishedSchedules)('$name fits its network', (schedule) => {
-    const { configuration } = findModel(schedule.model);
-    expect(validateSchedule(schedule, scheduleTarget(configuration, schedule.model), { allowRising: true })).toEqual(
-      [],
-    );
+    const shape = namedShape(findModel(schedule.model).network, schedule.model);
+    expect(validateSchedule(schedule, shape, { allowRising: true })).toEqual([]);
   });
 
   it.skipIf(!existsSync(authorsFile))('are the numbers in the authors’ file', () => {

@@ -1,12 +1,11 @@
 /** What every training-free method does to the patches of images, as `diffrate show` tells it, against the whole network in plain loops. */
 import { describe, expect, it } from 'vitest';
 import { buildMethod, parseMethod, reductionMethods } from '../../src/reduction/methods/registry.ts';
-import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
-import { scheduleTarget } from '../../src/models/schedule-target.ts';
 import { countTokens } from '../../src/report/token-groups.ts';
 import type { TokenGroups } from '../../src/report/token-groups.ts';
 import { TokenTracer } from '../../src/report/token-trace.ts';
-import { NetworkSession } from '../../src/loading/network-session.ts';
+import { NetworkSession, pixelCount } from '../../src/execution/network-session.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { randomModel, randomValues, randomWeights, smallConfiguration, smallSchedule } from '../random-network.ts';
 import {
   atsPlainly,
@@ -23,10 +22,11 @@ import type { PlainToken } from '../reduction/methods/plain-methods.ts';
 import { runMethodPlainly, runPlainly } from '../reduction/plain-network.ts';
 import type { PlainMethod } from '../reduction/plain-network.ts';
 
-const configuration: VisionTransformerConfiguration = smallConfiguration;
-const { depth, inputSize } = configuration;
+const model = randomModel();
+const { network } = model;
+const { depth } = network;
 const weights = randomWeights();
-const images = [3, 4, 5].map((seed) => randomValues(3 * inputSize ** 2, seed));
+const images = [3, 4, 5].map((seed) => randomValues(pixelCount(network.input), seed));
 
 /** The groups of a token's patches, in no order: what a picture shows. */
 const partition = (groups: readonly (readonly number[])[]): string[] =>
@@ -59,7 +59,7 @@ function atsMethodPlainly(references: number): PlainMethod {
       if (block === 0) [slots, weighing] = [17, 17];
       if (block < 1) return tokens;
       const there = everyone(tokens);
-      const kept = atsPlainly(contributionScores(attention, there), there, slots, references);
+      const kept = atsPlainly(contributionScores(attention, there, 1), there, slots, references, 1);
       slots = Math.min(slots, references);
       weighing = slots;
       return kept.map((index) => tokens[index] as PlainToken);
@@ -76,44 +76,45 @@ function gtpMethodPlainly(propagated: number): PlainMethod {
         tokens.map(({ features }) => features),
         'mixed',
         8,
+        { prefix: 1, grid: [4, 4] },
       );
     },
     reduce(tokens, attention) {
       const place = tokens.map(({ source }) => Math.min(...source));
       const now = place.map((row) => place.map((column) => graph[row]?.[column] ?? 0));
-      return gtpPlainly(tokens, attention, now, propagated, 0.1);
+      return gtpPlainly(tokens, attention, now, propagated, 0.1, 1);
     },
   };
 }
 
 /** Per method as it is asked for: the same in plain loops. */
 const plainMethods: Readonly<Record<string, PlainMethod>> = {
-  'tome:r=3': { reduce: (tokens, attention) => tomePlainly(tokens, attention, 3) },
+  'tome:r=3': { reduce: (tokens, attention) => tomePlainly(tokens, attention, 3, 1) },
   'tome:r=6/0/4/1,proportional=false': {
     weigh: withoutSizes,
-    reduce: (tokens, attention, block) => tomePlainly(tokens, attention, [6, 0, 4, 1][block] ?? 0),
+    reduce: (tokens, attention, block) => tomePlainly(tokens, attention, [6, 0, 4, 1][block] ?? 0, 1),
   },
   'evit:rate=0.6,blocks=1/3': {
-    reduce: (tokens, attention, block) => (block % 2 === 1 ? evitPlainly(tokens, attention, 0.6, false) : tokens),
+    reduce: (tokens, attention, block) => (block % 2 === 1 ? evitPlainly(tokens, attention, 0.6, false, 1) : tokens),
   },
   'evit:rate=0.6,fusion=true,blocks=1/3': {
-    reduce: (tokens, attention, block) => (block % 2 === 1 ? evitPlainly(tokens, attention, 0.6, true) : tokens),
+    reduce: (tokens, attention, block) => (block % 2 === 1 ? evitPlainly(tokens, attention, 0.6, true, 1) : tokens),
   },
-  'ppt:r=4,threshold=0.005,blocks=1/2': {
+  'ppt:r=4,threshold=0.003,blocks=1/2': {
     reduce: (tokens, attention, block) =>
-      block === 1 || block === 2 ? pptPlainly(tokens, attention, 4, 0.005) : tokens,
+      block === 1 || block === 2 ? pptPlainly(tokens, attention, 4, 0.003, 1) : tokens,
   },
   'pitome:ratio=0.8': {
     weigh: withoutSizes,
-    reduce: (tokens, attention, block) => pitomePlainly(tokens, attention, 0.8, block, depth),
+    reduce: (tokens, attention, block) => pitomePlainly(tokens, attention, 0.8, block, depth, 1),
   },
   'gtp:p=3': gtpMethodPlainly(3),
   'ats:tokens=12': atsMethodPlainly(12),
 };
 
 async function traceAll(text: string): Promise<TokenGroups[][]> {
-  const { reducer } = buildMethod(parseMethod(text), scheduleTarget(configuration), { schedule: smallSchedule });
-  const tracer = await TokenTracer.load(randomModel(), reducer);
+  const { reducer } = buildMethod(parseMethod(text), network, { schedule: smallSchedule });
+  const tracer = await TokenTracer.load(model, reducer);
   const all: TokenGroups[][] = [];
   for (const pixels of images) all.push(await tracer.trace(pixels));
   await tracer.dispose();
@@ -124,7 +125,7 @@ describe('the patches of an image, block by block, are those of plain loops:', (
   it.each(Object.keys(plainMethods))('%s', async (text) => {
     const found = await traceAll(text);
     for (const [image, pixels] of images.entries()) {
-      const { perBlock } = runMethodPlainly(configuration, weights, pixels, plainMethods[text] as PlainMethod);
+      const { perBlock } = runMethodPlainly(smallConfiguration, weights, pixels, plainMethods[text] as PlainMethod);
       expect(found[image]?.map(traced)).toEqual(perBlock.map(plain));
       // The class token is a token without a patch.
       expect(found[image]?.map((groups) => groups.sizes.length)).toEqual(perBlock.map(({ length }) => length));
@@ -140,15 +141,15 @@ describe('the patches of an image, block by block, are those of plain loops:', (
       'prune-only': { pruneKept: mergeKept, mergeKept },
       'merge-only': { pruneKept: pruneKept.map(() => 17), mergeKept },
     }[order];
-    const [classToken, merging] = [true, 'similarity'] as const;
+    const merging = 'similarity';
     for (const [image, pixels] of images.entries()) {
       const { perBlock } = runPlainly(
-        configuration,
+        smallConfiguration,
         weights,
         pixels,
         kept,
         'class-attention',
-        { order, classToken, merging },
+        { order, prefix: 1, merging },
         () => [],
       );
       expect(found[image]?.map(traced)).toEqual(perBlock.map(plain));
@@ -173,8 +174,8 @@ describe('where images differ', () => {
     const found = await traceAll('ats:tokens=12');
     const numbers = found.map((blocks) => blocks.map(({ sizes }) => sizes.length));
     expect(new Set(numbers.map((one) => one.join())).size).toBeGreaterThan(1);
-    const { reducer } = buildMethod(parseMethod('ats:tokens=12'), scheduleTarget(configuration));
-    const session = await NetworkSession.load(randomModel(), { reducer });
+    const { reducer } = buildMethod(parseMethod('ats:tokens=12'), network);
+    const session = await NetworkSession.load(model, { runtime: nodeRuntime, reducer });
     for (const [image, pixels] of images.entries())
       expect((await session.runCounted(pixels)).tokensPerBlock).toEqual([numbers[image]]);
     await session.dispose();
@@ -185,7 +186,7 @@ describe('where images differ', () => {
   });
 
   it('PPT prunes in one and merges in another', async () => {
-    const found = await traceAll('ppt:r=4,threshold=0.005,blocks=1/2');
+    const found = await traceAll('ppt:r=4,threshold=0.003,blocks=1/2');
     const first = found.map((blocks) => countTokens(blocks[1] as TokenGroups));
     expect(first.some(({ mergedPatches, prunedPatches }) => mergedPatches === 0 && prunedPatches === 4)).toBe(true);
     expect(first.some(({ mergedPatches, prunedPatches }) => mergedPatches > 0 && prunedPatches === 0)).toBe(true);

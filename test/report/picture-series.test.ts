@@ -6,14 +6,19 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeIdx } from '../../src/data/idx-file.ts';
-import { openImageFolder } from '../../src/data/image-folder.ts';
-import type { VisionTransformerConfiguration } from '../../src/models/configuration.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { keepAllTokens } from '../../src/reduction/token-reducer.ts';
 import { sampleImages } from '../../src/report/image-sample.ts';
 import { pictureFiles } from '../../src/report/picture-files.ts';
 import { defaultBlocks, drawPictures, encodePng, pictureStrip } from '../../src/report/picture-series.ts';
-import { randomModel, randomValues, smallConfiguration, smallSchedule, writeRandomImage } from '../random-network.ts';
+import type { PictureSeries } from '../../src/report/picture-series.ts';
+import { randomModel, randomValues, smallSchedule, writeRandomImage } from '../random-network.ts';
+import { smallModel } from '../small-networks.ts';
+import type { SmallSizes } from '../small-networks.ts';
+import { square } from '../../src/data/preprocessing.ts';
+import type { ImageSize } from '../../src/data/preprocessing.ts';
+import type { Model } from '../../src/networks/model.ts';
 
 /** Whether two pictures' bytes are equal; vitest's own comparison takes seconds for them. */
 const sameBytes = (one: ArrayLike<number> = [], other: ArrayLike<number> = []): boolean =>
@@ -27,20 +32,26 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
+const small = randomModel();
+const reducer = diffRate(smallSchedule, small.network);
+
 /** Mean-pooled, and of 14×14 patches of 2 pixels, as for Fashion-MNIST. */
-const meanPooled: VisionTransformerConfiguration = {
-  ...smallConfiguration,
-  inputSize: 28,
-  patchSize: 2,
-  pool: 'mean',
-  preprocessing: { ...smallConfiguration.preprocessing, resizeShortSide: 28, cropSize: 28 },
-};
+const meanPooled = modelFor(square(28), { patchSize: 2, pool: 'mean' });
+
+/** A network of another input, whose images are resized to it. */
+function modelFor(inputSize: ImageSize, changes: SmallSizes): Model {
+  const model = smallModel({ ...changes, inputSize });
+  return {
+    ...model,
+    preprocessing: { ...model.preprocessing, resize: inputSize },
+  };
+}
 
 describe('pictures of images', () => {
   it('follow the schedule: every patch is kept, merged or pruned, and as many tokens are left as it says', async () => {
     const folder = await openImageFolder(directory);
-    const request = { network: randomModel(), folder, images: folder.images, blocks: [1, 3, 4] };
-    const series = await drawPictures({ ...request, reducer: diffRate(smallSchedule, 17) });
+    const request = { network: small, folder, images: folder.images, blocks: [1, 3, 4] };
+    const series = await drawPictures({ ...request, reducer });
     expect(series.map(({ file }) => file)).toEqual(['a.png', 'b.png']);
     for (const { input, blocks, counts } of series) {
       expect(input.width).toBe(448);
@@ -67,7 +78,7 @@ describe('pictures of images', () => {
   it('are those of the input where nothing is removed', async () => {
     const folder = await openImageFolder(directory);
     const [series] = await drawPictures({
-      network: randomModel(),
+      network: small,
       reducer: keepAllTokens,
       folder,
       images: folder.images.slice(0, 1),
@@ -83,8 +94,8 @@ describe('pictures of images', () => {
     const folder = await openImageFolder(file);
     const kept = { pruneKept: [197, 150, 100, 60], mergeKept: [190, 120, 80, 30] };
     const series = await drawPictures({
-      network: randomModel(meanPooled),
-      reducer: diffRate(kept, 197),
+      network: meanPooled,
+      reducer: diffRate(kept, meanPooled.network),
       folder,
       images: folder.images,
       blocks: [4],
@@ -101,9 +112,48 @@ describe('pictures of images', () => {
     expect(series.map(({ counts }) => counts.at(-1)?.tokens)).toEqual([30, 30, 30]);
   });
 
+  it.each([
+    ['no prefix', []],
+    ['a class token and four registers', ['cls_token', 'reg_token']],
+  ])('of an oblong network with %s', async (_, names) => {
+    const prefixTokens = names.map((name) => ({ name, count: name === 'cls_token' ? 1 : 4 }));
+    const model = modelFor(
+      { height: 24, width: 40 },
+      { prefixTokens, pool: names.length === 0 ? 'mean' : 'class-token' },
+    );
+    const prefix = names.length === 0 ? 0 : 5;
+    const tokens = prefix + 15;
+    const kept = { pruneKept: [tokens, tokens - 3, tokens - 6], mergeKept: [tokens, tokens - 5, prefix + 4] };
+    const folder = await openImageFolder(directory);
+    const [series] = await drawPictures({
+      network: model,
+      reducer: diffRate(
+        { pruneKept: [...kept.pruneKept, prefix + 4], mergeKept: [...kept.mergeKept, prefix + 2] },
+        model.network,
+      ),
+      folder,
+      images: folder.images.slice(0, 1),
+      blocks: [1, 4],
+    });
+    // 40 pixels become 480: the longer side has at least 448.
+    expect(series?.input).toMatchObject({ width: 480, height: 288 });
+    expect(series?.blocks.map(({ picture }) => [picture.width, picture.height])).toEqual([
+      [480, 288],
+      [480, 288],
+    ]);
+    expect(series?.prefix).toBe(prefix);
+    expect(series?.counts.map((counts) => counts.tokens)).toEqual([tokens, tokens - 5, prefix + 4, prefix + 2]);
+    for (const counts of series?.counts ?? []) {
+      expect(counts.untouched + counts.mergedTokens).toBe(counts.tokens - prefix);
+      expect(counts.untouched + counts.mergedPatches + counts.prunedPatches).toBe(15);
+    }
+    expect(sameBytes(series?.blocks[0]?.picture.data, series?.input.data)).toBe(true);
+    expect(pictureStrip(series as PictureSeries)).toMatchObject({ width: 3 * 480 + 2 * 12, height: 288 });
+  });
+
   it('say which block is not there', async () => {
     const folder = await openImageFolder(directory);
-    const request = { network: randomModel(), reducer: keepAllTokens, folder, images: folder.images, blocks: [1, 5] };
+    const request = { network: small, reducer: keepAllTokens, folder, images: folder.images, blocks: [1, 5] };
     await expect(drawPictures(request)).rejects.toThrow(/There is no block 5 in small-vit: its blocks are 1 to 4\./);
   });
 
@@ -111,7 +161,7 @@ describe('pictures of images', () => {
     const broken = mkdtempSync(join(directory, 'broken-'));
     await writeFile(join(broken, 'x.png'), 'no image');
     const folder = await openImageFolder(broken);
-    const request = { network: randomModel(), reducer: keepAllTokens, folder, images: folder.images, blocks: [1] };
+    const request = { network: small, reducer: keepAllTokens, folder, images: folder.images, blocks: [1] };
     await expect(drawPictures(request)).rejects.toThrow(/x\.png/);
     const warnings: string[] = [];
     await expect(drawPictures({ ...request, onWarning: (message) => warnings.push(message) })).rejects.toThrow(
@@ -123,11 +173,14 @@ describe('pictures of images', () => {
 
 describe('chosen blocks and images', () => {
   it('are those of the paper and the last one with patches', () => {
-    expect(defaultBlocks(Array<number>(12).fill(50))).toEqual([1, 4, 8, 12]);
-    expect(defaultBlocks([...Array<number>(11).fill(50), 1])).toEqual([1, 4, 8, 11]);
-    expect(defaultBlocks([...Array<number>(5).fill(50), ...Array<number>(7).fill(1)])).toEqual([1, 4, 5]);
-    expect(defaultBlocks(Array<number>(24).fill(50))).toEqual([1, 4, 8, 12, 24]);
-    expect(defaultBlocks([9, 9])).toEqual([1, 2]);
+    const blocks = (tokens: readonly number[], prefix = 1): number[] => defaultBlocks(tokens, { prefix });
+    expect(blocks(Array<number>(12).fill(50))).toEqual([1, 4, 8, 12]);
+    expect(blocks([...Array<number>(11).fill(50), 1])).toEqual([1, 4, 8, 11]);
+    expect(blocks([...Array<number>(5).fill(50), ...Array<number>(7).fill(1)])).toEqual([1, 4, 5]);
+    expect(blocks(Array<number>(24).fill(50))).toEqual([1, 4, 8, 12, 24]);
+    expect(blocks([9, 9])).toEqual([1, 2]);
+    expect(blocks([9, 6, 5], 5)).toEqual([1, 2]);
+    expect(blocks([9, 6, 1], 0)).toEqual([1, 3]);
   });
 
   it('are a function of the seed', () => {
@@ -144,8 +197,8 @@ describe('picture files', () => {
   it('are a strip and one file per block, with names that do not clash', async () => {
     const folder = await openImageFolder(directory);
     const [first, second] = await drawPictures({
-      network: randomModel(),
-      reducer: diffRate(smallSchedule, 17),
+      network: small,
+      reducer,
       folder,
       images: folder.images,
       blocks: [2, 4],

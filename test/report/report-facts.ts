@@ -2,12 +2,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EvaluationResult } from '../../src/evaluation/evaluate.ts';
-import { openImageFolder } from '../../src/data/image-folder.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { ThroughputRun } from '../../src/evaluation/throughput.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { drawPictures } from '../../src/report/picture-series.ts';
 import type { CompressionFacts } from '../../src/report/report.ts';
-import { randomModel, smallConfiguration, smallSchedule, writeRandomImage } from '../random-network.ts';
+import { randomModel, smallSchedule, writeRandomImage } from '../random-network.ts';
 
 /** A file name that would be script if it were not escaped. */
 export const hostileName = `<img src=x onerror=alert(1)> & "'quoted'".png`;
@@ -23,7 +23,7 @@ const run = (batch: number, before: number, after: number): ThroughputRun => ({
   baselineMilliseconds: before,
 });
 
-const result = (changes: Partial<EvaluationResult>): EvaluationResult => ({
+export const result = (changes: Partial<EvaluationResult>): EvaluationResult => ({
   model: 'small-vit',
   method: 'diffrate',
   schedule: null,
@@ -36,6 +36,9 @@ const result = (changes: Partial<EvaluationResult>): EvaluationResult => ({
   loss: 1.25,
   agreement: 97.5,
   kl: 0.0123,
+  objective: { name: 'classDivergence', value: 0.0123, unit: 'nats' },
+  featureDistance: null,
+  neighbourAgreement: null,
   ...changes,
 });
 
@@ -45,18 +48,19 @@ export async function compressionFacts(directory: string): Promise<CompressionFa
   await writeRandomImage(join(directory, hostileName), 50, 40);
   await writeRandomImage(join(directory, 'plain.png'), 40, 50, 2);
   const folder = await openImageFolder(directory);
+  const model = randomModel();
   const pictures = await drawPictures({
-    network: randomModel(),
-    reducer: diffRate(smallSchedule, 17),
+    network: model,
+    reducer: diffRate(smallSchedule, model.network),
     folder,
     images: folder.images,
     blocks: [1, 4],
   });
   return {
     model: 'small <script>alert(2)</script> vit',
-    configuration: smallConfiguration,
+    network: model.network,
     schedule: smallSchedule,
-    target: 0.001,
+    target: { value: 0.001, unit: 'GFLOPs' },
     measurements: {
       gflops: { before: 0.002, after: 0.001, realBefore: 0.002, realAfter: 0.0009 },
       evaluation: {
@@ -72,13 +76,13 @@ export async function compressionFacts(directory: string): Promise<CompressionFa
         phase: 'gradients' as const,
         step,
         loss: 0.02 - step * 1e-5,
-        gflops: 0.001,
+        cost: 0.001,
       })),
       ...Array.from({ length: 5 }, (_, step) => ({
         phase: 'local search' as const,
         step: 8 * step,
         loss: 0.01,
-        gflops: 0.001,
+        cost: 0.001,
       })),
     ],
     pictures,

@@ -12,6 +12,9 @@ import { reportPage } from '../../src/report/page.ts';
 import { compressionReport, picturesReport } from '../../src/report/report.ts';
 import type { CompressionFacts } from '../../src/report/report.ts';
 import { writeReport } from '../../src/report/report-file.ts';
+import { objectiveFor } from '../../src/objectives/registry.ts';
+import { smallSchedule } from '../random-network.ts';
+import { smallNetwork } from '../small-networks.ts';
 import { browserPath, startBrowser } from './browser.ts';
 import { compressionFacts, hostileName } from './report-facts.ts';
 
@@ -161,6 +164,54 @@ describe('the report of a compression', () => {
     );
     expect(page.querySelector('#headline')?.textContent).not.toContain('Top-1');
     expect(page.querySelector('#accuracy')?.textContent).toContain('no labels');
+  });
+
+  it('names another objective with its unit, and another cost', async () => {
+    const { evaluation } = facts.measurements;
+    if (evaluation === null) throw new Error('the facts have an evaluation');
+    const bare = { ...evaluation.after, skipped: [], top1: null, top5: null, loss: null, agreement: null, kl: null };
+    const objective = { name: 'featureDistance', value: 0.0321, unit: '1 − cosine' };
+    const after = { ...bare, objective, featureDistance: 0.0321, neighbourAgreement: 87.5 };
+    const encoder = smallNetwork({ classes: 0 });
+    const measurements = { ...facts.measurements, evaluation: { before: after, after } };
+    const target = { value: 12, unit: 'ms' };
+    const pageOf = async (more: Partial<CompressionFacts>): Promise<Document> =>
+      documentOf(
+        reportPage(
+          await compressionReport({ ...facts, network: encoder, measurements, target, pictures: [], ...more }),
+        ),
+      );
+    const page = await pageOf({});
+    const text = (id: string): string => page.querySelector(`#${id}`)?.textContent?.replace(/\s+/g, ' ') ?? '';
+    expect(text('headline')).toContain('cosine distance of features, in 1 − cosine, from the uncompressed');
+    expect(text('headline')).toMatch(/0\.0321.*87\.50 %.*The answers were compared on 40 images/);
+    expect(text('accuracy')).toContain('cosine distance of features (1 − cosine)');
+    expect(text('accuracy')).toMatch(/0\.03210.*87\.50 %/);
+    expect(text('search')).toContain('Gradients: cost.');
+    expect(text('search')).toContain('loss in 1 − cosine');
+    expect(text('search')).not.toMatch(/GFLOPs|nats/);
+    expect(page.querySelector('main')?.textContent).not.toMatch(/KL|Top-1|top-1|NaN|undefined|null|classifier/);
+    // Its loss is in variances where what it measures is in standard deviations.
+    const byError = await pageOf({ objective: objectiveFor(encoder.answers, { name: 'regressionError' }) });
+    expect(byError.querySelector('#search')?.textContent).toContain('The loss is the root mean squared error');
+    expect(byError.querySelector('#search')?.textContent).not.toMatch(/loss in|standard deviations/);
+  });
+
+  it('says what is left in the last block, and how many tokens are no patches', async () => {
+    const network = smallNetwork({
+      prefixTokens: [
+        { name: 'cls_token', count: 1 },
+        { name: 'reg_token', count: 4 },
+      ],
+    });
+    const schedule = { ...smallSchedule, pruneKept: [21, 15, 12, 5], mergeKept: [21, 14, 10, 5] };
+    const [first] = facts.pictures;
+    const pictures = first === undefined ? [] : [{ ...first, prefix: 5 }];
+    const page = documentOf(reportPage(await picturesReport({ ...facts, network, schedule, pictures })));
+    expect(page.querySelector('#tokens')?.textContent?.replace(/\s+/g, ' ')).toContain(
+      'the 5 prefix tokens are left, which are all that the classifier reads',
+    );
+    expect(page.querySelector('#patches caption')?.textContent).toContain('tokens count the 5 prefix tokens');
   });
 
   it('stays small where a search was long', () => {

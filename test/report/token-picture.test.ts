@@ -2,32 +2,40 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RgbImage } from '../../src/data/pillow-resize.ts';
+import { square } from '../../src/data/preprocessing.ts';
+import type { TokenLayout } from '../../src/reduction/token-layout.ts';
 import { countTokens, pruned, tokenGroups } from '../../src/report/token-groups.ts';
 import { borderColour, borderWidth, enlarge, pictureScale, tokenPicture } from '../../src/report/token-picture.ts';
 
-/** A source map `[N, N0]` from lists of the patches (from 0) in each token; token 0 is the class token. */
-function sourceMap(tokens: readonly (readonly number[])[], patches: number): Float32Array {
-  const source = new Float32Array((tokens.length + 1) * (patches + 1));
-  source[0] = 1;
+/** A source map `[N, N0]` from lists of the patches (from 0) in each token; prefix tokens come first. */
+function sourceMap(tokens: readonly (readonly number[])[], patches: number, prefix = 1): Float32Array {
+  const columns = prefix + patches;
+  const source = new Float32Array((prefix + tokens.length) * columns);
+  for (let token = 0; token < prefix; token++) source[token * columns + token] = 1;
   for (const [token, members] of tokens.entries()) {
-    for (const patch of members) source[(token + 1) * (patches + 1) + patch + 1] = 1;
+    for (const patch of members) source[(prefix + token) * columns + prefix + patch] = 1;
   }
   return source;
 }
 
+/** A row of patches behind some prefix tokens. */
+const rowOf = (patches: number, prefix = 1): TokenLayout => ({ prefix, grid: [1, patches] });
+
 /** An image whose every pixel differs. */
-function gradientImage(side: number): RgbImage {
-  const data = Uint8Array.from({ length: side * side * 3 }, (_, index) => (index * 7 + 3) % 251);
-  return { data, width: side, height: side, channels: 3 };
+function gradientImage(height: number, width = height): RgbImage {
+  const data = Uint8Array.from({ length: height * width * 3 }, (_, index) => (index * 7 + 3) % 251);
+  return { data, width, height, channels: 3 };
 }
 
 const pixel = ({ data, width }: RgbImage, x: number, y: number): number[] => [
   ...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3),
 ];
 
+const prefixes = fc.integer({ min: 0, max: 5 });
+
 describe('token groups', () => {
   it('are read from a source map, the class token left out', () => {
-    const groups = tokenGroups(sourceMap([[2], [0, 5], [1, 3, 4]], 8), 9);
+    const groups = tokenGroups(sourceMap([[2], [0, 5], [1, 3, 4]], 8), rowOf(8));
     expect([...groups.owners]).toEqual([2, 3, 1, 3, 3, 2, pruned, pruned]);
     expect([...groups.sizes]).toEqual([0, 1, 2, 3]);
     expect(countTokens(groups)).toEqual({
@@ -41,7 +49,7 @@ describe('token groups', () => {
 
   it('leave out rows that are no tokens, whatever they say', () => {
     const source = sourceMap([[0], [1], [1, 2], [2]], 3);
-    const groups = tokenGroups(source, 4, Float32Array.of(1, 1, 0, 0, 1));
+    const groups = tokenGroups(source, rowOf(3), Float32Array.of(1, 1, 0, 0, 1));
     expect([...groups.owners]).toEqual([1, pruned, 2]);
     expect(countTokens(groups)).toEqual({
       tokens: 3,
@@ -61,7 +69,7 @@ describe('token groups', () => {
         ],
         3,
       ),
-      4,
+      rowOf(3),
     );
     expect([...groups.owners]).toEqual([1, 2, 1]);
     expect(countTokens(groups)).toMatchObject({ mergedPatches: 2, untouched: 1, prunedPatches: 0 });
@@ -69,15 +77,19 @@ describe('token groups', () => {
 
   it('find every patch of any partition again', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: -1, max: 5 }), { minLength: 1, maxLength: 30 }), (owners) => {
-        const tokens = [0, 1, 2, 3, 4, 5].map((token) =>
-          owners.flatMap((owner, patch) => (owner === token ? [patch] : [])),
-        );
-        const groups = tokenGroups(sourceMap(tokens, owners.length), owners.length + 1);
-        expect([...groups.owners]).toEqual(owners.map((owner) => (owner < 0 ? pruned : owner + 1)));
-        const { untouched, mergedPatches, prunedPatches } = countTokens(groups);
-        expect(untouched + mergedPatches + prunedPatches).toBe(owners.length);
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: -1, max: 5 }), { minLength: 1, maxLength: 30 }),
+        prefixes,
+        (owners, prefix) => {
+          const tokens = [0, 1, 2, 3, 4, 5].map((token) =>
+            owners.flatMap((owner, patch) => (owner === token ? [patch] : [])),
+          );
+          const groups = tokenGroups(sourceMap(tokens, owners.length, prefix), rowOf(owners.length, prefix));
+          expect([...groups.owners]).toEqual(owners.map((owner) => (owner < 0 ? pruned : owner + prefix)));
+          const { untouched, mergedPatches, prunedPatches } = countTokens(groups);
+          expect(untouched + mergedPatches + prunedPatches).toBe(owners.length);
+        },
+      ),
     );
   });
 });
@@ -90,11 +102,11 @@ describe('the picture of tokens', () => {
   const patchSize = 4;
   const owners = [1, 2, 2, 1, 1, 3, 4, pruned, 1];
   const image = gradientImage(3 * patchSize);
-  const groups = tokenGroups(sourceMap([[0, 3, 4, 8], [1, 2], [5], [6]], 9), 10);
-  const scale = pictureScale(image.width);
+  const groups = tokenGroups(sourceMap([[0, 3, 4, 8], [1, 2], [5], [6]], 9), rowOf(9));
+  const scale = pictureScale(image);
   const cell = patchSize * scale;
-  const picture = tokenPicture(image, patchSize, groups);
-  const border = borderWidth(picture.width);
+  const picture = tokenPicture(image, { grid: [3, 3], patch: square(patchSize) }, groups);
+  const border = borderWidth(picture);
   const centre = (patch: number): number[] =>
     pixel(picture, Math.floor(((patch % 3) + 0.5) * cell), Math.floor((Math.floor(patch / 3) + 0.5) * cell));
 
@@ -117,8 +129,9 @@ describe('the picture of tokens', () => {
     expect([...groups.owners]).toEqual(owners);
     expect(picture).toMatchObject({ width: 12 * scale, height: 12 * scale, channels: 3 });
     expect(picture.width).toBeGreaterThanOrEqual(448);
-    expect(pictureScale(28)).toBe(16);
-    expect(pictureScale(500)).toBe(1);
+    expect(pictureScale(square(28))).toBe(16);
+    expect(pictureScale(square(500))).toBe(1);
+    expect(pictureScale({ height: 28, width: 100 })).toBe(5);
   });
 
   it('paints merged patches with the average colour of all of them, wherever they lie', () => {
@@ -129,7 +142,11 @@ describe('the picture of tokens', () => {
 
   it('rounds averages to the nearest colour', () => {
     const data = Uint8Array.from([0, 0, 0, 1, 3, 5, 0, 0, 0, 0, 0, 0]);
-    const halves = tokenPicture({ data, width: 2, height: 2, channels: 3 }, 1, tokenGroups(sourceMap([[0, 1]], 4), 5));
+    const halves = tokenPicture(
+      { data, width: 2, height: 2, channels: 3 },
+      { grid: [2, 2], patch: square(1) },
+      tokenGroups(sourceMap([[0, 1]], 4), rowOf(4)),
+    );
     expect(pixel(halves, 112, 112)).toEqual([1, 2, 3]);
     expect(pixel(halves, 112, 336)).toEqual([0, 0, 0]);
   });
@@ -176,6 +193,36 @@ describe('the picture of tokens', () => {
         }
       }
     }
+  });
+
+  it('of an oblong image with oblong patches leaves black what is in no patch', () => {
+    // 2×3 patches of 4×6 pixels in 9×20: a row and two columns are left over.
+    const oblong = gradientImage(9, 20);
+    const patches = { grid: [2, 3], patch: { height: 4, width: 6 } } as const;
+    const drawn = tokenPicture(oblong, patches, tokenGroups(sourceMap([[0], [1, 4], [2], [3]], 6, 0), rowOf(6, 0)));
+    const factor = pictureScale(oblong);
+    expect(drawn).toMatchObject({ width: 20 * factor, height: 9 * factor });
+    const original = enlarge(oblong, factor);
+    const at = (row: number, column: number): [number, number] => [
+      Math.floor((column + 0.5) * 6 * factor),
+      Math.floor((row + 0.5) * 4 * factor),
+    ];
+    for (const [row, column] of [
+      [0, 0],
+      [0, 2],
+      [1, 0],
+    ] as const)
+      expect(pixel(drawn, ...at(row, column))).toEqual(pixel(original, ...at(row, column)));
+    expect(pixel(drawn, ...at(1, 2))).toEqual([0, 0, 0]);
+    const merged = [0, 1, 2].map((channel) => {
+      let sum = 0;
+      for (let y = 0; y < 8; y++) for (let x = 6; x < 12; x++) sum += oblong.data[(y * 20 + x) * 3 + channel] ?? 0;
+      return Math.round(sum / 48);
+    });
+    expect(pixel(drawn, ...at(0, 1))).toEqual(merged);
+    expect(pixel(drawn, ...at(1, 1))).toEqual(merged);
+    expect(pixel(drawn, 18 * factor, 0)).toEqual([0, 0, 0]);
+    expect(pixel(drawn, 0, 8 * factor)).toEqual([0, 0, 0]);
   });
 
   it('has a border colour of its own for every patch of a picture', () => {

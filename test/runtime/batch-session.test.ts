@@ -3,15 +3,13 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
-import { NetworkSession } from '../../src/loading/network-session.ts';
-import { tokenCount } from '../../src/models/configuration.ts';
-import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import { NetworkSession } from '../../src/execution/network-session.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { floats, integers } from '../../src/runtime/runtime.ts';
 import type { Session } from '../../src/runtime/runtime.ts';
-import { randomModel, randomValues, smallConfiguration, smallSchedule } from '../random-network.ts';
+import { randomModel, randomValues, smallSchedule } from '../random-network.ts';
 import { rejectionSentence } from './rejection-sentence.ts';
 import { smallModel, smallModelFeeds } from './small-model.ts';
 
@@ -47,16 +45,15 @@ describe('a batch over threads', () => {
   });
 
   it('of a network, compressed or ragged, gives the same logits and token numbers', async () => {
-    const network = randomModel();
-    const tokens = tokenCount(smallConfiguration);
-    const ats = buildMethod(parseMethod('ats:tokens=9,blocks=1/2'), scheduleTarget(smallConfiguration)).reducer;
+    const model = randomModel();
+    const ats = buildMethod(parseMethod('ats:tokens=9,blocks=1/2'), model.network).reducer;
     const pixels = randomValues(7 * 3 * 32 * 32, 5);
-    for (const reducer of [diffRate(smallSchedule, tokens), ats]) {
-      const alone = await NetworkSession.load(network, { reducer, threads: 1 });
-      const together = await NetworkSession.load(network, { reducer, ...sharedOut });
+    for (const reducer of [diffRate(smallSchedule, model.network), ats]) {
+      const alone = await NetworkSession.load(model, { runtime: nodeRuntime, reducer, threads: 1 });
+      const together = await NetworkSession.load(model, { runtime: nodeRuntime, reducer, ...sharedOut });
       const [expected, found] = [await alone.runCounted(pixels), await together.runCounted(pixels)];
       expect(found.tokensPerBlock).toEqual(expected.tokensPerBlock);
-      found.logits.forEach((value, index) => expect(value).toBeCloseTo(expected.logits[index] ?? NaN, 5));
+      found.answers.forEach((value, index) => expect(value).toBeCloseTo(expected.answers[index] ?? NaN, 5));
       await alone.dispose();
       await together.dispose();
     }

@@ -2,10 +2,12 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { InferenceSession } from 'onnxruntime-node';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { floats, integers } from '../../src/runtime/runtime.ts';
 import type { Session } from '../../src/runtime/runtime.ts';
+import { availableCores } from '../../src/threads/available-cores.ts';
 import { rejectionSentence } from './rejection-sentence.ts';
 import { smallModel, smallModelFeeds, typesModel } from './small-model.ts';
 
@@ -33,6 +35,20 @@ describe('a session', () => {
     expect(results.map(({ sum }) => [...(sum?.data ?? [])])).toEqual(
       [1, 2, 3, 4, 5].map((value) => [value + 10, value + 20]),
     );
+  });
+
+  it.each([
+    ['as many as are asked for', { threads: 3 }, 3],
+    ['as many as there are cores', {}, availableCores()],
+  ])('has its threads named: %s', async (_, options, expected) => {
+    const create = vi.spyOn(InferenceSession, 'create');
+    const loaded = await nodeRuntime.load(smallModel(), options);
+    await loaded.dispose();
+    expect(create).toHaveBeenCalledExactlyOnceWith(
+      expect.anything(),
+      expect.objectContaining({ intraOpNumThreads: expected }),
+    );
+    create.mockRestore();
   });
 
   it('takes and gives every type that graphs use', async () => {

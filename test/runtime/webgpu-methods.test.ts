@@ -2,12 +2,13 @@
 import { existsSync } from 'node:fs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { NetworkSession, networkModel } from '../../src/loading/network-session.ts';
-import { parametersFromWeights } from '../../src/models/parameters.ts';
-import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import { NetworkSession, networkModel } from '../../src/execution/network-session.ts';
+import { parametersFromWeights } from '../../src/networks/parameters.ts';
 import { encodeModel, joinChunks } from '../../src/onnx/write.ts';
 import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { randomModel, randomValues, randomWeights, smallConfiguration } from '../random-network.ts';
+import { smallNetwork } from '../small-networks.ts';
 import { withLearned } from '../reduction/methods/learned-weights.ts';
 
 const driver = process.env['VK_DRIVER_FILES'] ?? '/usr/lib/chromium/vk_swiftshader_icd.json';
@@ -36,12 +37,12 @@ describe.skipIf(!available)('WebGPU', { timeout: 120_000 }, () => {
   });
 
   it.each(methods)('runs %s entirely on the device', async (text) => {
-    const method = buildMethod(parseMethod(text), scheduleTarget(configuration));
+    const method = buildMethod(parseMethod(text), smallNetwork(configuration));
     const { reducer } = method;
     const weights = withLearned(randomWeights(configuration), method);
     const network = { ...randomModel(configuration), parameters: parametersFromWeights(weights, 'random weights') };
     const values = randomValues(2 * 3 * 32 * 32, 7);
-    const onCpu = await NetworkSession.load(network, { reducer });
+    const onCpu = await NetworkSession.load(network, { reducer, runtime: nodeRuntime });
     const expected = await onCpu.run(values);
     await onCpu.dispose();
 

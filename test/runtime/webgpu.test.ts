@@ -5,11 +5,11 @@
 import { existsSync } from 'node:fs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { NetworkSession, networkModel } from '../../src/loading/network-session.ts';
-import { tokenCount } from '../../src/models/configuration.ts';
+import { NetworkSession, networkModel } from '../../src/execution/network-session.ts';
 import { encodeModel, joinChunks } from '../../src/onnx/write.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { randomModel, randomValues, smallConfiguration, smallSchedule } from '../random-network.ts';
 
 const driver = process.env['VK_DRIVER_FILES'] ?? '/usr/lib/chromium/vk_swiftshader_icd.json';
@@ -32,9 +32,9 @@ describe.skipIf(!available)('WebGPU', { timeout: 120_000 }, () => {
 
   it.each(Object.entries(schedules))('runs a network that %s entirely on the device', async (_, schedule) => {
     const network = randomModel();
-    const reducer = diffRate(schedule, tokenCount(smallConfiguration));
+    const reducer = diffRate(schedule, network.network);
     const values = randomValues(2 * 3 * 32 * 32, 7);
-    const onCpu = await NetworkSession.load(network, { reducer });
+    const onCpu = await NetworkSession.load(network, { reducer, runtime: nodeRuntime });
     const expected = await onCpu.run(values);
     await onCpu.dispose();
 

@@ -1,8 +1,8 @@
 /** Images whose losses are known for every schedule, in place of networks. */
+import { Looks } from '../../src/execution/looks.ts';
 import { effectiveTokens } from '../../src/reduction/schedule.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
-import { Looks } from '../../src/search/race.ts';
-import type { ComparedImages, ScheduleLosses } from '../../src/search/race.ts';
+import type { ComparedImages, ScheduleLosses } from '../../src/search/race/race.ts';
 import { deepTokens } from './deep-network.ts';
 
 const images = 40;

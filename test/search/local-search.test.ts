@@ -5,15 +5,14 @@ import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { continueLocalSearch, localSearch, startLocalSearch } from '../../src/search/local-search.ts';
 import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from '../../src/search/local-search.ts';
 import { numbersOf } from '../../src/search/projection.ts';
-import { lossesOf } from '../../src/search/race.ts';
-import { deepCost, deepFixed, deepNetwork, deepTokens } from './deep-network.ts';
+import { lossesOf } from '../../src/search/race/race.ts';
+import { deepCost, deepFixed, deepSpace, deepTokens } from './deep-network.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
 
-const network = deepNetwork(false);
+const space = deepSpace(false);
 
 const contextWith = (changes: Partial<LocalSearchContext> = {}): LocalSearchContext => ({
-  network,
-  fixed: deepFixed(),
+  space,
   cost: deepCost,
   target: 0.6 * deepCost.baseline,
   recipe: { passesPerImage: 24, leastPasses: 0, prunedShares: [0], firstStep: 8, looks: 4, fewAccepted: 0.1 },
@@ -67,8 +66,8 @@ describe('localSearch', () => {
     expect(meanLoss(kept)).toBeLessThan(0.9 * meanLoss(learnt));
     expect(progress.length).toBeGreaterThan(30);
     // One token from a block to another, at the same cost or less.
-    for (const from of network.searched) {
-      for (const to of network.searched) {
+    for (const from of space.searched) {
+      for (const to of space.searched) {
         const mergeKept = kept.mergeKept.map((value, block) => value + Number(block === to) - Number(block === from));
         const moved = {
           pruneKept: kept.pruneKept.map((value, block) => Math.max(value, mergeKept[block] ?? 0)),
@@ -108,7 +107,7 @@ describe('localSearch', () => {
     const start = startLocalSearch(context, learnt);
     const { images, kept, progress } = await searched(context, { ...start, pruned: start.pruned.map(() => 0) });
     for (const compared of images.compared)
-      expect(numbersOf(context, compared).pruned).toEqual(network.searched.map(() => 0));
+      expect(numbersOf(context, compared).pruned).toEqual(space.searched.map(() => 0));
     expect(progress.length).toBeGreaterThan(15);
     expect(meanLoss(kept)).toBeLessThan(meanLoss(images.compared[0] as KeptNumbers));
   });
@@ -189,7 +188,7 @@ describe('localSearch', () => {
   });
 
   it('ends at once where no block is searched', async () => {
-    const { kept } = await searched(contextWith({ network: { ...network, searched: [] } }));
+    const { kept } = await searched(contextWith({ space: { ...space, searched: [] } }));
     expect(kept).toEqual(deepFixed());
   });
 });
@@ -216,8 +215,20 @@ describe('continueLocalSearch', () => {
       ...startLocalSearch(contextWith(), learnt),
       step: 1,
       sweep: 9,
-      moves: 4 * network.searched.length,
+      moves: 4 * space.searched.length,
     };
     expect(continueLocalSearch(contextWith(), learnt, 0, former)).toMatchObject({ step: 8, sweep: 10, moves: 0 });
+  });
+});
+
+describe('a state that does not fit', () => {
+  it.each([
+    ['no numbers', { merged: [], pruned: [] }],
+    ['parts of tokens', { merged: [1.5, 2, 2, 2] }],
+    ['fewer than none', { pruned: [0, -1, 0, 0] }],
+  ])('is refused in a sentence: %s', async (_, changes) => {
+    const context = contextWith();
+    const start = { ...startLocalSearch(context, learnt), ...changes };
+    await expect(searched(context, start)).rejects.toThrow(/checkpoint is damaged: .* searched blocks; start again/);
   });
 });

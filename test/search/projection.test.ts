@@ -3,17 +3,12 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { keptOf, numbersOf, project } from '../../src/search/projection.ts';
 import type { Numbers, Projection } from '../../src/search/projection.ts';
-import { deepCost, deepFixed, deepNetwork, deepTokens } from './deep-network.ts';
+import { deepProjection, deepTokens } from './deep-network.ts';
 
-const network = deepNetwork(false);
-const last = network.searched.length - 1;
+const { space } = deepProjection(1);
+const last = space.searched.length - 1;
 
-const contextAt = (ratio: number): Projection => ({
-  network,
-  fixed: deepFixed(),
-  cost: deepCost,
-  target: ratio * deepCost.baseline,
-});
+const contextAt = deepProjection;
 
 /** A schedule at its target, and one of its numbers moved. */
 const move = fc.record({
@@ -37,7 +32,7 @@ describe('keptOf', () => {
       fc.property(numbers, numbers, (merged, pruned) => {
         const { pruneKept, mergeKept } = keptOf(contextAt(0.6), { merged, pruned });
         let live = deepTokens;
-        for (const block of network.searched) {
+        for (const block of space.searched) {
           const [left, out] = [pruneKept[block] as number, mergeKept[block] as number];
           for (const kept of [left, out]) expect(Number.isInteger(kept)).toBe(true);
           expect(left).toBeLessThanOrEqual(live);
@@ -81,7 +76,7 @@ describe('project', () => {
 
   it('shifts all others where the moved number is the last, or where the later ones have nothing to give', () => {
     const context = contextAt(0.6);
-    const pruned = network.searched.map(() => 0);
+    const pruned = space.searched.map(() => 0);
     const { merged } = numbersOf(context, project(context, { merged: [45, 36, 24, 14], pruned }));
     const atLast = { pruned, merged: merged.map((own, index) => (index === last ? own - 8 : own)) };
     const shifted = numbersOf(context, project(context, atLast, last)).merged;

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
+import { readFrontCheckpoint } from '../../src/search/front/front-checkpoint.ts';
 import { removeCheckpoint, writeCheckpoint } from '../../src/search/checkpoint-file.ts';
 import { readSearchCheckpoint } from '../../src/search/search-checkpoint.ts';
 import type { SearchCheckpoint } from '../../src/search/search-checkpoint.ts';
 
 const checkpoint: SearchCheckpoint = {
-  identity: 'small, 0.001 GFLOPs',
+  identity: { model: 'small', budget: '0.001 GFLOPs', seed: '3' },
   step: 7,
   loss: 0.1 + 0.2,
   learner: { value: [1 / 3, Math.PI, 5e-324], temperature: 6 },
@@ -24,7 +25,7 @@ const checkpoint: SearchCheckpoint = {
     tried: ['{"pruneKept":[3],"mergeKept":[2]}'],
   },
   seconds: 1.5,
-  history: [{ phase: 'gradients', step: 0, loss: 1e-17, gflops: 0.5 }],
+  history: [{ phase: 'gradients', step: 0, loss: 1e-17, cost: 0.5 }],
 };
 
 let root = '';
@@ -54,9 +55,40 @@ describe('checkpoints', () => {
 
   it('of another search are refused, with both ways out', async () => {
     await writeCheckpoint(path(), checkpoint);
-    const refused = readSearchCheckpoint(path(), 'something else');
+    const refused = readSearchCheckpoint(path(), { ...checkpoint.identity, budget: '3 ms' });
     await expect(refused).rejects.toThrow(DiffrateError);
-    await expect(refused).rejects.toThrow(/belongs to another search \(small, 0\.001 GFLOPs\).*without --resume/);
+    await expect(refused).rejects.toThrow(
+      /belongs to another search \(budget: 0\.001 GFLOPs instead of 3 ms\); start again without --resume, or with the/,
+    );
+  });
+
+  it('of another search name every part that differs, and those that one of them has not', async () => {
+    await writeCheckpoint(path(), checkpoint);
+    const refused = readSearchCheckpoint(path(), {
+      model: 'small',
+      budget: '0.001 GFLOPs',
+      seed: '4',
+      device: 'webgpu',
+    });
+    await expect(refused).rejects.toThrow('(seed: 3 instead of 4, device: none instead of webgpu)');
+    const without = readSearchCheckpoint(path(), { model: 'small', seed: '3' });
+    await expect(without).rejects.toThrow('(budget: 0.001 GFLOPs instead of none)');
+  });
+
+  it('of an earlier version, which said in one text what was asked for, are refused with a sentence', async () => {
+    const earlier = {
+      ...checkpoint,
+      identity: 'small, 0.001 GFLOPs, preset small-data, targets teacher, 150 steps of 16, seed 3, on cpu',
+      history: [{ phase: 'gradients', step: 0, loss: 1, gflops: 0.5 }],
+    };
+    writeFileSync(path(), JSON.stringify(earlier));
+    for (const read of [readSearchCheckpoint, readFrontCheckpoint]) {
+      const refused = read(path(), checkpoint.identity);
+      await expect(refused).rejects.toThrow(DiffrateError);
+      await expect(refused).rejects.toThrow(
+        `The search's checkpoint '${path()}' is of an earlier version, which cannot be continued: remove it and start again.`,
+      );
+    }
   });
 
   it.each([

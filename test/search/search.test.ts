@@ -4,24 +4,31 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flopsCost } from '../../src/cost/flops-cost.ts';
-import { openImageFolder } from '../../src/data/image-folder.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { DiffrateError } from '../../src/errors.ts';
-import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import type { Evaluator } from '../../src/execution/evaluator.ts';
+import type { StepResult } from '../../src/execution/gradient-step.ts';
+import { LocalEvaluator } from '../../src/execution/local-evaluator.ts';
+import type { LocalEvaluatorOptions } from '../../src/execution/local-evaluator.ts';
+import { parseSchedule, serializeSchedule } from '../../src/reduction/schedule.ts';
+import type { KeptNumbers } from '../../src/reduction/schedule.ts';
+import { searchSpace } from '../../src/reduction/search-space.ts';
 import { validateSchedule } from '../../src/reduction/validate-schedule.ts';
-import type {
-  PresetName,
-  SearchOptions,
-  SearchOutcome,
-  SearchPhase,
-  SearchProgress,
-} from '../../src/search/search-options.ts';
+import type { PresetName } from '../../src/search/presets.ts';
+import type { SearchOptions, SearchOutcome, SearchPhase, SearchProgress } from '../../src/search/search-options.ts';
 import { searchSchedule } from '../../src/search/search.ts';
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { smallConfiguration, smallNetwork } from '../evaluation/small-network.ts';
+import { smallModel } from '../small-networks.ts';
+import { stepCost } from './step-cost.ts';
 
 const model = smallNetwork();
-const cost = flopsCost(smallConfiguration);
+const { network } = model;
+const cost = flopsCost(network);
+/** Without the last block, whose patches are not read. */
+const range = cost.reachable(searchSpace(network));
+const gflops = (value: number) => ({ value, unit: 'GFLOPs' });
 const targetGflops = 0.65 * cost.baseline;
 const count = 12;
 
@@ -45,7 +52,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 const optionsFor = (preset: PresetName, changes: Partial<SearchOptions> = {}): SearchOptions => ({
   model,
   folder: preset === 'paper' ? labelled : damaged,
-  targetGflops,
+  target: gflops(targetGflops),
   preset,
   steps: preset === 'paper' ? 8 : 30,
   batchSize: preset === 'paper' ? 20 : 4,
@@ -83,7 +90,7 @@ describe.each(['small-data', 'paper'] as const)('a search with the preset %s', (
 
   it('gives a schedule that fits the network', () => {
     const { schedule, history } = unbroken;
-    expect(() => validateSchedule(schedule, scheduleTarget(smallConfiguration))).not.toThrow();
+    expect(() => validateSchedule(schedule, network)).not.toThrow();
     expect(schedule.target).toBe(targetGflops);
     expect(schedule.gflops).toBeCloseTo(cost.value(schedule), 8);
     expect(schedule.createdBy).toContain(`preset ${preset}`);
@@ -139,19 +146,162 @@ describe('a local search', () => {
   });
 });
 
+describe('a search by another evaluator', () => {
+  it('asks for gradients and losses by number alone, and gives the same schedule', async () => {
+    const calls: string[] = [];
+    const createEvaluator = async (asked: LocalEvaluatorOptions): Promise<Evaluator> => {
+      // Nothing of what is asked for depends on how the answers are computed.
+      const own = await LocalEvaluator.create(asked);
+      return {
+        gradient: (kept, batch) => {
+          calls.push(`gradient ${batch}`);
+          // As if it had been sent elsewhere and back.
+          return own.gradient(JSON.parse(JSON.stringify(kept)), batch);
+        },
+        calibrate: (looks, onBatch) => {
+          calls.push(`calibrate ${looks}`);
+          return own.calibrate(looks, onBatch);
+        },
+        losses: (kept, look) => {
+          calls.push(`losses ${look}`);
+          return own.losses(JSON.parse(JSON.stringify(kept)), look);
+        },
+        lead: (kept) => {
+          calls.push('lead');
+          own.lead(JSON.parse(JSON.stringify(kept)));
+        },
+        skipped: [],
+        get waitingMilliseconds(): number {
+          return own.waitingMilliseconds;
+        },
+        dispose: () => {
+          calls.push('dispose');
+          return own.dispose();
+        },
+      };
+    };
+    const plain = await searchSchedule(optionsFor('small-data'));
+    const outcome = await searchSchedule(optionsFor('small-data', { createEvaluator }));
+    expect(result(outcome)).toEqual(result(plain));
+    expect(calls.slice(0, 31)).toEqual([...Array.from({ length: 30 }, (_, step) => `gradient ${step}`), 'calibrate 8']);
+    expect(calls.slice(31, -1).every((call) => /^(losses \d|lead)$/.test(call))).toBe(true);
+    expect(calls.at(-1)).toBe('dispose');
+  });
+
+  it('frees it where the search fails', async () => {
+    let disposed = 0;
+    const createEvaluator = async (asked: LocalEvaluatorOptions): Promise<Evaluator> => {
+      const own = await LocalEvaluator.create(asked);
+      const nothing: StepResult = { loss: NaN, gradients: [] };
+      return {
+        gradient: () => Promise.resolve(nothing),
+        calibrate: (looks) => own.calibrate(looks),
+        losses: (kept, look) => own.losses(kept, look),
+        lead: (kept) => own.lead(kept),
+        skipped: [],
+        waitingMilliseconds: 0,
+        dispose: () => {
+          disposed++;
+          return own.dispose();
+        },
+      };
+    };
+    const { message } = await refusal(optionsFor('small-data', { createEvaluator }));
+    expect(message).toContain('The loss of step 0 is not a number');
+    expect(disposed).toBe(1);
+  });
+});
+
+describe('a search of another cost', () => {
+  const own = stepCost(searchSpace(network), 4);
+  const options = (changes: Partial<SearchOptions> = {}): SearchOptions =>
+    optionsFor('small-data', { cost: own, target: { value: 80.5, unit: 'beats' }, ...changes });
+
+  it('ends within it, whose unit every number has', async () => {
+    const reports: SearchProgress[] = [];
+    const { schedule, history, unit } = await searchSchedule(options(), (progress) => reports.push(progress));
+    expect(unit).toBe('beats');
+    expect(new Set(reports.map((report) => report.unit))).toEqual(new Set(['beats']));
+    expect(own.value(schedule)).toBeLessThanOrEqual(80.5);
+    expect(schedule.cost).toEqual({ unit: 'beats', value: own.value(schedule), target: 80.5 });
+    expect(schedule.target).toBe('80.5 beats');
+    expect(schedule.gflops).toBeCloseTo(cost.value(schedule), 8);
+    expect(() => validateSchedule(schedule, network)).not.toThrow();
+    for (const entry of history.filter(({ phase }) => phase === 'local search'))
+      expect(entry.cost).toBeLessThanOrEqual(80.5);
+    expect(parseSchedule(serializeSchedule(schedule), 'it')).toEqual(schedule);
+  });
+
+  it('stopped in either phase ends as an unbroken one', async () => {
+    const unbroken = await searchSchedule(options());
+    for (const [phase, report] of [['gradients', 7] as const, ['local search', 2] as const]) {
+      const checkpoint = join(root, `beats.${report}`);
+      await stoppedAt(options({ checkpoint }), phase, report);
+      expect(result(await searchSchedule(options({ checkpoint, resume: true })))).toEqual(result(unbroken));
+    }
+  });
+
+  it('is not continued with one of another size, though the target is the same', async () => {
+    const checkpoint = join(root, 'beats.other');
+    await stoppedAt(options({ checkpoint }), 'gradients', 1);
+    const finer = stepCost(searchSpace(network), 3);
+    const scaled = { ...finer, value: (kept: KeptNumbers) => 0.8 * finer.value(kept), baseline: 0.8 * finer.baseline };
+    const { message } = await refusal(options({ checkpoint, resume: true, cost: scaled }));
+    expect(message).toMatch(
+      /belongs to another search \(cost: \S+ beats uncompressed instead of \S+ beats uncompressed\)/,
+    );
+  });
+});
+
+describe('a search without a local search', () => {
+  it('tells what it left out and how long it waited', async () => {
+    const outcome = await searchSchedule(optionsFor('paper', { folder: damaged, targets: 'teacher', steps: 2 }));
+    expect(outcome.skipped.map(({ file }) => file)).toEqual(['005b.png']);
+    expect(outcome.waitingShare).toBeGreaterThan(0);
+    expect(outcome.waitingShare).toBeLessThanOrEqual(1);
+  });
+});
+
 describe('a search that cannot be', () => {
   it('says which costs are in reach', async () => {
     for (const wanted of [0, 1e-9, cost.baseline, 5, NaN]) {
-      const { message } = await refusal(optionsFor('small-data', { targetGflops: wanted }));
+      const { message } = await refusal(optionsFor('small-data', { target: gflops(wanted) }));
       expect(message).toContain('is out of reach for small');
-      expect(message).toContain(`from ${cost.range.min.toFixed(3)} to below ${cost.range.max.toFixed(3)} GFLOPs.`);
+      expect(message).toMatch(/from \S+ to below \S+ GFLOPs\.$/);
+      const [min, max] = (/from (\S+) to below (\S+) GFLOPs/.exec(message) ?? []).slice(1).map(Number);
+      // Rounded into the range: what the sentence names can be asked for.
+      expect(min).toBeGreaterThanOrEqual(range.min);
+      expect(min).toBeLessThan(1.01 * range.min);
+      expect(max).toBeLessThanOrEqual(range.max);
+      expect(max).toBeGreaterThan(0.99 * range.max);
     }
+  });
+
+  it('says so of a cost that is in reach of the sum over blocks only: the last one keeps the class token alone', async () => {
+    for (const target of [{ ratio: 0.97 }, gflops(0.97 * cost.baseline), { ratio: range.max / cost.baseline }]) {
+      const { message } = await refusal(optionsFor('small-data', { target }));
+      expect(message).toContain('is out of reach for small');
+    }
+    // As published the last block is searched, too.
+    const { schedule } = await searchSchedule(optionsFor('paper', { target: { ratio: 0.97 }, steps: 1 }));
+    expect(schedule.target).toBeCloseTo(0.97 * cost.baseline, 6);
+  });
+
+  it('names the unit where a target has another one than the cost', async () => {
+    const asked = { value: 12, unit: 'ms' };
+    const { message } = await refusal(optionsFor('small-data', { target: asked }));
+    expect(message).toBe('The target is 12 ms but the cost of this search is in GFLOPs: give the target in GFLOPs.');
+    const own = stepCost(searchSpace(network), 4);
+    const refused = await refusal(optionsFor('small-data', { target: gflops(targetGflops), cost: own }));
+    expect(refused.message).toMatch(/^The target is \S+ GFLOPs but the cost of this search is in beats: give/);
+    const { message: range } = await refusal(optionsFor('small-data', { target: { ratio: 0.97 }, cost: own }));
+    expect(range).toMatch(/^A cost of \S+ beats is out of reach for small \(\S+ beats uncompressed\); .* beats\.$/);
   });
 
   it.each(['small-data', 'paper'] as const)('names the folder without labels: %s', async (preset) => {
     const { message } = await refusal(optionsFor(preset, { folder: damaged, targets: 'labels' }));
     expect(message).toContain(join(root, 'damaged'));
-    expect(message).toContain('`--targets teacher`');
+    expect(message).toContain('compare with the uncompressed network');
   });
 
   it('names the label out of range', async () => {
@@ -161,9 +311,14 @@ describe('a search that cannot be', () => {
     expect(message).toMatch(/\b7\b/);
   });
 
-  it('refuses an encoder without a head', async () => {
-    const encoder = { ...model, configuration: { ...smallConfiguration, classes: 0 } };
-    expect((await refusal(optionsFor('small-data', { model: encoder }))).message).toContain('has no classifier');
+  it('refuses labels as targets of an encoder without a head, which is searched by its features', async () => {
+    const encoder = smallModel({ ...smallConfiguration, classes: 0 }, 1, 'encoder');
+    const options = optionsFor('small-data', { model: encoder, steps: 2, folder: labelled });
+    const { message } = await refusal({ ...options, targets: 'labels' });
+    expect(message).toContain('Labels are no targets of featureDistance');
+    const { schedule, history } = await searchSchedule(options);
+    expect(cost.value(schedule)).toBeLessThanOrEqual(targetGflops);
+    expect(history.at(-1)?.loss).toBeGreaterThan(0);
   });
 
   it('follows a recipe that is changed, says so, and does not continue with another', async () => {

@@ -2,17 +2,11 @@
 import { describe, expect, it } from 'vitest';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { numbersOf, project, stretch } from '../../src/search/projection.ts';
-import type { Projection } from '../../src/search/projection.ts';
 import { startingSchedule } from '../../src/search/starting-schedule.ts';
-import { deepCost, deepFixed, deepNetwork } from './deep-network.ts';
+import { deepCost, deepProjection } from './deep-network.ts';
 import { KnownImages, meanLoss } from './known-images.ts';
 
-const projection: Projection = {
-  network: deepNetwork(false),
-  fixed: deepFixed(),
-  cost: deepCost,
-  target: 0.6 * deepCost.baseline,
-};
+const projection = deepProjection(0.6);
 
 const fit = (mergeKept: readonly number[]): KeptNumbers =>
   project(projection, numbersOf(projection, { pruneKept: [50, ...mergeKept.slice(0, -1)], mergeKept }));

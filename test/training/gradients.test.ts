@@ -1,9 +1,13 @@
-/** Gradients of all weights of whole networks: in float64 against central finite differences, and as ONNX Runtime computes them. */
+/**
+ * Gradients of all weights of whole networks:
+ * in float64 against central finite differences, and as ONNX Runtime computes them.
+ */
 import { describe, expect, it } from 'vitest';
 import type { Tensor } from '../../src/graph/tensor.ts';
-import { tokenCount } from '../../src/models/configuration.ts';
-import { parametersFromWeights } from '../../src/models/parameters.ts';
-import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import { pixelCount } from '../../src/execution/network-session.ts';
+import { parametersFromWeights } from '../../src/networks/parameters.ts';
+import { objectiveFor } from '../../src/objectives/registry.ts';
+import type { Objective } from '../../src/objectives/objective.ts';
 import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
 import type { NamedMethod } from '../../src/reduction/methods/registry.ts';
 import { keepAllTokens } from '../../src/reduction/token-reducer.ts';
@@ -20,40 +24,59 @@ import { RandomGenerator } from '../../src/data/random.ts';
 import type { Float64Tensor } from '../graph/float64-array.ts';
 import { interpret } from '../graph/float64-interpreter.ts';
 import { randomValues } from '../random-network.ts';
+import { smallWeights } from '../small-networks.ts';
 import { withLearned } from '../reduction/methods/learned-weights.ts';
-import { tinyConfiguration, tinySchedule, tinyWeights } from './tiny-network.ts';
+import { tinyNetwork, tinySchedule, tinyWeights } from './tiny-network.ts';
 
 const images = 2;
 const step = 1e-5;
 
-const networks = {
-  'class token': tinyConfiguration,
-  'mean of patches': { ...tinyConfiguration, pool: 'mean' as const },
-};
+type Case = Omit<TrainingGraphOptions, 'layout' | 'objective'>;
 
-const cases: readonly [string, Omit<TrainingGraphOptions, 'layout'>][] = Object.entries(networks).flatMap(
-  ([name, configuration]): [string, Omit<TrainingGraphOptions, 'layout'>][] => [
-    [`${name}, plain`, { configuration, dropPath: 0 }],
-    [`${name}, drop path`, { configuration, dropPath: 0.4 }],
-    [`${name}, patch dropout`, { configuration, dropPath: 0, patchDropout: 0.4 }],
-    [
-      `${name}, tokens dropped`,
-      // The last block of mean-pooled networks keeps what it gets.
-      {
-        configuration,
-        dropPath: 0.2,
-        schedule: name === 'class token' ? tinySchedule : { pruneKept: [10, 8, 7], mergeKept: [10, 7, 7] },
-      },
+const plain = tinyNetwork();
+const readsPatches = tinyNetwork({ pool: 'mean' });
+const shortLast = { pruneKept: [10, 8, 7], mergeKept: [10, 7, 7] };
+const registers = [
+  { name: 'cls_token', count: 1 },
+  { name: 'reg_token', count: 2 },
+];
+
+const cases: readonly [string, Case][] = [
+  ...Object.entries({ 'class token': plain, 'mean of patches': readsPatches }).flatMap(
+    ([name, network]): [string, Case][] => [
+      [`${name}, plain`, { network, dropPath: 0 }],
+      [`${name}, drop path`, { network, dropPath: 0.4 }],
+      [`${name}, patch dropout`, { network, dropPath: 0, patchDropout: 0.4 }],
+      // The last block of networks that read every token keeps what it gets.
+      [`${name}, tokens dropped`, { network, dropPath: 0.2, schedule: network === plain ? tinySchedule : shortLast }],
     ],
+  ),
+  [
+    'registers, oblong, patch dropout',
+    {
+      network: tinyNetwork({ inputSize: { height: 4, width: 6 }, prefixTokens: registers }),
+      dropPath: 0,
+      patchDropout: 0.4,
+    },
   ],
-);
+  [
+    'registers, tokens dropped',
+    { network: tinyNetwork({ prefixTokens: registers }), dropPath: 0, schedule: tinySchedule },
+  ],
+  [
+    'no prefix, tokens dropped',
+    { network: tinyNetwork({ pool: 'mean', prefixTokens: [] }), dropPath: 0, schedule: shortLast },
+  ],
+  ['encoder, tokens dropped', { network: tinyNetwork({ classes: 0 }), dropPath: 0, schedule: tinySchedule }],
+  ['labels, tokens dropped', { network: tinyNetwork({ problem: 'labels' }), dropPath: 0, schedule: tinySchedule }],
+  ['one value, plain', { network: tinyNetwork({ classes: 1 }), dropPath: 0 }],
+];
 
-const target = scheduleTarget(tinyConfiguration, 'tiny');
-const build = (text: string): NamedMethod => buildMethod(parseMethod(text), target);
-const untrained = weightsOf(layoutOf(tinyConfiguration), tinyWeights(tinyConfiguration, 2));
+const build = (text: string): NamedMethod => buildMethod(parseMethod(text), plain);
+const untrained = weightsOf(layoutOf(plain), tinyWeights(plain, 2));
 
 /** Methods that are trained, beside another network as teacher. */
-const methods: readonly [string, Omit<TrainingGraphOptions, 'layout'>][] = [
+const methods: readonly [string, Case][] = [
   'dynamicvit:keep=0.6',
   'spvit:keep=0.6/0.3',
   'evovit:keep=0.5',
@@ -61,7 +84,7 @@ const methods: readonly [string, Omit<TrainingGraphOptions, 'layout'>][] = [
 ].map((text) => [
   text,
   {
-    configuration: tinyConfiguration,
+    network: plain,
     dropPath: 0.2,
     method: build(text),
     start: parametersFromWeights(withLearned(untrained, build(text), 3), 'the start'),
@@ -73,20 +96,12 @@ const asDoubles = (shape: readonly number[], values: ArrayLike<number>): Float64
   data: Float64Array.from(values),
 });
 
-function targetValues(classes: number): Float32Array {
-  const values = new Float32Array(images * classes);
-  for (let image = 0; image < images; image++) {
-    const own = randomValues(classes, 70 + image).map((value) => value + 1.2);
-    const total = own.reduce((sum, value) => sum + value, 0);
-    values.set(
-      own.map((value) => value / total),
-      image * classes,
-    );
-  }
-  return values;
+/** Targets of random answers, `[images, T]`. */
+function targetValues(objective: Objective, size: number): Float32Array {
+  return objective.targets(randomValues(images * size, 70));
 }
 
-/** Values through which no gradient flows (similarities, sizes, what tokens are matched by): constants of the derivative. */
+/** Values through which no gradient flows (similarities, sizes, what tokens are matched by): constants here. */
 function stoppedTensors(loss: Tensor): Set<Tensor> {
   const stopped = new Set<Tensor>();
   const seen = new Set<Tensor>();
@@ -107,26 +122,31 @@ function stoppedTensors(loss: Tensor): Set<Tensor> {
 
 describe('gradients of all weights', () => {
   it.each([...cases, ...methods])('%s', async (_, given) => {
-    const { configuration, method } = given;
+    const { network, method } = given;
+    const objective = objectiveFor(network.answers);
+    const { channels, height, width } = network.input;
     const learned = method?.learned;
     const layout =
       learned?.trainsNetwork === false
         ? learnedLayout(learned.parameters)
-        : layoutOf(configuration, undefined, learned?.parameters);
-    const options = { ...given, layout };
-    const all = withLearned(weightsOf(layoutOf(configuration), tinyWeights(configuration)), {
+        : layoutOf(network, undefined, learned?.parameters);
+    const weightsOfNetwork = weightsOf(layoutOf(network), tinyWeights(network));
+    // Of what an encoder reads beside its answer nothing is trained.
+    const rest = parametersFromWeights(smallWeights(network), 'the start');
+    const options = { start: rest, ...given, objective, layout };
+    const all = withLearned(weightsOfNetwork, {
       reducer: keepAllTokens,
       tokensPerBlock: [],
       ...method,
     });
     const weights = vectorOf(layout, parametersFromWeights(all, 'random weights'));
     const graph = trainingGraph(options);
-    const pixels = randomValues(images * 3 * configuration.inputSize ** 2, 5);
-    const targets = targetValues(configuration.classes);
+    const pixels = randomValues(images * pixelCount(network.input), 5);
+    const targets = targetValues(objective, network.answers.size);
     const masks = drawDropPath(new RandomGenerator(3), graph.branches, images);
     if (given.dropPath > 0.3) expect(masks.some((mask) => mask.includes(0))).toBe(true);
     const { patches } = graph;
-    const keptPatches = patches && drawPatches(new RandomGenerator(4), images, tokenCount(configuration), patches.kept);
+    const keptPatches = patches && drawPatches(new RandomGenerator(4), images, network.layout, patches.kept);
     const [pixelInput, targetInput] = graph.inputs as readonly [Tensor, Tensor];
     const parameterInputs = graph.inputs.slice(-layout.parameters.length);
     const noise = drawNoise(new RandomGenerator(6), graph.noise, images);
@@ -135,8 +155,8 @@ describe('gradients of all weights', () => {
         (symbol, index) =>
           [symbol, asDoubles([images, ...symbol.shape.slice(1).map(Number)], noise[index] ?? [])] as const,
       ),
-      [pixelInput, asDoubles([images, 3, configuration.inputSize, configuration.inputSize], pixels)],
-      [targetInput, asDoubles([images, configuration.classes], targets)],
+      [pixelInput, asDoubles([images, channels, height, width], pixels)],
+      [targetInput, asDoubles([images, objective.targetSize], targets)],
       ...(patches === undefined
         ? []
         : [[patches.indices, asDoubles([images, patches.kept, 1], Array.from(keptPatches ?? [], Number))] as const]),
@@ -191,13 +211,13 @@ async function expectSameInOnnxRuntime(
   weights: Float32Array,
   { pixels, targets, masks, keptPatches, noise, exact }: Expected,
 ): Promise<void> {
-  const { layout, configuration } = options;
-  const { inputSize, classes } = configuration;
+  const { layout, network, objective } = options;
+  const { channels, height, width } = network.input;
   const loaded = await TrainingStep.load(nodeRuntime, options, weights, { threads: 1 });
   try {
     await loaded.run(
-      floats(pixels, [images, 3, inputSize, inputSize]),
-      floats(targets, [images, classes]),
+      floats(pixels, [images, channels, height, width]),
+      floats(targets, [images, objective.targetSize]),
       masks,
       keptPatches,
       noise,

@@ -1,7 +1,11 @@
-/** AdamW, clipping, averaging, learning rate, patch dropout and initial weights against plain statements of what they are. */
+/**
+ * AdamW, clipping, averaging, learning rate,
+ * patch dropout and initial weights against plain statements of what they are.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../src/data/random.ts';
+import { tokenCount } from '../../src/reduction/token-layout.ts';
 import { AdamW } from '../../src/training/adamw.ts';
 import { clippingScale, normOf } from '../../src/training/gradient-norm.ts';
 import { initialWeights } from '../../src/training/initialization.ts';
@@ -12,9 +16,10 @@ import { VectorMemory } from '../../src/training/vector-memory.ts';
 import { averageDecayAt, WeightAverage } from '../../src/training/weight-average.ts';
 import { DivergenceWatch } from '../../src/training/divergence.ts';
 import { randomValues } from '../random-network.ts';
-import { tinyConfiguration } from './tiny-network.ts';
+import { tinyNetwork } from './tiny-network.ts';
 
-const layout = layoutOf(tinyConfiguration);
+const network = tinyNetwork();
+const layout = layoutOf(network);
 const parameterOf = (name: string) => {
   const found = layout.parameters.find((parameter) => parameter.name === name);
   if (found === undefined) throw new Error(name);
@@ -150,20 +155,26 @@ describe('the learning rate', () => {
 });
 
 describe('patch dropout', () => {
-  it('keeps the class token first and no patch twice, and draws the same for the same seed', () => {
+  const layouts = fc.record({
+    prefix: fc.integer({ min: 0, max: 5 }),
+    grid: fc.tuple(fc.integer({ min: 1, max: 8 }), fc.integer({ min: 1, max: 8 })),
+  });
+
+  it('keeps prefix tokens first and no patch twice, and draws the same for the same seed', () => {
     fc.assert(
-      fc.property(fc.integer({ min: 2, max: 60 }), fc.double({ min: 0, max: 0.99, noNaN: true }), (tokens, rate) => {
+      fc.property(layouts, fc.double({ min: 0, max: 0.99, noNaN: true }), (tokens, rate) => {
+        const { prefix } = tokens;
         const { kept, indices } = patchDropout(tokens, rate);
         expect(indices.shape).toEqual(['batch', kept, 1]);
-        expect(kept).toBeGreaterThanOrEqual(2);
+        expect(kept).toBeGreaterThan(prefix);
         const draw = (seed: number) => drawPatches(new RandomGenerator(seed), 3, tokens, kept);
         const drawn = draw(7);
         expect(draw(7)).toEqual(drawn);
         for (let image = 0; image < 3; image++) {
           const own = Array.from(drawn.subarray(image * kept, (image + 1) * kept), Number);
-          expect(own[0]).toBe(0);
+          expect(own.slice(0, prefix)).toEqual(Array.from({ length: prefix }, (_, token) => token));
           expect(new Set(own).size).toBe(kept);
-          expect(own.every((token) => token >= 0 && token < tokens)).toBe(true);
+          expect(own.every((token) => token >= 0 && token < tokenCount(tokens))).toBe(true);
         }
       }),
     );
@@ -172,7 +183,8 @@ describe('patch dropout', () => {
   it('keeps every patch as often as every other', () => {
     const [images, tokens, kept] = [3000, 9, 5];
     const counts = new Int32Array(tokens);
-    for (const token of drawPatches(new RandomGenerator(1), images, tokens, kept)) counts[Number(token)]! += 1;
+    const square = { prefix: 1, grid: [2, 4] } as const;
+    for (const token of drawPatches(new RandomGenerator(1), images, square, kept)) counts[Number(token)]! += 1;
     expect(counts[0]).toBe(images);
     for (const count of counts.subarray(1)) expect(Math.abs(count / images - 0.5)).toBeLessThan(0.04);
   });
@@ -180,9 +192,9 @@ describe('patch dropout', () => {
 
 describe('initial weights', () => {
   it('are timm’s: norms one, biases zero, matrices within two standard deviations of 0.02', () => {
-    const weights = initialWeights(layout, 4);
-    expect(initialWeights(layout, 4)).toEqual(weights);
-    expect(initialWeights(layout, 5)).not.toEqual(weights);
+    const weights = initialWeights(layout, network.layout, 4);
+    expect(initialWeights(layout, network.layout, 4)).toEqual(weights);
+    expect(initialWeights(layout, network.layout, 5)).not.toEqual(weights);
     expect(partOf(weights, parameterOf('blocks.1.norm1.weight')).every((value) => value === 1)).toBe(true);
     expect(partOf(weights, parameterOf('blocks.1.norm1.bias')).every((value) => value === 0)).toBe(true);
     expect(partOf(weights, parameterOf('head.bias')).every((value) => value === 0)).toBe(true);
@@ -191,6 +203,41 @@ describe('initial weights', () => {
     const deviation = Math.sqrt(matrix.reduce((sum, value) => sum + value * value, 0) / matrix.length);
     expect(deviation).toBeGreaterThan(0.012);
     expect(deviation).toBeLessThan(0.024);
+  });
+});
+
+describe('parameters that are lists of tokens', () => {
+  const own = tinyNetwork({
+    prefixTokens: [
+      { name: 'cls_token', count: 1 },
+      { name: 'reg_token', count: 4 },
+    ],
+    classes: 1,
+  });
+  const parameters = layoutOf(own);
+
+  it('do not decay; a matrix of one row does', () => {
+    const spared = parameters.parameters.filter(({ decays, shape }) => !decays && shape.length > 1);
+    expect(spared.map(({ name }) => name).sort()).toEqual(['cls_token', 'pos_embed', 'reg_token']);
+    expect(parameters.parameters.find(({ name }) => name === 'head.weight')).toMatchObject({
+      shape: [1, 6],
+      decays: true,
+    });
+  });
+
+  it('start nearly at zero where they are prefix tokens, and as weights where they are positions', () => {
+    const vector = initialWeights(parameters, own.layout, 1);
+    const largest = (name: string): number => {
+      const parameter = parameters.parameters.find((one) => one.name === name);
+      return parameter === undefined ? Number.NaN : Math.max(...partOf(vector, parameter).map(Math.abs));
+    };
+    for (const name of ['cls_token', 'reg_token']) expect(largest(name)).toBeLessThan(1e-5);
+    expect(largest('pos_embed')).toBeGreaterThan(1e-2);
+    const bound = 1 / Math.sqrt(3 * 2 * 2);
+    for (const part of ['weight', 'bias']) {
+      expect(largest(`patch_embed.proj.${part}`)).toBeLessThanOrEqual(bound);
+      expect(largest(`patch_embed.proj.${part}`)).toBeGreaterThan(bound / 4);
+    }
   });
 });
 

@@ -3,11 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { initialWeights } from '../../src/training/initialization.ts';
 import { sinusoidalPositions } from '../../src/training/sinusoidal-positions.ts';
 import { layoutOf, partOf } from '../../src/training/trained-parameters.ts';
-import { tinyConfiguration } from './tiny-network.ts';
+import { tinyNetwork } from './tiny-network.ts';
 
 describe('sinusoidal positions', () => {
   const [tokens, width] = [10, 8];
-  const values = sinusoidalPositions(tokens, width, { temperature: 100 });
+  const square = { prefix: 1, grid: [3, 3] } as const;
+  const values = sinusoidalPositions(square, width, { temperature: 100 });
   const row = (token: number): number[] => [...values.subarray(token * width, (token + 1) * width)];
 
   it('hold sine and cosine of column and row, and nothing for the class token', () => {
@@ -27,23 +28,28 @@ describe('sinusoidal positions', () => {
     expect(product(1, 4)).toBeGreaterThan(product(1, 7));
   });
 
+  it('follow an oblong grid, whatever stands before it', () => {
+    const oblong = sinusoidalPositions({ prefix: 2, grid: [2, 3] }, width, { temperature: 100 });
+    expect(oblong).toHaveLength(8 * width);
+    expect([...oblong.subarray(0, 2 * width)]).toEqual(Array.from({ length: 2 * width }, () => 0));
+    // The first two rows of three patches are those of the square.
+    expect(oblong.subarray(2 * width)).toEqual(values.subarray(width, 7 * width));
+  });
+
   it('say what does not fit', () => {
-    expect(() => sinusoidalPositions(12, 8, { temperature: 100 })).toThrow(/11 patches of width 8/);
-    expect(() => sinusoidalPositions(10, 6, { temperature: 100 })).toThrow(/divisible by 4/);
+    expect(() => sinusoidalPositions(square, 6, { temperature: 100 })).toThrow(/divisible by 4, not 6/);
   });
 
   it('replace the random position embedding and nothing else', () => {
-    const layout = layoutOf({ ...tinyConfiguration, width: 8, heads: 2 });
+    const network = tinyNetwork({ width: 8, heads: 2 });
+    const layout = layoutOf(network);
     const [random, waves] = [undefined, { temperature: 100 }].map((positions) =>
-      initialWeights(layout, 4, 'xavier-uniform', positions),
+      initialWeights(layout, network.layout, 4, 'xavier-uniform', positions),
     );
     for (const parameter of layout.parameters) {
       const own = partOf(waves ?? new Float32Array(), parameter);
       if (parameter.name !== 'pos_embed') expect(own).toEqual(partOf(random ?? new Float32Array(), parameter));
-      else
-        expect(own).toEqual(
-          sinusoidalPositions(parameter.shape[1] ?? 0, parameter.shape[2] ?? 0, { temperature: 100 }),
-        );
+      else expect(own).toEqual(sinusoidalPositions(network.layout, parameter.shape[2] ?? 0, { temperature: 100 }));
     }
   });
 });

@@ -1,15 +1,18 @@
-/** Whole runs on a small network and coloured images: the loss falls, a stopped run resumes to the same bits, bad input is answered. */
+/**
+ * Whole runs on a small network and coloured images: the loss falls,
+ * a stopped run resumes to the same bits, bad input is answered.
+ */
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openImageFolder } from '../../src/data/image-folder.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { ImageFolder } from '../../src/data/image-folder.ts';
 import { exportModel } from '../../src/exporting/export-model.ts';
 import { readScheduleFile } from '../../src/exporting/schedule-file.ts';
 import { countFlops } from '../../src/cost/flops.ts';
-import { scheduleTarget } from '../../src/models/schedule-target.ts';
+import type { Network } from '../../src/networks/network.ts';
 import { validateSchedule } from '../../src/reduction/validate-schedule.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
 import { recipes } from '../../src/training/recipe.ts';
@@ -18,9 +21,10 @@ import { checkTrainedModelDirectory, writeTrainedModel } from '../../src/trainin
 import { vectorOf } from '../../src/training/trained-parameters.ts';
 import { train } from '../../src/training/train.ts';
 import type { TrainingOptions, TrainingProgress } from '../../src/training/training-options.ts';
-import { smallConfiguration, smallNetwork } from '../evaluation/small-network.ts';
+import { narrowSizes, smallModel, smallNetwork } from '../small-networks.ts';
 
-const { classes } = smallConfiguration;
+const { network, preprocessing } = smallModel(narrowSizes);
+const { classes } = narrowSizes;
 let directory = '';
 let folder: ImageFolder;
 
@@ -54,7 +58,8 @@ const plainRecipe: TrainingRecipe = {
 
 const options = (changes: Partial<TrainingOptions> = {}): TrainingOptions => ({
   name: 'small',
-  configuration: smallConfiguration,
+  network,
+  preprocessing,
   recipe,
   folder,
   seed: 3,
@@ -62,6 +67,9 @@ const options = (changes: Partial<TrainingOptions> = {}): TrainingOptions => ({
   resume: false,
   ...changes,
 });
+
+/** A network without its functions. */
+const sizesOf = (described: Network): unknown => JSON.parse(JSON.stringify(described));
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'diffrate-training-'));
@@ -122,7 +130,7 @@ describe('training', () => {
     writeFileSync(join(images, '01.png'), 'no image');
     const evaluation = await openImageFolder(images);
     const warnings: string[] = [];
-    const changes = { recipe: { ...plainRecipe, epochs: 2 }, start: smallNetwork(), evaluation };
+    const changes = { recipe: { ...plainRecipe, epochs: 2 }, start: smallModel(narrowSizes), evaluation };
     await train(options({ ...changes, onWarning: (message) => warnings.push(message) }));
     expect(warnings).toEqual([expect.stringContaining("'01.png'")]);
     await expect(train(options({ ...changes, strict: true }))).rejects.toThrow(/Cannot decode the image '01\.png'/);
@@ -132,7 +140,7 @@ describe('training', () => {
     const unlabelled = { ...folder, labelled: false, images: folder.images.map(({ file }) => ({ file })) };
     const { rows } = await train(
       options({
-        start: smallNetwork(),
+        start: smallModel(narrowSizes),
         schedule: { pruneKept: [17, 9, 6, 4], mergeKept: [17, 7, 4, 2] },
         recipe: { ...recipes['finetune-small-data'], batchSize: 7, epochs: 6, learningRate: 1e-3 },
         folder: unlabelled,
@@ -141,6 +149,53 @@ describe('training', () => {
     );
     const divergences = rows.flatMap(({ kl }) => (typeof kl === 'number' ? [kl] : []));
     expect(divergences.at(-1)).toBeLessThan(0.8 * (divergences[0] ?? 0));
+  });
+});
+
+describe('training of a network that is no classifier', () => {
+  const schedule = { pruneKept: [17, 9, 6, 4], mergeKept: [17, 7, 4, 2] };
+
+  it.each([
+    ['features', { classes: 0 }, 'featureDistance'],
+    ['labels', { problem: 'labels' }, 'multiLabelDivergence'],
+    ['a number', { classes: 1 }, 'regressionError'],
+  ] as const)('(%s) brings a compressed one nearer to the uncompressed one', async (_, sizes, objective) => {
+    const start = smallModel({ ...narrowSizes, ...sizes });
+    const log = join(directory, `${objective}.csv`);
+    const { rows, evaluation } = await train(
+      options({
+        network: start.network,
+        start,
+        schedule,
+        recipe: { ...recipes['finetune-small-data'], batchSize: 7, epochs: 6, learningRate: 1e-3 },
+        evaluation: folder,
+        log,
+      }),
+    );
+    const distances = rows.flatMap((row) => (typeof row.objective === 'number' ? [row.objective] : []));
+    expect(distances).toHaveLength(6);
+    expect(distances.at(-1)).toBeLessThan(0.9 * (distances[0] ?? 0));
+    expect(evaluation).toMatchObject({ top1: null, kl: null, objective: { name: objective, value: distances.at(-1) } });
+    const [head = '', ...lines] = readFileSync(log, 'utf8').trimEnd().split('\n');
+    expect(head.endsWith(',eval_objective')).toBe(true);
+    expect(Number(lines.at(-1)?.split(',').at(-1))).toBeCloseTo(distances.at(-1) ?? Number.NaN, 4);
+  });
+
+  it('leaves alone what its answer does not depend on', async () => {
+    const start = smallModel({ ...narrowSizes, classes: 0 });
+    const { layout, weights } = await train(
+      options({
+        network: start.network,
+        start,
+        recipe: { ...recipes['finetune-small-data'], batchSize: 7, steps: 3, learningRate: 1e-2, weightDecay: 0.5 },
+      }),
+    );
+    const before = vectorOf(layout, start.parameters);
+    const moved = layout.parameters.filter(({ offset, length }) =>
+      weights.subarray(offset, offset + length).some((value, index) => value !== before[offset + index]),
+    );
+    const still = layout.parameters.filter((parameter) => !moved.includes(parameter)).map(({ name }) => name);
+    expect(still.sort()).toEqual(['pooler.dense.bias', 'pooler.dense.weight']);
   });
 });
 
@@ -200,7 +255,7 @@ describe('a training run that was killed', () => {
     const checkpoint = join(directory, 'stopped.checkpoint.safetensors');
     const others: Partial<TrainingOptions>[] = [
       { seed: 4 },
-      { start: smallNetwork(2) },
+      { start: smallModel(narrowSizes, 2) },
       { folder: { ...folder, directory: join(directory, 'elsewhere') } },
     ];
     for (const other of others)
@@ -226,12 +281,12 @@ describe('a training run that cannot go on', () => {
     const unlabelled = { ...folder, labelled: false };
     await expect(train(options({ folder: unlabelled }))).rejects.toThrow(/has no labels to train on/);
     await expect(train(options({ recipe: { ...recipe, targets: 'teacher' } }))).rejects.toThrow(/no teacher/);
-    await expect(train(options({ configuration: { ...smallConfiguration, classes: 0 } }))).rejects.toThrow(
-      /no classifier/,
-    );
-    await expect(train(options({ configuration: { ...smallConfiguration, classes: 3 } }))).rejects.toThrow(
-      /label 3 .* out of range/,
-    );
+    const encoder = smallNetwork({ ...narrowSizes, classes: 0 });
+    await expect(train(options({ network: encoder }))).rejects.toThrow(/Labels are no targets of featureDistance/);
+    const fewer = smallNetwork({ ...narrowSizes, classes: 3 });
+    await expect(train(options({ network: fewer }))).rejects.toThrow(/label 3 .* out of range/);
+    const short = { pruneKept: [17, 14, 10], mergeKept: [17, 12, 8] };
+    await expect(train(options({ schedule: short }))).rejects.toThrow(/for 3 blocks but the network has 4/);
     const wrong = { ...folder, images: [{ file: '00.png', label: 7 }] };
     await expect(train(options({ evaluation: wrong }))).rejects.toThrow(/label 7 of '00\.png' .* out of range/);
     const log = join(directory, 'unwanted.csv');
@@ -249,17 +304,18 @@ describe('a trained model', () => {
     ['class-token', 'fp32'],
     ['mean', 'fp16'],
   ] as const)('(%s, %s) is a folder that loads and exports', async (pool, dtype) => {
-    const configuration = { ...smallConfiguration, pool };
+    const trained = smallNetwork({ ...narrowSizes, pool });
     const log = join(directory, 'training.csv');
     const { layout, weights, rows } = await train(
-      options({ configuration, recipe: { ...recipe, steps: 2 }, log, evaluation: folder }),
+      options({ network: trained, recipe: { ...recipe, steps: 2 }, log, evaluation: folder }),
     );
     const out = join(directory, `trained-${pool}`);
     const labels = Object.fromEntries(Array.from({ length: classes }, (_, index) => [index, `colour ${index}`]));
     const files = await writeTrainedModel({
       directory: out,
       name: 'small',
-      configuration,
+      network: trained,
+      preprocessing,
       labels,
       layout,
       weights,
@@ -269,7 +325,8 @@ describe('a trained model', () => {
     expect(files.map(({ path }) => path)).toContain('training.csv');
     expect(readFileSync(join(out, 'training.csv'), 'utf8')).toBe(readFileSync(log, 'utf8'));
     const model = await loadModel(out);
-    expect(model.configuration).toEqual(configuration);
+    expect(sizesOf(model.network)).toEqual(sizesOf(trained));
+    expect(model.preprocessing).toEqual(preprocessing);
     expect(model.labels).toEqual(labels);
     expect(model.warnings).toEqual([]);
     const loaded = vectorOf(layout, model.parameters);
@@ -295,7 +352,7 @@ describe('a trained model', () => {
     } as const;
     const { layout, weights, rows } = await train(options({ recipe: { ...recipe, steps: 1 }, schedule: rising }));
     const out = join(directory, 'with-schedule');
-    const model = { name: 'small', configuration: smallConfiguration, labels: undefined, dtype: 'fp32' as const };
+    const model = { name: 'small', network, preprocessing, labels: undefined, dtype: 'fp32' as const };
     await writeTrainedModel({ ...model, directory: out, layout, weights, rows, schedule: rising });
     const written = await readScheduleFile(join(out, 'schedule.json'));
     expect(written).toMatchObject({
@@ -304,7 +361,7 @@ describe('a trained model', () => {
       mergeKept: [17, 12, 12, 4],
       merging: 'patches',
     });
-    expect(written.gflops).toBeCloseTo(countFlops(smallConfiguration, rising).total / 1e9, 8);
-    expect(() => validateSchedule(written, scheduleTarget(smallConfiguration))).not.toThrow();
+    expect(written.gflops).toBeCloseTo(countFlops(network, rising).total / 1e9, 8);
+    expect(() => validateSchedule(written, network)).not.toThrow();
   });
 });

@@ -4,20 +4,26 @@ import { describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
 import { parseTrainingConfiguration, readTrainingConfiguration } from '../../src/training/training-configuration.ts';
 import { recipes } from '../../src/training/recipe.ts';
+import { square } from '../../src/data/preprocessing.ts';
 
 const model = { name: 'vit', imageSize: 28, patchSize: 2, width: 96, depth: 8, heads: 3, classes: 10 };
 const parse = (value: unknown) => parseTrainingConfiguration(JSON.stringify(value), 'config.json');
 
 describe('a training configuration', () => {
   it('has defaults, and a recipe that changes a preset’s members', () => {
-    const { name, configuration, recipe, labels } = parse({
+    const { name, network, preprocessing, recipe, labels } = parse({
       model,
       recipe: { preset: 'scratch', epochs: 20, augmentation: { cropPadding: 2 } },
     });
     expect(name).toBe('vit');
     expect(labels).toBeUndefined();
-    expect(configuration).toMatchObject({ inputSize: 28, hiddenWidth: 384, pool: 'class-token' });
-    expect(configuration.preprocessing).toMatchObject({ resizeShortSide: 28, cropSize: 28 });
+    expect(network).toMatchObject({
+      input: { channels: 3, height: 28, width: 28 },
+      features: { width: 96, heads: 3, hiddenWidth: 384 },
+      reads: 'prefix',
+      answers: { kind: 'classes', size: 10 },
+    });
+    expect(preprocessing).toMatchObject({ resize: square(28), crop: square(28) });
     expect(recipe).toEqual({ ...recipes.scratch, epochs: 20, augmentation: { cropPadding: 2 } });
   });
 

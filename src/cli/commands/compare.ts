@@ -1,17 +1,15 @@
-/** `diffrate compare`: token-reduction methods side by side at equal cost, and DiffRate's schedules among random ones. */
+/**
+ * `diffrate compare`: token-reduction methods side by side at equal cost, and DiffRate's schedules among random ones.
+ */
 import { join } from 'node:path';
 import { defineCommand } from 'citty';
 import { compareMethods } from '../../comparison/compare-methods.ts';
-import type { Comparison, ComparisonProgress } from '../../comparison/comparison-options.ts';
-import {
-  comparisonCsv,
-  comparisonHeader,
-  comparisonRows,
-  placementSentence,
-} from '../../comparison/comparison-rows.ts';
+import type { ComparisonProgress } from '../../comparison/comparison-options.ts';
+import type { Comparison } from '../../comparison/comparison.ts';
+import { comparisonCsv, comparisonTable, placementSentence } from '../../comparison/comparison-rows.ts';
 import { writeFolder } from '../../files/staged-folder.ts';
 import type { FolderKind } from '../../files/staged-folder.ts';
-import { scheduleTarget } from '../../models/schedule-target.ts';
+import { namedShape } from '../../networks/model.ts';
 import { reportPage } from '../../report/page.ts';
 import { comparisonReport } from '../../report/report.ts';
 import { reportFileName } from '../../report/report-file.ts';
@@ -19,6 +17,7 @@ import { removeCheckpoint } from '../../search/checkpoint-file.ts';
 import { comparisonOptions, parseComparison, scheduleSource } from '../comparison-options.ts';
 import { resolveFolder } from '../folder-option.ts';
 import { resolveModel } from '../model-option.ts';
+import { resolveObjective } from '../objective-option.ts';
 import { integerOption, options } from '../options.ts';
 import { formatSeconds, formatTable, printResult } from '../output.ts';
 import { folderNamedAfter, prepareFolder } from '../output-folder.ts';
@@ -55,6 +54,7 @@ export const compareCommand = defineCommand({
     },
     ...comparisonOptions,
     weights: options.weights,
+    objective: options.objective,
     limit: options.limit,
     device: options.device,
     threads: options.threads,
@@ -72,12 +72,14 @@ export const compareCommand = defineCommand({
     const out = args.out ?? folderNamedAfter(model.name, 'comparison');
     if (args.out === undefined) await prepareFolder(out, comparisonFolder);
     const checkpoint = join(out, checkpointName);
-    const schedules = await scheduleSource({ model, given: args, settings, session, out });
+    const objective = resolveObjective(args.objective, model.network);
+    const schedules = await scheduleSource({ model, given: args, settings, session, objective, out });
     const comparison = await withProgress((progress) =>
       compareMethods({
         ...session,
         model,
-        target: scheduleTarget(model.configuration, model.name),
+        target: namedShape(model.network, model.name),
+        objective,
         folder,
         budgets: settings.budgets,
         methods: settings.methods,
@@ -93,6 +95,7 @@ export const compareCommand = defineCommand({
           session.device,
           `${session.threads ?? 'all'} threads`,
           `${args.rounds} rounds`,
+          objective.name,
           schedules.identity,
         ].join(', '),
         strict: args.strict,
@@ -118,10 +121,11 @@ export const compareCommand = defineCommand({
     ];
     await writeFolder(out, files, comparisonFolder);
     await removeCheckpoint(checkpoint);
+    const { header, rows } = comparisonTable(comparison);
     printResult(args.json, report, () =>
       [
         `${comparison.model}, ${comparison.images} images`,
-        formatTable(comparisonHeader, comparisonRows(comparison)),
+        formatTable(header, rows),
         ...comparison.rankings.map(placementSentence),
         `${files.map(({ path }) => join(out, path)).join(', ')}`,
       ].join('\n\n'),

@@ -1,11 +1,14 @@
 /** `diffrate compress`: the main job, from a network and images to a faster network and what it is worth. */
 import { defineCommand } from 'citty';
+import { DecodedImages } from '../../data/decoded-images.ts';
 import { checkLabels } from '../../data/image-folder.ts';
 import type { ImageFolder } from '../../data/image-folder.ts';
 import { checkExportDirectory, exportModel } from '../../exporting/export-model.ts';
 import { writeModelCard } from '../../exporting/model-card-file.ts';
 import { exportDtypes } from '../../exporting/precision.ts';
+import { classesOf } from '../../evaluation/metrics.ts';
 import type { LoadedModel } from '../../loading/load-model.ts';
+import type { Objective } from '../../objectives/objective.ts';
 import type { Schedule } from '../../reduction/schedule.ts';
 import { removeCheckpoint } from '../../search/checkpoint-file.ts';
 import type { SearchOutcome } from '../../search/search-options.ts';
@@ -14,6 +17,7 @@ import type { CompressionReport } from '../compression-report.ts';
 import { writeCompressionReport } from '../compression-report-file.ts';
 import { resolveFolder } from '../folder-option.ts';
 import { resolveModel } from '../model-option.ts';
+import { resolveObjective } from '../objective-option.ts';
 import { options, wordsOption } from '../options.ts';
 import { printResult } from '../output.ts';
 import { prepareOutputFile } from '../output-file.ts';
@@ -71,16 +75,21 @@ export const compressCommand = defineCommand({
     const folder = args.data === undefined ? undefined : await resolveFolder(args.data, args);
     const evaluated = args['eval-data'] === undefined ? folder : await resolveFolder(args['eval-data'], args);
     const model = await resolveModel(args.model, args.weights);
+    const objective = resolveObjective(args.objective, model.network);
     // After a search that took long is no time to learn that a label is wrong.
-    if (evaluated !== undefined) checkLabels(evaluated, model.configuration.classes);
+    if (evaluated !== undefined) checkLabels(evaluated, classesOf(model.network.answers));
     const out = args.out ?? folderNamedAfter(model.name, 'diffrate');
     if (args.out === undefined) await prepareOutput(out);
-    const gflops = targetGflops(target, model.configuration);
+    const gflops = targetGflops(target, model.network);
+    // Search, evaluation and pictures read the same images: each is decoded once.
+    const decoded = new DecodedImages();
     const { schedule, search, history } = await findSchedule({
       model,
       folder,
       gflops,
       settings,
+      objective,
+      decoded,
       checkpoint: checkpointOf(out),
       strict: args.strict,
     });
@@ -94,6 +103,8 @@ export const compressCommand = defineCommand({
       schedule: written,
       folder: evaluated,
       strict: args.strict,
+      objective,
+      decoded,
       searched: evaluated?.directory === folder?.directory,
       ...session,
     });
@@ -115,6 +126,8 @@ export const compressCommand = defineCommand({
           history,
           searched: folder,
           evaluated,
+          decoded,
+          objective,
           seed: settings.seed,
           session,
         })
@@ -139,6 +152,8 @@ interface ScheduleRequest {
   readonly folder: ImageFolder | undefined;
   readonly gflops: number;
   readonly settings: SearchSettings;
+  readonly objective: Objective;
+  readonly decoded: DecodedImages;
   readonly checkpoint: string;
   readonly strict: boolean | undefined;
 }
@@ -150,13 +165,15 @@ interface FoundSchedule {
 }
 
 async function findSchedule(request: ScheduleRequest): Promise<FoundSchedule> {
-  const { model, folder, gflops, settings, checkpoint, strict } = request;
+  const { model, folder, gflops, settings, objective, decoded, checkpoint, strict } = request;
   if (folder === undefined) return { schedule: publishedScheduleNear(model.name, gflops), search: null, history: [] };
   const { schedule, history, ...search } = await runSearch({
     ...settings,
     model,
     folder,
-    targetGflops: gflops,
+    target: { value: gflops, unit: 'GFLOPs' },
+    objective,
+    decoded,
     checkpoint,
     strict,
   });

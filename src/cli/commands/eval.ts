@@ -2,10 +2,13 @@
 import { defineCommand } from 'citty';
 import { evaluateModel } from '../../evaluation/evaluate.ts';
 import type { EvaluationResult } from '../../evaluation/evaluate.ts';
+import { shownMetrics } from '../../evaluation/shown-metrics.ts';
 import { evaluationLine } from '../evaluation-line.ts';
 import { resolveFolder } from '../folder-option.ts';
+import { metricName, metricValue } from '../metric-rows.ts';
 import { checkCompression, methodGflops, methodOption, resolveCompression } from '../method-option.ts';
 import { resolveModel } from '../model-option.ts';
+import { resolveObjective } from '../objective-option.ts';
 import { integerOption, options } from '../options.ts';
 import { formatNumber, formatTable, printResult } from '../output.ts';
 import { withProgress } from '../progress.ts';
@@ -27,6 +30,7 @@ export const evalCommand = defineCommand({
       valueHint: 'MODEL',
       description: 'network to compare with instead of MODEL itself: the one that it was fine-tuned from',
     },
+    objective: options.objective,
     limit: options.limit,
     batch: { ...options.batch, default: '16' },
     device: options.device,
@@ -40,9 +44,10 @@ export const evalCommand = defineCommand({
     checkCompression(args);
     const folder = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
+    const objective = resolveObjective(args.objective, model.network);
     const { named, method } = await resolveCompression(args, model);
     const reference = args.reference === undefined ? undefined : await resolveModel(args.reference, undefined);
-    const gflops = method && methodGflops(model.configuration, method);
+    const gflops = method && methodGflops(model.network, method);
     const result = await withProgress((progress) =>
       evaluateModel(model, {
         ...session,
@@ -51,6 +56,7 @@ export const evalCommand = defineCommand({
         ...(gflops !== undefined && { gflops }),
         folder,
         reference,
+        objective,
         batchSize,
         strict: args.strict,
         onWarning: (message) => progress.note(`warning: ${message}`),
@@ -66,11 +72,7 @@ function formatResult(result: EvaluationResult, ragged: boolean): string {
     ['images', String(result.images)],
     ['left out', String(result.skipped.length)],
     [`GFLOPs (paper’s count${ragged ? ', mean over images' : ''})`, formatNumber(result.gflops, 3)],
-    ['top-1 %', formatNumber(result.top1, 2)],
-    ['top-5 %', formatNumber(result.top5, 2)],
-    ['loss', formatNumber(result.loss, 4)],
-    ['agreement %', formatNumber(result.agreement, 2)],
-    ['KL', formatNumber(result.kl, 5)],
+    ...shownMetrics(result).map((name) => [metricName(name, result), metricValue(name, result)]),
     ['images/s', formatNumber(result.imagesPerSecond, 1)],
   ];
   return formatTable([result.model, result.schedule ?? result.method], rows);

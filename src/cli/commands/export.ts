@@ -3,7 +3,7 @@ import { defineCommand } from 'citty';
 import { UsageError } from '../../errors.ts';
 import { exportModel } from '../../exporting/export-model.ts';
 import { exportDtypes } from '../../exporting/precision.ts';
-import { checkCompression, methodGflops, methodOption, requireStatic, resolveCompression } from '../method-option.ts';
+import { checkCompression, methodGflops, methodOption, resolveCompression } from '../method-option.ts';
 import { resolveModel } from '../model-option.ts';
 import { options, wordsOption } from '../options.ts';
 import { formatTable, printResult } from '../output.ts';
@@ -34,7 +34,6 @@ export const exportCommand = defineCommand({
     const { named, method } = await resolveCompression(args, model);
     if (named === undefined && method === undefined)
       throw new UsageError('diffrate export needs --schedule FILE|NAME or --method NAME:KEY=VALUE,….');
-    if (method !== undefined) requireStatic(method);
     // What the exporter would warn of, the schedule's own check has said.
     const { directory, files, schedule } = await exportModel({
       model,
@@ -43,7 +42,7 @@ export const exportCommand = defineCommand({
       directory: args.out,
       dtypes,
     });
-    const gflops = method === undefined ? schedule?.gflops : methodGflops(model.configuration, method);
+    const gflops = method === undefined ? schedule?.gflops : methodGflops(model.network, method);
     const report = {
       model: model.name,
       method: method?.name ?? null,

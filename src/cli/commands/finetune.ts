@@ -1,10 +1,14 @@
 /**
- * `diffrate finetune`: trains a network on with a fixed schedule and tokens really dropped (arXiv 2305.17997, Table 6), or trains a method that
- * learns (DynamicViT and others). By default the uncompressed network's own answers are the targets, so that no labels are needed.
+ * `diffrate finetune`: trains a network on with a fixed schedule and tokens really dropped (arXiv 2305.17997, Table 6),
+ * or trains a method that learns (DynamicViT and others). By default the uncompressed network's own answers are the
+ * targets, so that no labels are needed.
  */
 import { defineCommand } from 'citty';
 import { checkLabels } from '../../data/image-folder.ts';
 import { UsageError } from '../../errors.ts';
+import { classesOf } from '../../evaluation/metrics.ts';
+import type { MeasuredObjective } from '../../evaluation/metrics.ts';
+import { objectiveLabel } from '../../evaluation/shown-metrics.ts';
 import { reductionMethods } from '../../reduction/methods/registry.ts';
 import { recipes } from '../../training/recipe.ts';
 import type { RecipeName } from '../../training/recipe.ts';
@@ -12,6 +16,7 @@ import { writeTrainedModel } from '../../training/trained-model.ts';
 import { resolveFolder } from '../folder-option.ts';
 import { checkCompression, methodOption, resolveCompression } from '../method-option.ts';
 import { resolveModel } from '../model-option.ts';
+import { resolveObjective } from '../objective-option.ts';
 import { integerOption, options, positiveOption } from '../options.ts';
 import { formatSeconds, printResult } from '../output.ts';
 import { sessionOptions } from '../session-options.ts';
@@ -42,6 +47,7 @@ export const finetuneCommand = defineCommand({
       description: 'small-data: some hundred images and minutes; paper: its recipe, on labels',
       default: 'small-data',
     },
+    objective: options.objective,
     labels: { type: 'boolean', description: 'targets are the folder’s labels, not the uncompressed network’s answers' },
     ...trainingOptions,
   },
@@ -57,20 +63,23 @@ export const finetuneCommand = defineCommand({
     const evaluation =
       args['eval-data'] === undefined ? undefined : await resolveFolder(args['eval-data'], { strict: args.strict });
     const model = await resolveModel(args.model, args.weights);
-    if (evaluation !== undefined) checkLabels(evaluation, model.configuration.classes);
+    if (evaluation !== undefined) checkLabels(evaluation, classesOf(model.network.answers));
+    const objective = resolveObjective(args.objective, model.network);
     const { named, method } = await resolveCompression(args, model, true);
     if (named === undefined && method === undefined) {
       throw new UsageError(
         'diffrate finetune needs --schedule FILE|NAME, or --method NAME:KEY=VALUE,… to train a method.',
       );
     }
-    const { name, configuration, labels } = model;
+    const { name, network, preprocessing, labels } = model;
     const outcome = await runTraining(
       {
         ...session,
         name,
-        configuration,
+        network,
+        preprocessing,
         start: model,
+        ...(args.objective === undefined ? {} : { objective }),
         recipe: {
           ...recipe,
           ...(args.labels === true ? { targets: 'labels' as const } : {}),
@@ -92,7 +101,8 @@ export const finetuneCommand = defineCommand({
     const files = await writeTrainedModel({
       directory: args.out,
       name,
-      configuration,
+      network,
+      preprocessing,
       labels,
       layout,
       weights,
@@ -113,13 +123,22 @@ export const finetuneCommand = defineCommand({
       top1: evaluated?.top1 ?? null,
       evaluationLoss: evaluated?.loss ?? null,
       kl: evaluated?.kl ?? null,
+      objective: evaluated?.objective ?? null,
       peakMemoryBytes,
       skipped,
       files,
     };
     printResult(args.json, report, () => {
-      const kl = report.kl === null ? '' : `, KL to the uncompressed network ${report.kl.toFixed(5)}`;
-      return `${args.out}: ${name} fine-tuned in ${formatSeconds(seconds)} (${steps} steps), loss ${loss.toFixed(4)}${kl}`;
+      const distance = distanceLine(report.kl, report.objective);
+      return `${args.out}: ${name} fine-tuned in ${formatSeconds(seconds)} (${steps} steps), loss ${loss.toFixed(4)}${distance}`;
     });
   },
 });
+
+/** How far the network is from the one that training started from; nothing where it was not evaluated. */
+function distanceLine(kl: number | null, objective: MeasuredObjective | null): string {
+  if (kl !== null) return `, KL to the uncompressed network ${kl.toFixed(5)}`;
+  return objective === null
+    ? ''
+    : `, ${objectiveLabel(objective)} to the uncompressed network ${objective.value.toFixed(5)}`;
+}

@@ -1,15 +1,18 @@
-/** `diffrate flops`: the cost of a network under a schedule, block by block, as the paper counts it and as really computed. */
+/**
+ * `diffrate flops`: the cost of a network under a schedule, block by block, as the paper counts it and as really
+ * computed.
+ */
 import { defineCommand } from 'citty';
-import { flopsCost, countModelFlops } from '../../cost/flops-cost.ts';
+import { baselineFlops, countFlops, flopsPerGflop } from '../../cost/flops.ts';
 import { countGraphFlops } from '../../cost/graph-flops.ts';
 import { countMethodFlops } from '../../cost/method-flops.ts';
-import { baselineRealFlops, countRealFlops } from '../../cost/real-flops.ts';
-import { lookUpModel } from '../../models/registry.ts';
-import type { ModelConfiguration } from '../../models/registry.ts';
-import { scheduleTarget } from '../../models/schedule-target.ts';
+import type { Network } from '../../networks/network.ts';
+import { lookUpModel } from '../../networks/registry.ts';
+import { diffRate } from '../../reduction/methods/diffrate.ts';
 import { effectiveTokens, uncompressed } from '../../reduction/schedule.ts';
 import type { EffectiveBlock, KeptNumbers } from '../../reduction/schedule.ts';
 import type { NamedMethod } from '../../reduction/methods/registry.ts';
+import { tokenCount } from '../../reduction/token-layout.ts';
 import { checkCompression, methodOption, resolveCompression } from '../method-option.ts';
 import type { CompressedNetwork, Compression } from '../method-option.ts';
 import { options } from '../options.ts';
@@ -24,7 +27,10 @@ export interface FlopsReport {
   readonly atMost: boolean;
   /** By the paper's count. */
   readonly gflops: number;
-  /** What the compressed graph computes (the plain one, without a schedule); `null` for hierarchical networks. */
+  /**
+   * What the compressed graph computes (the plain one, without a schedule); `null` for networks that cannot be built
+   * yet.
+   */
   readonly realGflops: number | null;
   /** The uncompressed network by the paper's count. */
   readonly baselineGflops: number;
@@ -51,33 +57,40 @@ export const flopsCommand = defineCommand({
   },
 });
 
-/** A registry name needs no weights; anything else is loaded for its sizes. */
-async function findNetwork(model: string, weights: string | undefined): Promise<CompressedNetwork> {
-  const entry = weights === undefined ? lookUpModel(model) : undefined;
-  if (entry !== undefined) return entry;
-  const { resolveModel } = await import('../model-option.ts');
-  return resolveModel(model, weights);
+/** A network to count. */
+interface CountedModel extends CompressedNetwork {
+  /** The same network as one that can be built; absent where it cannot yet. */
+  readonly built: Network | undefined;
 }
 
-function reportFlops({ name, configuration }: CompressedNetwork, { named, method }: Compression): FlopsReport {
+/** A registry name needs no weights; anything else is loaded for its sizes. */
+async function findNetwork(model: string, weights: string | undefined): Promise<CountedModel> {
+  const entry = weights === undefined ? lookUpModel(model) : undefined;
+  if (entry !== undefined) return { ...entry, built: entry.declared?.network };
+  const { resolveModel } = await import('../model-option.ts');
+  const loaded = await resolveModel(model, weights);
+  return { ...loaded, built: loaded.network };
+}
+
+function reportFlops({ name, network, built }: CountedModel, { named, method }: Compression): FlopsReport {
   const schedule = named?.schedule;
-  const { depth, tokens } = scheduleTarget(configuration);
-  const kept = schedule ?? (method === undefined ? uncompressed(depth, tokens) : keptOf(method));
+  const tokens = tokenCount(network.layout);
+  const kept = schedule ?? (method === undefined ? uncompressed(network.depth, tokens) : keptOf(method));
   const count =
     method === undefined
-      ? countModelFlops(configuration, kept)
-      : countMethodFlops(configuration, method.tokensPerBlock, method.reducesBeforeBlock);
+      ? countFlops(network, kept)
+      : countMethodFlops(network, method.tokensPerBlock, method.reducesBeforeBlock);
   return {
     model: name,
     schedule: named?.scheduleName ?? null,
     method: method?.name ?? null,
     atMost: method?.method.ragged ?? false,
-    gflops: count.total / 1e9,
-    realGflops: realFlops(configuration, schedule, method),
-    baselineGflops: flopsCost(configuration).baseline,
+    gflops: count.total / flopsPerGflop,
+    realGflops: built === undefined ? null : realFlops(built, schedule, method) / flopsPerGflop,
+    baselineGflops: baselineFlops(network).total / flopsPerGflop,
     blocks: effectiveTokens(kept, tokens).map((block, index) => ({
       ...block,
-      gflops: (count.blocks[index] ?? 0) / 1e9,
+      gflops: (count.blocks[index] ?? 0) / flopsPerGflop,
     })),
   };
 }
@@ -87,16 +100,8 @@ function keptOf({ tokensPerBlock }: NamedMethod): KeptNumbers {
   return { pruneKept: tokensPerBlock, mergeKept: tokensPerBlock };
 }
 
-function realFlops(
-  configuration: ModelConfiguration,
-  schedule: KeptNumbers | undefined,
-  method: NamedMethod | undefined,
-): number | null {
-  if (configuration.family === 'hierarchical') return null;
-  if (method !== undefined) return countGraphFlops(configuration, method.reducer) / 1e9;
-  return (
-    (schedule === undefined ? baselineRealFlops(configuration) : countRealFlops(configuration, schedule)).total / 1e9
-  );
+function realFlops(network: Network, schedule: KeptNumbers | undefined, method: NamedMethod | undefined): number {
+  return countGraphFlops(network, method?.reducer ?? (schedule && diffRate(schedule, network)));
 }
 
 function formatReport(report: FlopsReport): string {

@@ -1,12 +1,16 @@
-/** `diffrate show`: what a schedule, or any other method, keeps, merges and prunes on images, as pictures (Figure 5 of the paper). */
+/**
+ * `diffrate show`: what a schedule, or any other method, keeps, merges and prunes on images, as pictures (Figure 5 of
+ * the paper).
+ */
 import { join } from 'node:path';
 import { defineCommand } from 'citty';
 import { writeFolder } from '../../files/staged-folder.ts';
 import type { FolderKind } from '../../files/staged-folder.ts';
-import { tokenCount } from '../../models/configuration.ts';
+import type { Network } from '../../networks/network.ts';
 import { diffRate } from '../../reduction/methods/diffrate.ts';
 import type { BuiltMethod } from '../../reduction/methods/method.ts';
 import { effectiveTokens } from '../../reduction/schedule.ts';
+import { tokenCount } from '../../reduction/token-layout.ts';
 import { reportPage } from '../../report/page.ts';
 import { pictureFiles } from '../../report/picture-files.ts';
 import { defaultBlocks, drawPictures } from '../../report/picture-series.ts';
@@ -91,11 +95,12 @@ export const showCommand = defineCommand({
     const { model, named: found, method } = await resolveShownModel(args.model, args);
     const out = args.out ?? folderNamedAfter(model.name, 'tokens');
     if (args.out === undefined) await prepareFolder(out, pictureFolder);
-    const { configuration } = model;
-    const tokens = tokenCount(configuration);
-    const compression = method ?? scheduled(found, tokens);
+    const { network } = model;
+    const compression = method ?? scheduled(found, network);
     const blocks =
-      wanted === undefined ? defaultBlocks(compression.tokensPerBlock) : [...new Set(wanted)].sort((a, b) => a - b);
+      wanted === undefined
+        ? defaultBlocks(compression.tokensPerBlock, network.layout)
+        : [...new Set(wanted)].sort((a, b) => a - b);
     const series = await withProgress((progress) =>
       drawPictures({
         ...session,
@@ -111,7 +116,7 @@ export const showCommand = defineCommand({
     const pictures = await pictureFiles(series);
     const page = await picturesReport({
       model: model.name,
-      configuration,
+      network,
       schedule: found?.schedule,
       method,
       pictures: series,
@@ -144,7 +149,7 @@ export const showCommand = defineCommand({
         `${model.name}, ${method === undefined ? 'schedule ' : ''}${compression.name}, ${series.length === 1 ? 'one image' : `mean of ${series.length} images`}`,
         formatTable(
           ['block', 'tokens', 'patches kept', 'patches merged', 'into tokens', 'patches pruned'],
-          Array.from({ length: configuration.depth }, (_, block) => {
+          Array.from({ length: network.depth }, (_, block) => {
             const mean = meanCounts(series, block);
             const numbers = [mean.tokens, mean.untouched, mean.mergedPatches, mean.mergedTokens, mean.prunedPatches];
             return [String(block + 1), ...numbers.map(formatMean)];
@@ -157,12 +162,15 @@ export const showCommand = defineCommand({
 });
 
 /** DiffRate at a schedule, as a method. */
-function scheduled(found: NamedSchedule | undefined, tokens: number): BuiltMethod & { readonly name: string } {
+function scheduled(
+  found: NamedSchedule | undefined,
+  network: Pick<Network, 'layout' | 'importanceFrom'>,
+): BuiltMethod & { readonly name: string } {
   if (found === undefined) throw new RangeError('there is a schedule where there is no method');
   const { schedule, scheduleName } = found;
   return {
     name: scheduleName,
-    reducer: diffRate(schedule, tokens),
-    tokensPerBlock: effectiveTokens(schedule, tokens).map(({ tokensOut }) => tokensOut),
+    reducer: diffRate(schedule, network),
+    tokensPerBlock: effectiveTokens(schedule, tokenCount(network.layout)).map(({ tokensOut }) => tokensOut),
   };
 }

@@ -1,4 +1,7 @@
-/** `diffrate train`: trains a network that a configuration file describes from scratch, with tokens dropped by a schedule or not. */
+/**
+ * `diffrate train`: trains a network that a configuration file describes from scratch, with tokens dropped by a
+ * schedule or not.
+ */
 import { defineCommand } from 'citty';
 import { readTrainingConfiguration } from '../../training/training-configuration.ts';
 import { writeTrainedModel } from '../../training/trained-model.ts';
@@ -21,8 +24,8 @@ export const trainCommand = defineCommand({
     const [epochs, batchSize] = [positiveOption('epochs', args.epochs), integerOption('batch', args.batch)];
     const learningRate = positiveOption('learning-rate', args['learning-rate']);
     const seed = integerOption('seed', args.seed, 0) ?? 0;
-    const { name, configuration, labels, recipe } = await readTrainingConfiguration(args.config);
-    const named = await resolveSchedule(args.schedule, { name, configuration });
+    const { name, network, preprocessing, labels, recipe } = await readTrainingConfiguration(args.config);
+    const named = await resolveSchedule(args.schedule, { name, network });
     await prepareTrainingOutput(args.out);
     const folder = await resolveFolder(args.data, args);
     const evaluation =
@@ -31,7 +34,8 @@ export const trainCommand = defineCommand({
       {
         ...session,
         name,
-        configuration,
+        network,
+        preprocessing,
         recipe: {
           ...recipe,
           ...(epochs === undefined ? {} : { epochs, steps: undefined }),
@@ -52,8 +56,9 @@ export const trainCommand = defineCommand({
     const files = await writeTrainedModel({
       directory: args.out,
       name,
-      configuration,
-      labels: classNames?.length === configuration.classes ? Object.fromEntries(classNames.entries()) : undefined,
+      network,
+      preprocessing,
+      labels: classNames?.length === network.answers.size ? Object.fromEntries(classNames.entries()) : undefined,
       layout,
       weights,
       dtype: args.dtype,

@@ -23,7 +23,7 @@ import { constantFloats, scalar } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import { multiplyDimensions } from '../shapes.ts';
 import { operand, result, sumToShape } from './operands.ts';
-import type { GradientRule, RuleContext } from './rules.ts';
+import type { GradientRule, RuleContext } from './rule.ts';
 
 const incoming = (context: RuleContext): Tensor => context.gradients[0] as Tensor;
 

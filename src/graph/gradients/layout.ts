@@ -4,7 +4,7 @@ import { concat, dynamicSlice, expandLike, pad, reshape, shapeOf, slice, sub, tr
 import { constantBytes, int64Vector, makeSingle, scalar } from '../tensor.ts';
 import type { GraphNode, Tensor } from '../tensor.ts';
 import { operand, sumToShape } from './operands.ts';
-import type { GradientRule } from './rules.ts';
+import type { GradientRule } from './rule.ts';
 
 /** Integers of a constant int64 vector, or `undefined` where it is known only at run time. */
 function constantIntegers(tensor: Tensor | undefined): number[] | undefined {

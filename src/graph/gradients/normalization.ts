@@ -16,7 +16,7 @@ import {
 import { constantBytes, constantFloats, int64Vector } from '../tensor.ts';
 import type { GraphNode, Tensor } from '../tensor.ts';
 import { operand, result, sumToShape } from './operands.ts';
-import type { GradientRule, RuleContext } from './rules.ts';
+import type { GradientRule, RuleContext } from './rule.ts';
 
 /** Puts reduced axes back as ones, so that the gradient broadcasts against the operand. */
 function withReducedAxes(gradient: Tensor, node: GraphNode): { gradient: Tensor; axes: readonly number[] } {

@@ -7,7 +7,7 @@ import { multiplyDimensions } from '../shapes.ts';
 import { dimensionAt, int64Vector, sizeAt } from '../tensor.ts';
 import type { Tensor } from '../tensor.ts';
 import { operand } from './operands.ts';
-import type { GradientRule } from './rules.ts';
+import type { GradientRule } from './rule.ts';
 
 /** `[N, 1]` int64: 0 … N−1. */
 const countUp = (size: number): Tensor =>

@@ -1,12 +1,17 @@
 /**
- * ATS, "Adaptive Token Sampling" (arXiv 2111.15667; adaptivetokensampling/ATS), as its authors' evaluation runs it. From block 3 of 12 on,
- * inside attention: patch tokens score by the class token's attention times the length of their value; sorted ascending, their cumulative
- * sum is a distribution, which is sampled at evenly spaced heights; each height picks the nearest token, duplicates are dropped. Only the
- * class token and the picked ones are queries and stay; keys and values are of all tokens.
- * How many stay differs per image. Shapes are fixed all the same: `tokens` slots, and a mask per image; tokens that are not there have
- * weight 0 as keys. FLOPs are therefore a mean over images, of counts that the graph gives out; time does not fall with them.
- * Where `drop` is on, small constants depend on the longest image of the batch, as in the published code; results do, too, a little.
- * The published code runs only with as many reference tokens as there are tokens. Fewer, with which a budget is met, follow the paper.
+ * ATS, "Adaptive Token Sampling" (arXiv 2111.15667; adaptivetokensampling/ATS), as its authors' evaluation runs it.
+ * It acts from block 3 of 12 on, inside attention.
+ * Patch tokens score by the class token's attention times the length of their value.
+ * Sorted ascending, their cumulative sum is a distribution, which is sampled at evenly spaced heights.
+ * Each height picks the nearest token, duplicates are dropped.
+ * Only prefix tokens and the picked ones are queries and stay; keys and values are of all tokens.
+ * How many stay differs per image. Shapes are fixed all the same: `tokens` slots, and a mask per image.
+ * Tokens that are not there have weight 0 as keys.
+ * FLOPs are therefore a mean over images, of counts that the graph gives out; time does not fall with them.
+ * Where `drop` is on, small constants depend on the longest image of the batch, as in the published code.
+ * Results do, too, a little.
+ * The published code runs only with as many reference tokens as there are tokens.
+ * Fewer, with which a budget is met, follow the paper.
  */
 import {
   abs,
@@ -34,7 +39,10 @@ import { DiffrateError } from '../../errors.ts';
 import { constant, dimensionAt, inScope, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { attentionValueScore } from '../attention-value-score.ts';
-import { perPosition } from '../positions.ts';
+import { nameOf, tokensOf } from '../network-shape.ts';
+import type { NetworkShape } from '../network-shape.ts';
+import { gridFlags, prefixColumn } from '../positions.ts';
+import type { TokenLayout } from '../token-layout.ts';
 import type { TokenState } from '../token-state.ts';
 import type { QuerySelection, TokenReducer } from '../token-reducer.ts';
 import type { ReductionMethod } from './method.ts';
@@ -44,7 +52,10 @@ import { stageBlocks } from './per-block.ts';
 export interface AtsOptions {
   /** Blocks that sample. */
   readonly blocks: readonly number[];
-  /** Most tokens that stay, the class token counted, and number of reference tokens: one more than there are heights. At least 3. */
+  /**
+   * Most tokens that stay, and number of reference tokens.
+   * Those of the prefix count; the others are heights, at least 2.
+   */
   readonly tokens: number;
   /** Pad to the longest image of the batch (the authors' `drop_tokens`), or to `tokens`. */
   readonly drop: boolean;
@@ -56,7 +67,7 @@ const smoothing = 1e-6;
 const far = 1e3;
 
 /** ATS's reducer. */
-export function ats({ blocks, tokens: most, drop }: AtsOptions): TokenReducer {
+export function ats({ blocks, tokens: most, drop }: AtsOptions, layout: TokenLayout): TokenReducer {
   /** Tokens, padding counted, that the authors' code would have: a float `[1, 1, 1]` or a number. */
   const paddedLength = (state: TokenState): Tensor | number => {
     const slots = sizeAt(state.features, 1);
@@ -72,13 +83,16 @@ export function ats({ blocks, tokens: most, drop }: AtsOptions): TokenReducer {
       if (!blocks.includes(block)) return undefined;
       return inScope('sample', () => {
         const mask = state.mask ?? add(mul(slice(state.features, 2, 0, 1), 0), 1);
-        return sample(attentionValueScore(view, state.mask), mask, paddedLength(state), most);
+        return sample(attentionValueScore(view, layout, state.mask), { mask, layout }, paddedLength(state), most);
       });
     },
   };
 }
 
-/** `(e + 1e-6/Np) / (Σe + 1e-6)` with `e = exp(logit − row maximum)` of the tokens that are there; padding's logit 0 joins the maximum. */
+/**
+ * `(e + 1e-6/Np) / (Σe + 1e-6)` with `e = exp(logit − row maximum)` of the tokens that are there;
+ * padding's logit 0 joins the maximum.
+ */
 function smoothedSoftmax(logits: Tensor, mask: Tensor | undefined, padded: Tensor | number): Tensor {
   const length = typeof padded === 'number' ? padded : reshape(padded, [1, 1, 1, 1]);
   const share = div(smoothing, length);
@@ -96,17 +110,22 @@ function smoothedSoftmax(logits: Tensor, mask: Tensor | undefined, padded: Tenso
   return div(mul(add(powers, share), there), add(reduceSum(powers, [-1], true), smoothing));
 }
 
+/** Which tokens are there, `[B, N, 1]`, and how they lie. */
+interface Present {
+  readonly mask: Tensor;
+  readonly layout: TokenLayout;
+}
+
 /**
- * Inverse transform sampling of the scores `[B, N, 1]` of the tokens that are there. No token is moved: what a sorted list would say of
- * it, its place and the sum up to it, comes from comparing each with each.
+ * Inverse transform sampling of the scores `[B, N, 1]` of the tokens that are there. No token is moved.
+ * What a sorted list would say of a token, its place and the sum up to it, comes from comparing each with each.
  */
-function sample(score: Tensor, mask: Tensor, padded: Tensor | number, most: number): QuerySelection {
+function sample(score: Tensor, { mask, layout }: Present, padded: Tensor | number, most: number): QuerySelection {
+  const { prefix } = layout;
+  const picks = most - prefix;
   const [batch, tokens] = [dimensionAt(score, 0), sizeAt(score, 1)];
   const row = (column: Tensor): Tensor => reshape(column, [batch, 1, tokens]);
-  const there = mul(
-    mask,
-    perPosition(tokens, (position) => (position === 0 ? 0 : 1)),
-  );
+  const there = mul(mask, gridFlags(layout, tokens));
   const before = notAfter(score, row(score), tokens);
   const rank = matMul(before, there);
   const sums = matMul(before, mul(score, there));
@@ -114,23 +133,23 @@ function sample(score: Tensor, mask: Tensor, padded: Tensor | number, most: numb
   const among = (values: Tensor, condition: Tensor): Tensor => reduceMax(where(condition, values, -far), [1], true);
   const least = (values: Tensor, condition: Tensor): Tensor => neg(among(neg(values), condition));
   // The authors' list starts with a zero for every token of padding; the list is stretched to 0 … 1.
-  const hasPadding = less(add(count, 1), padded);
+  const hasPadding = less(add(count, prefix), padded);
   const isThere = greater(there, 0.5);
   const floor = where(hasPadding, 0, least(sums, isThere));
   const heights = div(sub(sums, floor), max(sub(among(sums, isThere), floor), 1e-12));
   const start = least(heights, greater(mul(heights, there), 0));
-  // Heights to sample at: y = start + i·(1 − start)/(R − 2), i = 0 … R − 2.
-  const steps = Float32Array.from({ length: most - 1 }, (_, index) => index / (most - 2));
-  const wanted = add(start, mul(sub(1, start), constant(steps, [1, most - 1, 1], 'float32')));
-  // With more tokens than R − 1 only the last R − 1 of the list can be picked.
-  const eligible = mul(there, cast(greater(rank, sub(count, most - 1.5)), 'float32'));
+  // R heights to sample at: y = start + i·(1 − start)/(R − 1), i = 0 … R − 1.
+  const steps = Float32Array.from({ length: picks }, (_, index) => index / (picks - 1));
+  const wanted = add(start, mul(sub(1, start), constant(steps, [1, picks, 1], 'float32')));
+  // With more tokens than R only the last R of the list can be picked.
+  const eligible = mul(there, cast(greater(rank, sub(count, picks - 0.5)), 'float32'));
   const distance = where(greater(row(eligible), 0.5), abs(sub(wanted, row(heights))), far);
   const nearest = neg(reduceMax(neg(distance), [2], true));
   // Of those equally near the first in the list.
   const first = mul(cast(equal(distance, nearest), 'float32'), sub(tokens + 1, row(rank)));
   const hits = cast(equal(first, reduceMax(first, [2], true)), 'float32');
   const picked = mul(reshape(reduceMax(hits, [1], true), [batch, tokens, 1]), eligible);
-  return inOrder(dropSecond(picked, rank, sub(padded, add(count, 2))), rank, Math.min(tokens, most));
+  return inOrder(dropSecond(picked, rank, sub(padded, add(count, 1 + prefix))), rank, layout, Math.min(tokens, most));
 }
 
 /** `[B, N, N]`: 1 where the column's token comes, in ascending order of scores, no later than the row's. */
@@ -143,7 +162,8 @@ function notAfter(score: Tensor, scores: Tensor, tokens: number): Tensor {
 }
 
 /**
- * What the published code's removal of duplicates does besides: if the last of the picked is second in the padded list, it goes, too.
+ * What the published code's removal of duplicates does besides:
+ * if the last of the picked is second in the padded list, it goes, too.
  * @param offset `[B, 1, 1]`: what turns a rank from 1 into a place in that list from 0.
  */
 function dropSecond(picked: Tensor, rank: Tensor, offset: Tensor): Tensor {
@@ -153,14 +173,18 @@ function dropSecond(picked: Tensor, rank: Tensor, offset: Tensor): Tensor {
   return mul(picked, sub(1, isSecond));
 }
 
-/** The class token, the picked ones in ascending order of scores, and padding to `slots`. */
-function inOrder(picked: Tensor, rank: Tensor, slots: number): QuerySelection {
+/** Prefix tokens, the picked ones in ascending order of scores, and padding to `slots`. */
+function inOrder(picked: Tensor, rank: Tensor, layout: TokenLayout, slots: number): QuerySelection {
   const tokens = sizeAt(picked, 1);
-  const classToken = perPosition(tokens, (position) => (position === 0 ? 1 : 0));
-  const place = add(mul(picked, sub(tokens + 1, rank)), mul(classToken, 2 * tokens));
+  const inPrefix = prefixColumn(layout, tokens, () => 1);
+  // Of equal ones TopK takes the first first: prefix tokens keep their order.
+  const place = add(mul(picked, sub(tokens + 1, rank)), mul(inPrefix, 2 * tokens));
   const { indices } = topK(place, slots, true, 1);
-  return { indices, mask: gatherND(add(picked, classToken), indices) };
+  return { indices, mask: gatherND(add(picked, inPrefix), indices) };
 }
+
+/** Prefix tokens and two heights to sample at. */
+const leastTokens = ({ layout }: NetworkShape): number => layout.prefix + 2;
 
 /** `ats`, `ats:tokens=100`. */
 export const atsMethod: ReductionMethod = {
@@ -171,7 +195,7 @@ export const atsMethod: ReductionMethod = {
       name: 'tokens',
       kind: 'integer',
       meaning: 'most tokens kept, and number of reference tokens',
-      fallback: ({ tokens }) => tokens,
+      fallback: tokensOf,
       min: 3,
     },
     {
@@ -186,19 +210,23 @@ export const atsMethod: ReductionMethod = {
   needsClassToken: true,
   ragged: true,
   pictureRemark: 'How many patches are kept differs per image.',
-  knob: { key: 'tokens', min: 3, max: ({ tokens }) => tokens, rising: true, whole: true },
+  knob: { key: 'tokens', min: leastTokens, max: tokensOf, rising: true, whole: true },
   build(parameters, network) {
-    const most = parameters.number('tokens');
-    if (most > network.tokens) {
+    const [most, least, tokens] = [parameters.number('tokens'), leastTokens(network), tokensOf(network)];
+    if (most > tokens) {
+      throw new DiffrateError(`ats:tokens=${most} is more than ${nameOf(network)} has: lower it to at most ${tokens}.`);
+    }
+    if (most < least) {
       throw new DiffrateError(
-        `ats:tokens=${most} is more than ${network.model ?? 'the network'} has: lower it to at most ${network.tokens}.`,
+        `ats:tokens=${most} leaves too few beside the ${network.layout.prefix} prefix tokens of ${nameOf(network)}, ` +
+          `which always stay: raise it to at least ${least}.`,
       );
     }
     const blocks = stageBlocks('ats', parameters.numbers('blocks'), network);
-    let left = network.tokens;
+    let left = tokens;
     const tokensPerBlock = Array.from({ length: network.depth }, (_, block) =>
       blocks.includes(block) ? (left = Math.min(left, most)) : left,
     );
-    return { reducer: ats({ blocks, tokens: most, drop: parameters.flag('drop') }), tokensPerBlock };
+    return { reducer: ats({ blocks, tokens: most, drop: parameters.flag('drop') }, network.layout), tokensPerBlock };
   },
 };

@@ -5,14 +5,11 @@
  */
 import {
   add,
-  cast,
   div,
   dynamicSlice,
-  equal,
   matMul,
   max,
   mul,
-  reduceL2,
   reduceMax,
   reduceSum,
   reshape,
@@ -21,17 +18,21 @@ import {
 import { dimensionAt, inScope, input, sizeAt, stopGradient } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { maskedAttention } from '../../nn/masked-attention.ts';
-import { importance } from '../importance.ts';
+import { importance, metricFor } from '../importance.ts';
+import { cosinesOf, matchTokens } from '../merge.ts';
 import { sortTokens } from '../sort.ts';
+import { tokenCount } from '../token-layout.ts';
+import { mapTravellers, mergeTravellers } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import type { TokenReducer } from '../token-reducer.ts';
+import type { RankedTokens } from './diffrate.ts';
 
 /** Inputs of one searched block; positions are those after sorting by importance. */
 export interface SearchedBlock {
   readonly block: number;
   /** `[N]`: 1 where a token is kept by this block's pruning and merging (or was gone before), 0 where it goes. */
   readonly mask: Tensor;
-  /** `[N]`: 0 for a destination of merging, −2 (below any cosine) for every other position. */
+  /** `[N]`: 0 for a destination of merging, `excluded` of `merge.ts` for every other position. */
   readonly destinations: Tensor;
   /** int64 `[1]` each: first source and the position after the last; at least one position. */
   readonly sourceStart: Tensor;
@@ -53,25 +54,23 @@ export interface SearchReducer {
 export interface SearchReducerOptions {
   /** Blocks that have proxies. */
   readonly searched: readonly number[];
-  readonly classToken?: boolean;
   /** Removed tokens attend to themselves (the paper's eq. 11), or only to kept ones. */
   readonly toThemselves?: boolean;
 }
 
-const smallestNorm = 1e-6;
-
-/** DiffRate's masked, differentiable form for a network of `tokens` tokens. */
+/** DiffRate's masked, differentiable form for a network with these tokens. */
 export function diffRateSearch(
-  tokens: number,
-  { searched, classToken = true, toThemselves = true }: SearchReducerOptions,
+  { layout, importanceFrom }: RankedTokens,
+  { searched, toThemselves = true }: SearchReducerOptions,
 ): SearchReducer {
-  const blocks = searched.map((block) => inputsOf(block, tokens));
+  const metric = metricFor(importanceFrom);
+  const blocks = searched.map((block) => inputsOf(block, tokenCount(layout)));
   const reducer: TokenReducer = {
     name: 'diffrate-search',
     attend(_, state, queries, keys, values) {
       if (state.mask === undefined) return undefined;
       const { mask, size } = state;
-      // A class token that attends alone (last block) is never removed: nothing to add for itself.
+      // Prefix tokens that attend alone (last block) are never removed: nothing to add for themselves.
       const square = dimensionAt(queries, 2) === dimensionAt(keys, 2);
       return inScope('masked', () =>
         maskedAttention({ queries, keys, values, mask, size, toThemselves: toThemselves && square }),
@@ -80,7 +79,7 @@ export function diffRateSearch(
     afterAttention(block, state, view) {
       const inputs = blocks.find((candidate) => candidate.block === block);
       if (inputs === undefined) return state;
-      const score = stopGradient(inScope('importance', () => importance('class-attention', view, classToken, 0)));
+      const score = stopGradient(inScope('importance', () => importance(metric, view, layout, 0)));
       const sorted = inScope('sort', () => sortTokens(state, score));
       return inScope('merge', () => mergeInPlace(masked(sorted, inputs), inputs));
     },
@@ -115,32 +114,24 @@ const firstColumn = (features: Tensor): Tensor => reduceMax(features, [-1], true
 /** Sources stay where they are, masked; destinations become the mean of themselves and what was matched to them. */
 function mergeInPlace(state: TokenState, inputs: SearchedBlock): TokenState {
   const [batch, tokens] = [dimensionAt(state.features, 0), sizeAt(inputs.mask, 0)];
-  const sourcesName = `sources.${inputs.block}`;
-  const sourcesOf = (x: Tensor): Tensor => dynamicSlice(x, 1, inputs.sourceStart, inputs.sourceEnd, sourcesName);
-  const { assignment, similarity } = matchInPlace(stopGradient(state.features), inputs);
-  const gather = transpose(assignment, [0, 2, 1]);
-  const share = reshape(div(1, add(reduceSum(assignment, [1]), 1)), [batch, tokens, 1]);
-  const features = mul(add(state.features, matMul(gather, sourcesOf(state.features))), share);
+  const name = `sources.${inputs.block}`;
+  const sourcesOf = (x: Tensor): Tensor => dynamicSlice(x, 1, inputs.sourceStart, inputs.sourceEnd, name);
+  const features = stopGradient(state.features);
+  const candidates = sourcesOf(features);
+  const matching = matchTokens(candidates, features, reshape(inputs.destinations, [1, 1, tokens]));
+  // A source that is pruned joins nobody, which carries the gradient of its being merged.
+  const joins = mul(stopGradient(matching.choices), reshape(inputs.sourceWeight, [1, name, 1]));
+  const similarity = stopGradient(cosinesOf(matching, candidates));
+  const assignment = transpose(joins, [0, 2, 1]);
+  const total = add(reduceSum(joins, [1]), 1);
+  const share = reshape(div(1, total), [batch, tokens, 1]);
+  const merged = mul(add(state.features, matMul(assignment, sourcesOf(state.features))), share);
   // Sizes are at least 1 before they are added up, also those that the similarity has scaled down (the search alone does so).
   const before = state.size === undefined ? undefined : max(state.size, 1);
   const added = before === undefined ? max(similarity, 1) : max(mul(sourcesOf(before), similarity), 1);
-  const size = add(before ?? 1, matMul(gather, added));
-  return { ...state, features, size };
-}
-
-/** One-hot assignment `[B, S, N]` and similarity `[B, S, 1]` of sources to destinations, without a gradient. */
-function matchInPlace(features: Tensor, inputs: SearchedBlock): { assignment: Tensor; similarity: Tensor } {
-  const [batch, tokens] = [dimensionAt(features, 0), sizeAt(inputs.mask, 0)];
-  const name = `sources.${inputs.block}`;
-  const norms = add(reduceL2(features, [-1], true), smallestNorm);
-  const slice = (x: Tensor): Tensor => dynamicSlice(x, 1, inputs.sourceStart, inputs.sourceEnd, name);
-  const products = matMul(slice(features), transpose(features, [0, 2, 1]));
-  const cosine = div(div(products, reshape(norms, [batch, 1, tokens])), slice(norms));
-  const allowed = add(cosine, reshape(inputs.destinations, [1, 1, tokens]));
-  const similarity = reduceMax(allowed, [-1], true);
-  const chosen = cast(equal(allowed, similarity), 'float32');
-  return {
-    assignment: mul(stopGradient(chosen), reshape(inputs.sourceWeight, [1, name, 1])),
-    similarity: stopGradient(similarity),
-  };
+  const size = add(before ?? 1, matMul(assignment, added));
+  if (state.travellers === undefined) return { ...state, features: merged, size };
+  const arriving = { assignment, total: reshape(total, [batch, tokens, 1]) };
+  const sources = mapTravellers(state.travellers, sourcesOf);
+  return { ...state, features: merged, size, travellers: mergeTravellers(state.travellers, sources, arriving) };
 }

@@ -9,16 +9,18 @@
 import { topK } from '../../graph/operators/index.ts';
 import { inScope, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
-import { importance, needsOnlyClassAttention } from '../importance.ts';
+import { importance, metricFor, needsOnlyClassAttention } from '../importance.ts';
 import type { ImportanceMetric } from '../importance.ts';
 import type { MergeRule } from '../merge-rule.ts';
 import { mergeTokens } from '../merge.ts';
+import type { NetworkShape } from '../network-shape.ts';
 import { effectiveTokens } from '../schedule.ts';
 import type { KeptNumbers } from '../schedule.ts';
 import { sortTokens } from '../sort.ts';
+import { tokenCount } from '../token-layout.ts';
 import { firstTokens, splitTokens } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
-import type { AttentionView, TokenReducer } from '../token-reducer.ts';
+import type { AttendedView, BlockView, TokenReducer } from '../token-reducer.ts';
 
 /** Orders of Table 4b. */
 export const reductionOrders = ['prune-merge', 'merge-prune', 'prune-only', 'merge-only'] as const;
@@ -28,10 +30,9 @@ export type ReductionOrder = (typeof reductionOrders)[number];
 
 /** Choices of the paper's ablations; the defaults are DiffRate. */
 export interface DiffRateOptions {
+  /** By default what the network's tokens are ranked by (`metricFor`). */
   readonly metric?: ImportanceMetric;
   readonly order?: ReductionOrder;
-  /** Token 0 is a class token: always first, never pruned, never a destination. */
-  readonly classToken?: boolean;
   /** How tokens merge; by default as the schedule says, and else as published for ViTs. */
   readonly merging?: MergeRule;
   /** Seed of the `random` metric. */
@@ -46,30 +47,31 @@ interface BlockPlan {
   readonly mergeFirst: boolean;
 }
 
+/** What DiffRate needs to know of a network. */
+export type RankedTokens = Pick<NetworkShape, 'layout' | 'importanceFrom'>;
+
 /**
  * DiffRate at the kept numbers of a schedule.
- * @param tokens number of tokens at the first block.
+ * @param network whose tokens are reduced: prefix tokens are always first, never pruned, never a destination.
+ * @throws {DiffrateError} where the lists of kept numbers differ in length.
  */
-export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOptions = {}): TokenReducer {
-  const {
-    metric = 'class-attention',
-    order: orderName = 'prune-merge',
-    classToken = true,
-    merging = kept.merging ?? 'similarity',
-    seed = 0,
-  } = options;
-  const plans = effectiveTokens(kept, tokens)
+export function diffRate(kept: KeptNumbers, network: RankedTokens, options: DiffRateOptions = {}): TokenReducer {
+  const { layout, importanceFrom } = network;
+  const own = metricFor(importanceFrom);
+  const { metric = own, order: orderName = 'prune-merge', merging = kept.merging ?? 'similarity', seed = 0 } = options;
+  const { prefix } = layout;
+  const plans = effectiveTokens(kept, tokenCount(layout))
     .map((block, index) => planOf(block, kept, index, orderName))
-    // The class token alone is no destination: what would be merged into it is pruned.
-    .map((plan) => (classToken && plan.merge === 1 ? { prune: 1, merge: 1, mergeFirst: false } : plan));
-  const scoreOf = (block: number, view: AttentionView): Tensor => importance(metric, view, classToken, seed + block);
+    // Prefix tokens alone are no destinations: what would be merged into them is pruned.
+    .map((plan) => (plan.merge <= prefix ? { prune: prefix, merge: prefix, mergeFirst: false } : plan));
+  const scoreOf = (block: number, view: BlockView): Tensor => importance(metric, view, layout, seed + block);
   const mergeRest = ({ first, rest }: { first: TokenState; rest: TokenState }): TokenState =>
-    inScope('merge', () => mergeTokens(first, rest, classToken, merging));
+    inScope('merge', () => mergeTokens(first, rest, layout, merging));
   /** Sorts `count` tokens and merges all but the first `kept` of them. */
   const sortAndMerge = (
     block: number,
     state: TokenState,
-    view: AttentionView,
+    view: AttendedView,
     count: number,
     kept: number,
   ): TokenState => {
@@ -78,7 +80,7 @@ export function diffRate(kept: KeptNumbers, tokens: number, options: DiffRateOpt
   };
 
   return {
-    name: `diffrate${metric === 'class-attention' ? '' : `:metric=${metric}`}${orderName === 'prune-merge' ? '' : `:order=${orderName}`}`,
+    name: `diffrate${metric === own ? '' : `:metric=${metric}`}${orderName === 'prune-merge' ? '' : `:order=${orderName}`}`,
     keySizes: (_, state) => state.size,
     selectQueries(block, state, view) {
       const plan = plans[block];

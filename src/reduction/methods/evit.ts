@@ -1,17 +1,23 @@
 /**
- * EViT, "Not All Patches are What You Need" (arXiv 2202.07800; youweiliang/evit), without its training. In three blocks, between attention
- * and MLP: patch tokens are ranked by the class token's attention, averaged over heads; the best `⌈rate·(N − 1)⌉` stay, in descending
- * order. With fusion the others become one more token, their sum weighted by that attention (not normalised), at the end.
+ * EViT, "Not All Patches are What You Need" (arXiv 2202.07800; youweiliang/evit), without its training.
+ * In three blocks, between attention and MLP, patch tokens are ranked by the class token's attention,
+ * averaged over heads.
+ * The best `⌈rate·patches⌉` stay, in descending order.
+ * With fusion the others become one more token, their sum weighted by that attention (not normalised), at the end.
  * The authors' blocks are 3, 6 and 9 of 12 (counted from 0), 6, 12 and 18 of 24, 9, 18 and 27 of 32.
- * Without fusion pruned tokens need not be queries: they are found before attention where that pays, with the same result.
+ * Without fusion pruned tokens need not be queries:
+ * they are found before attention where that pays, with the same result.
  */
-import { concat, matMul, reduceMax, reshape, slice, topK } from '../../graph/operators/index.ts';
+import { matMul, reshape, slice, topK } from '../../graph/operators/index.ts';
 import { dimensionAt, inScope, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
+import { fusedTravellers } from '../fused-token.ts';
 import { importance } from '../importance.ts';
-import { gatherTokens, splitTokens } from '../token-state.ts';
+import { tokenCount } from '../token-layout.ts';
+import type { TokenLayout } from '../token-layout.ts';
+import { concatStates, gatherTokens, splitTokens } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
-import type { AttentionView, TokenReducer } from '../token-reducer.ts';
+import type { BlockView, TokenReducer } from '../token-reducer.ts';
 import { prunesBeforeAttention } from './diffrate.ts';
 import { blocksKey, stageBlocks } from './per-block.ts';
 import type { ReductionMethod } from './method.ts';
@@ -25,35 +31,36 @@ export interface EvitOptions {
   readonly fusion: boolean;
 }
 
-/** Tokens that stay of `tokens`, the class token counted. */
-const keptTokens = (tokens: number, rate: number): number => 1 + Math.ceil(rate * (tokens - 1));
+/** Tokens that stay of `tokens`, those of the prefix counted. */
+const keptTokens = (tokens: number, rate: number, { prefix }: TokenLayout): number =>
+  prefix + Math.ceil(rate * (tokens - prefix));
 
 /** Tokens that are left after each of `depth` blocks. */
-export function evitTokens({ rate, blocks, fusion }: EvitOptions, depth: number, tokens: number): number[] {
-  let left = tokens;
+export function evitTokens({ rate, blocks, fusion }: EvitOptions, depth: number, layout: TokenLayout): number[] {
+  let left = tokenCount(layout);
   return Array.from({ length: depth }, (_, block) => {
-    const kept = keptTokens(left, rate);
+    const kept = keptTokens(left, rate, layout);
     if (blocks.includes(block) && kept < left) left = kept + (fusion ? 1 : 0);
     return left;
   });
 }
 
 /** EViT's reducer. */
-export function evit({ rate, blocks, fusion }: EvitOptions): TokenReducer {
-  const order = (view: AttentionView, count: number) =>
-    topK(importance('class-attention', view, true, 0), count, true, 1);
+export function evit({ rate, blocks, fusion }: EvitOptions, layout: TokenLayout): TokenReducer {
+  const order = (view: BlockView, count: number) =>
+    topK(importance('class-attention', view, layout, 0), count, true, 1);
   return {
     name: 'evit',
     selectQueries(block, state, view) {
       const tokens = sizeAt(state.features, 1);
-      const kept = keptTokens(tokens, rate);
+      const kept = keptTokens(tokens, rate, layout);
       if (fusion || !blocks.includes(block) || kept === tokens) return undefined;
       if (!prunesBeforeAttention(tokens, kept, sizeAt(state.features, 2))) return undefined;
       return inScope('sort', () => ({ indices: order(view, kept).indices }));
     },
     afterAttention(block, state, view) {
       const tokens = sizeAt(view.keys, 2);
-      const kept = keptTokens(tokens, rate);
+      const kept = keptTokens(tokens, rate, layout);
       if (!blocks.includes(block) || kept === tokens || sizeAt(state.features, 1) < tokens) return state;
       if (!fusion) return inScope('sort', () => gatherTokens(state, order(view, kept).indices));
       const ranked = inScope('sort', () => order(view, tokens));
@@ -68,9 +75,8 @@ function fuse(state: TokenState, attention: Tensor, kept: number): TokenState {
   const { first, rest } = splitTokens(state, kept);
   const others = sizeAt(rest.features, 1);
   const weights = reshape(slice(attention, 1, kept), [dimensionAt(attention, 0), 1, others]);
-  const features = concat([first.features, matMul(weights, rest.features)], 1);
-  if (first.source === undefined || rest.source === undefined) return { features };
-  return { features, source: concat([first.source, reduceMax(rest.source, [1], true)], 1) };
+  const travellers = fusedTravellers(rest.travellers, weights);
+  return concatStates(first, { features: matMul(weights, rest.features), travellers });
 }
 
 /** `evit:rate=0.7`, `evit:rate=0.5,fusion=true`. */
@@ -91,13 +97,14 @@ export const evitMethod: ReductionMethod = {
   ],
   needsClassToken: true,
   pictureRemark: 'With fusion, all that is not kept is one token.',
-  knob: { key: 'rate', min: 0.01, max: () => 1, rising: true },
+  knob: { key: 'rate', min: () => 0.01, max: () => 1, rising: true },
   build(parameters, network) {
     const options: EvitOptions = {
       rate: parameters.number('rate'),
       fusion: parameters.flag('fusion'),
       blocks: stageBlocks('evit', parameters.numbers('blocks'), network),
     };
-    return { reducer: evit(options), tokensPerBlock: evitTokens(options, network.depth, network.tokens) };
+    const { depth, layout } = network;
+    return { reducer: evit(options, layout), tokensPerBlock: evitTokens(options, depth, layout) };
   },
 };

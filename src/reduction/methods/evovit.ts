@@ -1,20 +1,25 @@
 /**
- * Evo-ViT (arXiv 2108.01390; YifanXu74/Evo-ViT), as its authors' DeiT code runs it. Two stages, which begin at the third and two thirds of the
- * depth (blocks 4 and 8 of 12, counted from 0). Where one begins, patches are sorted by how much the class token has attended to them, summed
- * over heads; the best `⌊keep·patches⌋` go through the stage's blocks, the others stand aside as they are and come back behind them when the
- * stage is over, so that none is lost for good. What a stage sorts by is a running mean over blocks: half of the new attention in a stage; before
- * the first one, the last block's alone. A patch that stands aside keeps its value. (The paper also updates those by one token that
- * represents them; the authors' code for DeiT leaves that out, as here.)
- * Nothing new is learned: the network itself is trained with tokens standing aside. Its head reads the class token, as before; the authors
- * train a second head on the mean of patches. After the last stage nobody reads the others, so they need not come back.
+ * Evo-ViT (arXiv 2108.01390; YifanXu74/Evo-ViT), as its authors' DeiT code runs it.
+ * Two stages begin at the third and two thirds of the depth (blocks 4 and 8 of 12, counted from 0).
+ * There patches are sorted by how much the class token has attended to them, summed over heads.
+ * The best `⌊keep·patches⌋` go through the stage's blocks. The others stand aside as they are.
+ * They come back behind them when the stage is over, so that none is lost for good.
+ * What a stage sorts by is a running mean over blocks: half of the new attention in a stage.
+ * Before the first stage it is the last block's alone. A patch that stands aside keeps its value.
+ * The paper also updates those by one token that represents them; the authors' code for DeiT leaves that out, as here.
+ * Nothing new is learned: the network itself is trained with tokens standing aside.
+ * Its head reads the class token, as before; the authors train a second head on the mean of patches.
+ * After the last stage nobody reads the others, so they need not come back.
  */
-import { add, concat, mul } from '../../graph/operators/index.ts';
+import { add, mul } from '../../graph/operators/index.ts';
 import { inScope, sizeAt, stopGradient } from '../../graph/tensor.ts';
-import type { Tensor } from '../../graph/tensor.ts';
-import { perPosition } from '../positions.ts';
+import { tokensOf } from '../network-shape.ts';
+import { prefixColumn } from '../positions.ts';
 import { sumOverHeads } from '../sum-over-heads.ts';
+import { prefixBonus } from '../token-layout.ts';
+import type { TokenLayout } from '../token-layout.ts';
 import type { TokenReducer } from '../token-reducer.ts';
-import { splitTokens } from '../token-state.ts';
+import { concatStates, splitTokens, withTraveller } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import { sortTokens } from '../sort.ts';
 import type { ReductionMethod } from './method.ts';
@@ -31,16 +36,15 @@ export interface EvoVitOptions {
 /** Share of a block's own attention in the running mean, within a stage. */
 const newShare = 0.5;
 
-/** Above any attention summed over heads: the class token comes first. */
-const alwaysFirst = 1e4;
+/** Name of what remembers the attention to a token, `[B, N, 1]`. */
+const attention = 'evovit.attention';
 
-/** Name under which a token's attention is remembered. */
-const attention = 'attention';
-
-const keptTokens = (tokens: number, keep: number): number => 1 + Math.max(1, Math.floor((tokens - 1) * keep));
+/** Tokens that go through a stage, those of the prefix counted. */
+const keptTokens = (tokens: number, keep: number, { prefix }: TokenLayout): number =>
+  prefix + Math.max(1, Math.floor((tokens - prefix) * keep));
 
 /** Evo-ViT's reducer. */
-export function evoVit({ keep, blocks }: EvoVitOptions): TokenReducer {
+export function evoVit({ keep, blocks }: EvoVitOptions, layout: TokenLayout): TokenReducer {
   const [start = 0] = blocks;
   const last = blocks.at(-1) ?? 0;
   return {
@@ -49,11 +53,11 @@ export function evoVit({ keep, blocks }: EvoVitOptions): TokenReducer {
       if (!blocks.includes(block)) return state;
       const whole = inScope('return', () => comeBack(state));
       const tokens = sizeAt(whole.features, 1);
-      const kept = keptTokens(tokens, keep);
-      const score = whole.attached?.[attention];
+      const kept = keptTokens(tokens, keep, layout);
+      const score = whole.travellers?.[attention]?.value;
       if (kept >= tokens || score === undefined) return whole;
       return inScope('sort', () => {
-        const first = perPosition(tokens, (position) => (position === 0 ? alwaysFirst : 0));
+        const first = prefixColumn(layout, tokens, (position) => prefixBonus(layout.prefix, position));
         const parts = splitTokens(sortTokens(whole, add(score, first)), kept);
         return { ...parts.first, aside: parts.rest };
       });
@@ -62,24 +66,16 @@ export function evoVit({ keep, blocks }: EvoVitOptions): TokenReducer {
       // Only what a later stage sorts by is worth knowing, and before the first one only the block's before it.
       if (keep === 1 || block >= last || block < start - 1) return state;
       const own = inScope('attention', () => stopGradient(sumOverHeads(view.classAttention())));
-      const before = block < start ? undefined : state.attached?.[attention];
+      const before = block < start ? undefined : state.travellers?.[attention]?.value;
       const mean = before === undefined ? own : add(mul(own, newShare), mul(before, 1 - newShare));
-      return { ...state, attached: { ...state.attached, [attention]: mean } };
+      return withTraveller(state, attention, mean, 'destination');
     },
   };
 }
 
 /** The tokens of a state, then those that stood aside. */
 function comeBack({ aside, ...state }: TokenState): TokenState {
-  if (aside === undefined) return state;
-  const joined = (x: Tensor, y: Tensor | undefined): Tensor => (y === undefined ? x : concat([x, y], 1));
-  return {
-    features: joined(state.features, aside.features),
-    source: state.source && joined(state.source, aside.source),
-    attached: Object.fromEntries(
-      Object.entries(state.attached ?? {}).map(([name, values]) => [name, joined(values, aside.attached?.[name])]),
-    ),
-  };
+  return aside === undefined ? state : concatStates(state, aside);
 }
 
 /** `evovit:keep=0.5`. */
@@ -110,12 +106,13 @@ export const evoVitMethod: ReductionMethod = {
     featuresOf('evovit', network);
     const blocks = ascendingBlocks('evovit', parameters.numbers('blocks'), network);
     const options: EvoVitOptions = { keep: parameters.number('keep'), blocks };
-    const reducer = evoVit(options);
-    const kept = Math.min(network.tokens, keptTokens(network.tokens, options.keep));
+    const reducer = evoVit(options, network.layout);
+    const tokens = tokensOf(network);
+    const kept = Math.min(tokens, keptTokens(tokens, options.keep, network.layout));
     const [start = network.depth] = blocks;
     return {
       reducer,
-      tokensPerBlock: Array.from({ length: network.depth }, (_, block) => (block < start ? network.tokens : kept)),
+      tokensPerBlock: Array.from({ length: network.depth }, (_, block) => (block < start ? tokens : kept)),
       reducesBeforeBlock: true,
       learned: {
         parameters: [],

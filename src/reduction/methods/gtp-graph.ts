@@ -17,6 +17,8 @@ import {
 } from '../../graph/operators/index.ts';
 import { constant, dimensionAt, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
+import { gridOf } from '../token-layout.ts';
+import type { TokenLayout } from '../token-layout.ts';
 import { unitLength } from '../unit-length.ts';
 
 /** Which neighbours make edges. */
@@ -26,27 +28,32 @@ export const graphKinds = ['mixed', 'spatial', 'semantic'] as const;
 export type GraphKind = (typeof graphKinds)[number];
 
 /**
- * Edge weights `[B, N, N]` of tokens `[B, N, C]` whose first is a class token, without edges: `D^-½·G·D^-½`, D the row sums of the 0/1 graph G.
- * Spatial edges join the eight neighbours on the square grid; semantic ones go from a patch to those at least as similar (cosine) as
- * its `neighbours`-th other one, and need not go back.
+ * Edge weights `[B, N, N]` of tokens `[B, N, C]`: `D^-½·G·D^-½`, D the row sums of the 0/1 graph G.
+ * Prefix tokens have no edges.
+ * Spatial edges join the eight neighbours on the grid.
+ * Semantic ones go from a patch to those at least as similar (cosine) as its `neighbours`-th other one,
+ * and need not go back.
+ * @param layout that of the tokens: none is gone yet.
  */
-export function propagationGraph(tokens: Tensor, kind: GraphKind, neighbours: number): Tensor {
-  const patches = slice(tokens, 1, 1);
+export function propagationGraph(tokens: Tensor, layout: TokenLayout, kind: GraphKind, neighbours: number): Tensor {
+  const { prefix, grid } = layout;
+  const patches = gridOf(tokens, layout);
   const [batch, count] = [dimensionAt(patches, 0), sizeAt(patches, 1)];
-  const edges = edgesOf(patches, kind, neighbours);
+  const edges = edgesOf(patches, grid, kind, neighbours);
   const degree = sqrt(max(reduceSum(edges, [2], true), 1));
   const weights = div(div(edges, degree), reshape(degree, [batch, 1, count]));
-  return pad(pad(weights, 1, 1, 0, count + 1), 2, 1, 0, count + 1);
+  const all = prefix + count;
+  return prefix === 0 ? weights : pad(pad(weights, 1, prefix, 0, all), 2, prefix, 0, all);
 }
 
 /** 0/1 `[B, patches, patches]`, nothing on the diagonal. */
-function edgesOf(patches: Tensor, kind: GraphKind, neighbours: number): Tensor {
+function edgesOf(patches: Tensor, grid: TokenLayout['grid'], kind: GraphKind, neighbours: number): Tensor {
   const [batch, count] = [dimensionAt(patches, 0), sizeAt(patches, 1)];
   if (kind === 'semantic') return semanticEdges(patches, neighbours);
-  const grid = constant(gridNeighbours(Math.round(Math.sqrt(count))), [1, count, count], 'float32');
-  if (kind === 'mixed') return max(semanticEdges(patches, neighbours), grid);
+  const spatial = constant(gridNeighbours(grid), [1, count, count], 'float32');
+  if (kind === 'mixed') return max(semanticEdges(patches, neighbours), spatial);
   const nothing = mul(reshape(slice(slice(patches, 1, 0, 1), 2, 0, 1), [batch, 1, 1]), 0);
-  return add(grid, nothing);
+  return add(spatial, nothing);
 }
 
 function semanticEdges(patches: Tensor, neighbours: number): Tensor {
@@ -62,13 +69,13 @@ function semanticEdges(patches: Tensor, neighbours: number): Tensor {
   return mul(similar, constant(others, [1, count, count], 'float32'));
 }
 
-/** 1 where two patches of a square grid touch, corners included. */
-function gridNeighbours(side: number): Float32Array {
-  const count = side * side;
+/** 1 where two patches of a grid touch, corners included. */
+function gridNeighbours([height, width]: TokenLayout['grid']): Float32Array {
+  const count = height * width;
   return Float32Array.from({ length: count * count }, (_, index) => {
     const [a, b] = [Math.floor(index / count), index % count];
-    const rows = Math.abs(Math.floor(a / side) - Math.floor(b / side));
-    const columns = Math.abs((a % side) - (b % side));
+    const rows = Math.abs(Math.floor(a / width) - Math.floor(b / width));
+    const columns = Math.abs((a % width) - (b % width));
     return Number(a !== b && rows <= 1 && columns <= 1);
   });
 }

@@ -1,8 +1,10 @@
 /**
- * Keep decisions of predictors while they are trained, as DynamicViT (arXiv 2106.02034, section 3.2 to 3.4) and SPViT after it take them.
- * A token has a score for staying and one for going; Gumbel noise on both, and the larger wins. Only their difference counts, and the
- * difference of two Gumbel numbers is logistic, so that one number per token is drawn. Forward the decision is hard, backward it is the
- * softmax (straight-through). Tokens that go stay in the tensors, masked, and only they themselves still attend to them.
+ * Keep decisions of predictors while they are trained.
+ * DynamicViT (arXiv 2106.02034, section 3.2 to 3.4) and SPViT after it take them so.
+ * A token has a score for staying and one for going; Gumbel noise on both, and the larger wins.
+ * Only their difference counts, and the difference of two Gumbel numbers is logistic: one number per token is drawn.
+ * Forward the decision is hard, backward it is the softmax (straight-through).
+ * Tokens that go stay in the tensors, masked, and only they themselves still attend to them.
  */
 import {
   add,
@@ -22,6 +24,8 @@ import {
 import { constant, sizeAt, stopGradient } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { maskedAttention } from '../../nn/masked-attention.ts';
+import { prefixBonus, withPrefix } from '../token-layout.ts';
+import type { TokenLayout } from '../token-layout.ts';
 import type { MaskedAttention } from '../token-reducer.ts';
 import type { TokenState } from '../token-state.ts';
 import type { NetworkView } from './learned.ts';
@@ -46,11 +50,28 @@ export function straightThrough(soft: Tensor): Tensor {
   return add(soft, stopGradient(sub(hard, soft)));
 }
 
-/** A constant for every image, `[B, count, 1]`. */
-export function columnLike(features: Tensor, count: number, value: number): Tensor {
+/** The same column for every image, `[B, count, 1]`: one value, or one per position. */
+export function columnLike(features: Tensor, count: number, value: number | ((position: number) => number)): Tensor {
   const one = stopGradient(slice(slice(features, 1, 0, 1), 2, 0, 1));
-  const column = constant(new Float32Array(count).fill(value), [1, count, 1], 'float32');
-  return add(column, mul(one, 0));
+  const values = Float32Array.from({ length: count }, (_, position) =>
+    typeof value === 'number' ? value : value(position),
+  );
+  return add(constant(values, [1, count, 1], 'float32'), mul(one, 0));
+}
+
+/** `[B, prefix + M, 1]`: a value for each prefix token, then a column `[B, M, 1]` of the tokens behind them. */
+export function behindPrefix(
+  features: Tensor,
+  { prefix }: TokenLayout,
+  value: number | ((position: number) => number),
+  column: Tensor,
+): Tensor {
+  return withPrefix(prefix === 0 ? undefined : columnLike(features, prefix, value), column);
+}
+
+/** `[B, prefix + M, 1]`: scores `[B, M, 1]` of the tokens behind the prefix, whose own come before any, in their order. */
+export function rankBehindPrefix(features: Tensor, layout: TokenLayout, score: Tensor): Tensor {
+  return behindPrefix(features, layout, (position) => prefixBonus(layout.prefix, position), score);
 }
 
 /** Attention of a state with a mask; without one, the plain attention. */
@@ -70,16 +91,26 @@ export function meanOfLive(x: Tensor, mask: Tensor | undefined): Tensor {
   return div(reduceSum(mul(x, mask), [1], true), max(reduceSum(mask, [1], true), 1e-6));
 }
 
+/** What was decided in one training graph. */
+export interface Decisions {
+  /** 0 or 1 per patch and stage, `[B, patches, 1]`. */
+  readonly decisions: readonly Tensor[];
+  /** Share of patches that each stage is to keep. */
+  readonly shares: readonly number[];
+  /** The share is that of each image (DynamicViT), or of the batch (SPViT). */
+  readonly perImage: boolean;
+  /** Patches lie behind its prefix. */
+  readonly layout: TokenLayout;
+}
+
 /**
- * The terms of the loss: `2·mean over stages of (share of kept patches − wanted share)²`, and with a teacher half the KL divergence to its
- * answers plus half the mean square distance to its tokens, over the patches that stay to the end.
- * @param decisions 0 or 1 per patch and stage, `[B, patches, 1]`.
- * @param perImage the share is that of each image (DynamicViT), or of the batch (SPViT).
+ * The terms of the loss.
+ * - `2·mean over stages of (share of kept patches − wanted share)²`;
+ * - with a teacher, half the KL divergence to its answers;
+ * - with a teacher, half the mean square distance to its tokens, over the patches that stay to the end.
  */
 export function decisionTerms(
-  decisions: readonly Tensor[],
-  shares: readonly number[],
-  perImage: boolean,
+  { decisions, shares, perImage, layout }: Decisions,
   student: NetworkView,
   teacher: NetworkView | undefined,
 ): readonly Tensor[] {
@@ -95,7 +126,9 @@ export function decisionTerms(
   return [
     ...terms,
     mul(divergence(teacher.logits, student.logits), distillationWeight),
-    ...(last === undefined ? [] : [mul(tokenDistance(student, teacher, stopGradient(last)), distillationWeight)]),
+    ...(last === undefined
+      ? []
+      : [mul(tokenDistance(student, teacher, layout, stopGradient(last)), distillationWeight)]),
   ];
 }
 
@@ -105,10 +138,10 @@ function divergence(teacher: Tensor, student: Tensor): Tensor {
   return reduceMean(reduceSum(mul(exp(wanted), sub(wanted, found)), [1]), [0]);
 }
 
-/** Mean square distance of the first tokens behind the class token, those of a mask `[B, patches, 1]`. */
-function tokenDistance(student: NetworkView, teacher: NetworkView, mask: Tensor): Tensor {
-  const patches = sizeAt(mask, 1);
-  const [own, wanted] = [student, teacher].map((network) => slice(network.normalizedTokens(), 1, 1, patches + 1));
+/** Mean square distance of the first tokens behind the prefix, those of a mask `[B, patches, 1]`. */
+function tokenDistance(student: NetworkView, teacher: NetworkView, { prefix }: TokenLayout, mask: Tensor): Tensor {
+  const end = prefix + sizeAt(mask, 1);
+  const [own, wanted] = [student, teacher].map((network) => slice(network.normalizedTokens(), 1, prefix, end));
   const difference = mul(sub(own as Tensor, wanted as Tensor), mask);
   const total = reduceSum(mul(difference, difference), [0, 1, 2]);
   return div(total, mul(max(reduceSum(mask, [0, 1, 2]), 1e-6), sizeAt(difference, 2)));

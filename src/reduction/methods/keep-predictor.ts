@@ -1,6 +1,8 @@
 /**
- * The predictor of DynamicViT (arXiv 2106.02034, eq. 1 to 4), which SPViT has once per attention head: how much each token is worth keeping. Half
- * of what it sees is the token itself, half the mean over all tokens that are there; three layers give a score for staying and one for going.
+ * The predictor of DynamicViT (arXiv 2106.02034, eq. 1 to 4): how much each token is worth keeping.
+ * SPViT has it once per attention head.
+ * Half of what it sees is the token itself, half the mean over all tokens that are there.
+ * Three layers give a score for staying and one for going.
  */
 import { concat, expandLike, gelu, split, sub } from '../../graph/operators/index.ts';
 import { sizeAt } from '../../graph/tensor.ts';

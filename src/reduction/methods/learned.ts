@@ -1,6 +1,7 @@
 /**
- * What a method with trained parts says of itself: its parameters, and its form while training, in which tokens are masked instead of removed
- * so that gradients tell what each is worth. The trainer (`src/training`) knows no method beyond this.
+ * What a method with trained parts says of itself: its parameters, and its form while training.
+ * In that form tokens are masked instead of removed, so that gradients tell what each is worth.
+ * The trainer (`src/training`) knows no method beyond this.
  */
 import { DiffrateError } from '../../errors.ts';
 import type { Tensor } from '../../graph/tensor.ts';
@@ -57,7 +58,7 @@ export interface NetworkView {
 
 /**
  * Checks that a network brings what a method has learned.
- * @throws {DiffrateError} saying how to train it, where it does not.
+ * @throws {DiffrateError} where it does not.
  */
 export function requireLearned(
   method: string,
@@ -67,7 +68,7 @@ export function requireLearned(
 ): void {
   if (own.every(({ name }) => parameters.has(name))) return;
   throw new DiffrateError(
-    `${method} needs ${what} for these blocks, which the network does not have: train with ` +
-      `diffrate finetune MODEL --method ${method} --data DIR --out FOLDER, and use that folder.`,
+    `${method} needs ${what} for these blocks, which the network does not have: train it for this network first, ` +
+      'and use the folder that training writes.',
   );
 }

@@ -1,12 +1,16 @@
 /**
- * LTMP, "Learned Thresholds Token Merging and Pruning" (arXiv 2307.10780; Mxbonn/ltmp). Every block has two learned thresholds. Between attention
- * and MLP, first merging: tokens at even positions each look for the most similar token at an odd position (cosine of keys, as in ToMe);
- * those that are more similar than the first threshold merge into it, sizes as weights, and it takes the larger importance. Then pruning: a
- * token stays whose importance, the mean attention that it receives, is above the second threshold. The class token neither goes nor takes
- * any. Attention is proportional to sizes. What is left is the even tokens in order, then the odd ones; the next block splits that order.
- * How many stay differs per image. Shapes are fixed all the same: tokens that are there lie in front, a mask tells how many.
- * Training moves the thresholds alone. Masks are hard forward and the sigmoid of (value − threshold) / 0.1 backward; the loss gets
- * 10 · (share of FLOPs − target)². Similarities and importances carry no gradient here; importance is the mean over queries that are there.
+ * LTMP, "Learned Thresholds Token Merging and Pruning" (arXiv 2307.10780; Mxbonn/ltmp).
+ * Every block has two learned thresholds, and acts between attention and MLP.
+ * First merging: tokens at even positions each look for the most similar token at an odd position, as in ToMe.
+ * Those that are more similar than the first threshold merge into it, sizes as weights. It takes the larger importance.
+ * Then pruning: a token stays whose importance, the mean attention that it receives, is above the second threshold.
+ * Prefix tokens neither go nor take any. Attention is proportional to sizes.
+ * What is left is the prefix and the even tokens in order, then the odd ones; the next block splits that order.
+ * How many stay differs per image. Shapes are fixed all the same: tokens that are there lie in front.
+ * A mask tells how many.
+ * Training moves the thresholds alone. Masks are hard forward and the sigmoid of (value − threshold) / 0.1 backward.
+ * The loss gets 10 · (share of FLOPs − target)².
+ * Similarities and importances carry no gradient here; importance is the mean over queries that are there.
  */
 import {
   add,
@@ -31,11 +35,15 @@ import {
 import { dimensionAt, inScope, scalar, sizeAt, stopGradient } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { Parameters as NetworkParameters } from '../../nn/parameters.ts';
-import { lookUp, oneHotRows, perPosition } from '../positions.ts';
+import { withoutPrefix } from '../bipartite-matching.ts';
+import type { FeatureSizes } from '../network-shape.ts';
+import { gridFlags, lookUp, oneHotRows } from '../positions.ts';
 import { sortTokens } from '../sort.ts';
+import { perToken, tokenCount } from '../token-layout.ts';
+import type { TokenLayout } from '../token-layout.ts';
+import { mapTravellers, mergeTravellers } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
-import type { AttentionView, TokenReducer } from '../token-reducer.ts';
-import type { FeatureSizes } from '../validate-schedule.ts';
+import type { AttendedView, BlockView, TokenReducer } from '../token-reducer.ts';
 import { excluded, keySimilarityMetric } from '../weighted-merge.ts';
 import { columnLike, straightThrough } from './keep-decisions.ts';
 import { learnedPrefix, requireLearned } from './learned.ts';
@@ -47,8 +55,8 @@ import { featuresOf } from './per-block.ts';
 export interface LtmpOptions {
   /** Number of blocks. */
   readonly depth: number;
-  /** Tokens that enter the first block. */
-  readonly tokens: number;
+  /** Of the tokens that enter the first block. */
+  readonly layout: TokenLayout;
 }
 
 /** Of the sigmoid that stands for a threshold backward. */
@@ -65,11 +73,11 @@ type Threshold = keyof typeof initialThresholds;
 const nameOf = (block: number, threshold: Threshold): string => `${learnedPrefix}ltmp.${block}.${threshold}`;
 
 /**
- * Two numbers per block, from 0 to 1. Importances are of the order of 1/N, similarities of 1: at the learning rate 1e-5 a step moves a
- * threshold by at most 0.02/N or 0.005.
+ * Two numbers per block, from 0 to 1. Importances are of the order of 1/N, similarities of 1.
+ * At the learning rate 1e-5 a step moves a threshold by at most 0.02/N or 0.005.
  */
-function parametersOf({ depth, tokens }: LtmpOptions): LearnedParameter[] {
-  const factors = { merge: 500, prune: 2000 / tokens };
+function parametersOf({ depth, layout }: LtmpOptions): LearnedParameter[] {
+  const factors = { merge: 500, prune: 2000 / tokenCount(layout) };
   return Array.from({ length: depth }, (_, block) => block).flatMap((block) =>
     (['merge', 'prune'] as const).map((threshold) => ({
       name: nameOf(block, threshold),
@@ -88,7 +96,7 @@ function above(value: Tensor, threshold: Tensor, training: boolean): Tensor {
 }
 
 /** Both forms: hard masks, or masks that pass gradients to the thresholds. */
-function thresholdReducer(parameters: NetworkParameters, training: boolean): TokenReducer {
+function thresholdReducer(parameters: NetworkParameters, layout: TokenLayout, training: boolean): TokenReducer {
   return {
     name: 'ltmp',
     keySizes: (_, state) => state.size,
@@ -99,24 +107,22 @@ function thresholdReducer(parameters: NetworkParameters, training: boolean): Tok
       const mask = state.mask ?? columnLike(state.features, tokens, 1);
       const there = stopGradient(cast(greater(mask, 0.5), 'float32'));
       const importance = inScope('importance', () => stopGradient(meanAttention(view, there)));
-      const { similarity, partner } = inScope('match', () => mostSimilarOdd(view, there));
-      const mayMerge = mul(
-        there,
-        perPosition(tokens, (position) => (position > 0 && position % 2 === 0 ? 1 : 0)),
-      );
+      const { similarity, partner } = inScope('match', () => mostSimilarOdd(view, layout, there));
+      const isEvenPatch = perToken(layout, tokens, { prefix: () => 0, grid: (position) => (position + 1) % 2 });
+      const mayMerge = mul(there, isEvenPatch);
       const merges = mul(above(similarity, threshold('merge'), training), mayMerge);
       return inScope('merge', () => {
         const assignment = mul(partner, stopGradient(merges));
         const merged = mergeInto(state, assignment);
         // A token takes the larger importance of those that merge into it.
         const arriving = reshape(reduceMax(mul(assignment, importance), [1]), [dimensionAt(importance, 0), tokens, 1]);
-        const isPatch = perPosition(tokens, (position) => (position === 0 ? 0 : 1));
+        const isPatch = gridFlags(layout, tokens);
         const stays = above(max(importance, arriving), threshold('prune'), training);
         const kept = add(mul(stays, isPatch), sub(1, isPatch));
         const left = mul(mask, sub(1, merges));
         const isLeft = greater(stopGradient(left), 0.5);
         const next = where(isLeft, mul(left, kept), where(greater(there, 0.5), left, mask));
-        return inFront({ ...merged, mask: next });
+        return inFront({ ...merged, mask: next }, layout);
       });
     },
   };
@@ -129,7 +135,7 @@ function maskedSoftmax(logits: Tensor, mask: Tensor): Tensor {
 }
 
 /** Attention that each token receives, mean over heads and over the queries that are there: `[B, N, 1]`. */
-function meanAttention(view: AttentionView, there: Tensor): Tensor {
+function meanAttention(view: AttendedView, there: Tensor): Tensor {
   const overHeads = reduceMean(view.probabilities(), [1]);
   const sums = matMul(transpose(overHeads, [0, 2, 1]), there);
   return div(sums, reduceSum(there, [1], true));
@@ -142,41 +148,59 @@ interface Partners {
   readonly partner: Tensor;
 }
 
-/** The odd token that is there and most like each token; no gradient. */
-function mostSimilarOdd(view: AttentionView, there: Tensor): Partners {
+/** The odd token that is there, behind the prefix, and most like each token; no gradient. */
+function mostSimilarOdd(view: BlockView, layout: TokenLayout, there: Tensor): Partners {
   const metric = stopGradient(keySimilarityMetric(view));
   const tokens = sizeAt(metric, 1);
   const odd = Math.floor(tokens / 2);
   const products = matMul(metric, transpose(slice(metric, 1, 1, tokens, 2), [0, 2, 1]));
   const missing = mul(sub(1, slice(there, 1, 1, tokens, 2)), excluded);
-  const similarities = add(products, reshape(missing, [dimensionAt(there, 0), 1, odd]));
+  const present = add(products, reshape(missing, [dimensionAt(there, 0), 1, odd]));
+  const similarities = withoutPrefix(present, layout);
   const position = lookUp(argMax(similarities, 2, true), odd, (index) => 2 * index + 1);
   return { similarity: reduceMax(similarities, [2], true), partner: oneHotRows(position, tokens) };
 }
 
-/** Merges with sizes as weights; `assignment [B, N, N]` has a 1 in a source's row at its destination. Sources stay where they are. */
+/**
+ * Merges with sizes as weights; `assignment [B, N, N]` has a 1 in a source's row at its destination.
+ * Sources stay where they are.
+ */
 function mergeInto(state: TokenState, assignment: Tensor): TokenState {
   const size = state.size ?? columnLike(state.features, sizeAt(state.features, 1), 1);
   const joining = transpose(assignment, [0, 2, 1]);
   const total = add(size, matMul(joining, size));
   const weighted = mul(state.features, size);
   const features = div(add(weighted, matMul(joining, weighted)), total);
-  const source = state.source && add(state.source, matMul(joining, state.source));
-  return { ...state, features, size: total, source };
+  const travellers = mergeTravellers(state.travellers, state.travellers, {
+    assignment: joining,
+    sourceSize: size,
+    ownSize: size,
+    total,
+  });
+  return { ...state, features, size: total, travellers };
 }
 
-/** The tokens that are there, even ones before odd ones, in front of those that are not. */
-function inFront(state: TokenState & { readonly mask: Tensor }): TokenState {
+/** The tokens that are there, prefix and even ones before odd ones, in front of those that are not. */
+function inFront(state: TokenState & { readonly mask: Tensor }, layout: TokenLayout): TokenState {
   const tokens = sizeAt(state.features, 1);
   const even = Math.ceil(tokens / 2);
-  const place = (position: number): number => (position % 2 === 0 ? position / 2 : even + (position - 1) / 2);
+  const place = {
+    prefix: (position: number): number => position + 1 - layout.prefix,
+    grid: (position: number): number => (position % 2 === 0 ? position / 2 : even + (position - 1) / 2),
+  };
   const there = cast(greater(stopGradient(state.mask), 0.5), 'float32');
   const rank = add(
     mul(there, 2 * tokens),
-    perPosition(tokens, (position) => -place(position)),
+    perToken(layout, tokens, {
+      prefix: (position) => -place.prefix(position),
+      grid: (position) => -place.grid(position),
+    }),
   );
-  // What is gone has no patches any more.
-  return sortTokens({ ...state, source: state.source && mul(state.source, there) }, rank);
+  // What is gone is the sum of nothing any more.
+  const travellers = mapTravellers(state.travellers, (value, name) =>
+    state.travellers?.[name]?.merging === 'sum' ? mul(value, there) : value,
+  );
+  return sortTokens({ ...state, travellers }, rank);
 }
 
 /** LTMP's reducer, once it knows the network's parameters. */
@@ -186,7 +210,7 @@ export function ltmp(options: LtmpOptions): TokenReducer {
     ragged: true,
     withParameters(parameters) {
       requireLearned('ltmp', 'thresholds', parametersOf(options), parameters);
-      return { ...thresholdReducer(parameters, false), ragged: true };
+      return { ...thresholdReducer(parameters, options.layout, false), ragged: true };
     },
   };
 }
@@ -203,11 +227,14 @@ export function ltmpTraining(options: LtmpOptions, target: number, sizes: Featur
       reducer: {
         name: 'ltmp, masked',
         needsEveryQuery: true,
-        withParameters: (parameters) => ({ ...thresholdReducer(parameters, true), needsEveryQuery: true }),
+        withParameters: (parameters) => ({
+          ...thresholdReducer(parameters, options.layout, true),
+          needsEveryQuery: true,
+        }),
       },
       noise: [],
       terms: (student) => {
-        const difference = sub(flopsShare(student, options.tokens, sizes), target);
+        const difference = sub(flopsShare(student, tokenCount(options.layout), sizes), target);
         return [mul(mul(difference, difference), targetWeight)];
       },
     }),
@@ -254,11 +281,11 @@ export const ltmpMethod: ReductionMethod = {
   trained: true,
   build(parameters, network) {
     const sizes = featuresOf('ltmp', network);
-    const { depth, tokens } = network;
+    const { depth, layout } = network;
     return {
-      reducer: ltmp({ depth, tokens }),
-      tokensPerBlock: Array<number>(depth).fill(tokens),
-      learned: ltmpTraining({ depth, tokens }, parameters.number('target'), sizes),
+      reducer: ltmp({ depth, layout }),
+      tokensPerBlock: Array<number>(depth).fill(tokenCount(layout)),
+      learned: ltmpTraining({ depth, layout }, parameters.number('target'), sizes),
     };
   },
 };

@@ -1,5 +1,8 @@
-/** What a token-reduction method is to the rest of the program: a name, parameters with their meaning, and a reducer made of them. */
-import type { ScheduleTarget } from '../validate-schedule.ts';
+/**
+ * What a token-reduction method is to the rest of the program:
+ * a name, parameters with their meaning, and a reducer made of them.
+ */
+import type { NetworkShape } from '../network-shape.ts';
 import type { Schedule } from '../schedule.ts';
 import type { TokenReducer } from '../token-reducer.ts';
 import type { LearnedMethod } from './learned.ts';
@@ -14,7 +17,7 @@ export interface ParameterKey {
   /** For help, in a few words. */
   readonly meaning: string;
   /** The value where it is not given, which may depend on the network. */
-  readonly fallback: ParameterValue | ((network: ScheduleTarget) => ParameterValue);
+  readonly fallback: ParameterValue | ((network: NetworkShape) => ParameterValue);
   /** Least and greatest number. */
   readonly min?: number;
   readonly max?: number;
@@ -39,9 +42,10 @@ export interface Parameters {
 /** The parameter that a search for a budget turns. */
 export interface Knob {
   readonly key: string;
-  readonly min: number;
+  /** Least number that a network allows. */
+  readonly min: (network: NetworkShape) => number;
   /** Greatest number that a network allows. */
-  readonly max: (network: ScheduleTarget) => number;
+  readonly max: (network: NetworkShape) => number;
   /** FLOPs rise with it; else they fall. */
   readonly rising: boolean;
   /** Only whole numbers. */
@@ -53,7 +57,10 @@ export interface BuiltMethod {
   readonly reducer: TokenReducer;
   /** Tokens after each block; for a ragged method the most that there can be. */
   readonly tokensPerBlock: readonly number[];
-  /** Tokens go before a block's attention instead of behind it: its attention then costs what the block's own number costs. */
+  /**
+   * Tokens go before a block's attention instead of behind it:
+   * its attention then costs what the block's own number costs.
+   */
   readonly reducesBeforeBlock?: boolean;
   /** What is trained of it. */
   readonly learned?: LearnedMethod;
@@ -71,7 +78,10 @@ export interface ReductionMethod {
   /** What it is, with its source. */
   readonly title: string;
   readonly keys: readonly ParameterKey[];
+  /** It ranks tokens by a class token, or is trained with networks that read one. */
   readonly needsClassToken: boolean;
+  /** All that goes is merged into what stays: it suits networks that need every token again, too. */
+  readonly mergesOnly?: boolean;
   /** How many tokens are left differs per image. */
   readonly ragged?: boolean;
   /** What is special in pictures of its tokens, in a sentence. */
@@ -81,5 +91,5 @@ export interface ReductionMethod {
   /** Absent where no single parameter sets the cost. */
   readonly knob?: Knob;
   /** @throws {DiffrateError} where the network cannot do what the parameters ask. */
-  build(parameters: Parameters, network: ScheduleTarget, resources: MethodResources): BuiltMethod;
+  build(parameters: Parameters, network: NetworkShape, resources: MethodResources): BuiltMethod;
 }

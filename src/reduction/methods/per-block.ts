@@ -1,14 +1,17 @@
 /** Parameters of methods that say something for each block, or name the blocks in which a method acts. */
 import { DiffrateError } from '../../errors.ts';
 import { mostPairs } from '../bipartite-matching.ts';
-import type { FeatureSizes, ScheduleTarget } from '../validate-schedule.ts';
+import { nameOf, tokensOf } from '../network-shape.ts';
+import type { FeatureSizes, NetworkShape } from '../network-shape.ts';
+import { gridTokens, tokenCount } from '../token-layout.ts';
+import type { TokenLayout } from '../token-layout.ts';
 import type { ParameterKey } from './method.ts';
 
 /** What stands for `count` of the 196 patch tokens of the networks of the literature. */
 export const ofPatches =
   (count: number) =>
-  ({ tokens }: ScheduleTarget): number =>
-    Math.round(((tokens - 1) * count) / 196);
+  ({ layout }: NetworkShape): number =>
+    Math.round((gridTokens(layout) * count) / 196);
 
 /** A number of tokens that go per block, by default the given one of 196. */
 export function perBlockKey(name: string, meaning: string, fallback: number): ParameterKey {
@@ -30,18 +33,12 @@ function quarterBlocks(depth: number): number[] {
   return [step, 2 * step, 3 * step].filter((block) => block < depth);
 }
 
-const nameOf = ({ model }: ScheduleTarget): string => model ?? 'the network';
-
 /**
- * Whole numbers per block: those given, or one number for every block, whose fraction is spread over the blocks as evenly as it goes.
+ * Whole numbers per block: those given, or one number for every block.
+ * Its fraction is spread over the blocks as evenly as it goes.
  * @throws {DiffrateError} where a list is not one whole number per block.
  */
-export function countPerBlock(
-  method: string,
-  key: string,
-  values: readonly number[],
-  network: ScheduleTarget,
-): number[] {
+export function countPerBlock(method: string, key: string, values: readonly number[], network: NetworkShape): number[] {
   const [only = 0] = values;
   if (values.length === 1) {
     return Array.from(
@@ -52,13 +49,14 @@ export function countPerBlock(
   const fraction = values.find((value) => !Number.isInteger(value));
   if (values.length === network.depth && fraction !== undefined) {
     throw new DiffrateError(
-      `${method}:${key}=${values.join('/')} has ${fraction} for a block: give whole numbers for the blocks, or one number for all.`,
+      `${method}:${key}=${values.join('/')} has ${fraction} for a block: ` +
+        'give whole numbers for the blocks, or one number for all.',
     );
   }
   if (values.length !== network.depth) {
     throw new DiffrateError(
-      `${method}:${key}=${values.join('/')} has ${values.length} numbers but ${nameOf(network)} has ${network.depth} blocks: ` +
-        'give one number, or a whole number for each block.',
+      `${method}:${key}=${values.join('/')} has ${values.length} numbers but ${nameOf(network)} has ` +
+        `${network.depth} blocks: give one number, or a whole number for each block.`,
     );
   }
   return [...values];
@@ -68,11 +66,12 @@ export function countPerBlock(
  * The blocks in which a method acts.
  * @throws {DiffrateError} where one does not exist.
  */
-export function stageBlocks(method: string, values: readonly number[], network: ScheduleTarget): number[] {
+export function stageBlocks(method: string, values: readonly number[], network: NetworkShape): number[] {
   const wrong = values.find((block) => !Number.isInteger(block) || block >= network.depth);
   if (wrong !== undefined) {
     throw new DiffrateError(
-      `${method}:blocks=${values.join('/')} names block ${wrong} but ${nameOf(network)} has the blocks 0 to ${network.depth - 1}.`,
+      `${method}:blocks=${values.join('/')} names block ${wrong} but ${nameOf(network)} has the blocks ` +
+        `0 to ${network.depth - 1}.`,
     );
   }
   return [...values];
@@ -81,32 +80,29 @@ export function stageBlocks(method: string, values: readonly number[], network: 
 /** Tokens left after each block where `removed[block]` go, but never more than `most` of the live number. */
 export function tokensAfterRemoving(
   removed: readonly number[],
-  tokens: number,
-  most: (tokens: number) => number,
+  layout: TokenLayout,
+  most: (tokens: number, layout: TokenLayout) => number,
 ): number[] {
-  let left = tokens;
+  let left = tokenCount(layout);
   return removed.map((count) => {
-    left -= Math.min(count, most(left));
+    left -= Math.min(count, most(left, layout));
     return left;
   });
 }
 
 /**
- * Pairs of ToMe's matching that no block could ever merge are a mistake; later blocks, with fewer tokens left, merge as many as they can.
+ * Pairs of ToMe's matching that no block could ever merge are a mistake.
+ * Later blocks, with fewer tokens left, merge as many as they can.
  * @throws {DiffrateError} where more are asked for than the first block has.
  */
-export function requireMergeable(
-  method: string,
-  key: string,
-  removed: readonly number[],
-  network: ScheduleTarget,
-): void {
-  const most = mostPairs(network.tokens);
+export function requireMergeable(method: string, key: string, removed: readonly number[], network: NetworkShape): void {
+  const tokens = tokensOf(network);
+  const most = mostPairs(tokens, network.layout);
   const largest = Math.max(...removed);
   if (largest > most) {
     throw new DiffrateError(
-      `${method}:${key}=${largest} is more than can merge: ${nameOf(network)} has ${network.tokens} tokens, of which at most ` +
-        `${most} merge into the others in one block; lower ${key} to ${most}.`,
+      `${method}:${key}=${largest} is more than can merge: ${nameOf(network)} has ${tokens} tokens, ` +
+        `of which at most ${most} merge into the others in one block; lower ${key} to ${most}.`,
     );
   }
 }
@@ -115,18 +111,19 @@ export function requireMergeable(
  * The blocks in which a method acts, in their order, each once.
  * @throws {DiffrateError} where one does not exist.
  */
-export function ascendingBlocks(method: string, values: readonly number[], network: ScheduleTarget): number[] {
+export function ascendingBlocks(method: string, values: readonly number[], network: NetworkShape): number[] {
   return [...new Set(stageBlocks(method, values, network))].sort((a, b) => a - b);
 }
 
 /**
  * Sizes of the features that a method with trained parts works on.
- * @throws {DiffrateError} where the network does not read its class token: these methods leave nothing else whole.
+ * @throws {DiffrateError} where the network reads more than its class token: these methods leave nothing else whole.
  */
-export function featuresOf(method: string, network: ScheduleTarget): FeatureSizes {
-  const { features, pool } = network;
-  if (features !== undefined && pool === 'class-token') return features;
+export function featuresOf(method: string, network: NetworkShape): FeatureSizes {
+  const { features, layout, reads } = network;
+  if (features !== undefined && layout.prefix > 0 && reads === 'prefix') return features;
   throw new DiffrateError(
-    `${method} is trained with networks that read their class token, and ${nameOf(network)} does not: use a network that does.`,
+    `${method} is trained with networks that read their class token, and ${nameOf(network)} does not: ` +
+      'use a network that does.',
   );
 }

@@ -1,10 +1,14 @@
 /**
- * PiToMe, "Accelerating Transformers with Spectrum-Preserving Token Merging" (arXiv 2405.16148; hchautran/PiToMe). In every block, between
- * attention and MLP: a patch token's energy is the mean, over all patch tokens, of ELU(cosine of keys − margin), margin 0.75·(1 − block/depth);
- * tokens in crowds have much of it. Patch tokens are ranked by energy, and `r = ⌊T − T·ratio⌋` of the T go.
- * First half of the blocks: even ranks propose their most similar odd rank, and the `r` most similar pairs merge; then come the other
- * even ranks by similarity, and the odd ones. Second half: only the `2r` of most energy take part, every even rank of them joins its most
- * similar odd rank, several may share one; the others, by energy, come first. Merging is weighted by size, attention is not.
+ * PiToMe, "Accelerating Transformers with Spectrum-Preserving Token Merging" (arXiv 2405.16148; hchautran/PiToMe).
+ * It acts in every block, between attention and MLP.
+ * A patch token's energy is the mean, over all patch tokens, of ELU(cosine of keys − margin),
+ * margin 0.75·(1 − block/depth).
+ * Tokens in crowds have much of it. Patch tokens are ranked by energy, and `r = ⌊T − T·ratio⌋` of the T go.
+ * First half of the blocks: even ranks propose their most similar odd rank, and the `r` most similar pairs merge.
+ * Then come the other even ranks by similarity, and the odd ones.
+ * Second half: only the `2r` of most energy take part, and every even rank of them joins its most similar odd rank.
+ * Several may share one. The others, by energy, come first.
+ * Merging is weighted by size, attention is not. Prefix tokens, of which there may be none, take no part.
  */
 import {
   add,
@@ -23,7 +27,9 @@ import {
 } from '../../graph/operators/index.ts';
 import { inScope, int64Vector, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
-import { afterChoosing, lookUp, perPosition } from '../positions.ts';
+import { afterChoosing, lookUp, perPosition, prefixColumn } from '../positions.ts';
+import { perToken, tokenCount } from '../token-layout.ts';
+import type { TokenLayout } from '../token-layout.ts';
 import { gatherTokens, mapState } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import { excluded, keySimilarityMetric, mergePlaced } from '../weighted-merge.ts';
@@ -38,51 +44,70 @@ export interface PitomeOptions {
   readonly depth: number;
 }
 
-/** Patch tokens that go of `tokens`, the class token counted. */
-function removedTokens(tokens: number, ratio: number): number {
-  const patches = tokens - 1;
+/** Patch tokens that go of `tokens`, those of the prefix counted. */
+function removedTokens(tokens: number, ratio: number, { prefix }: TokenLayout): number {
+  const patches = tokens - prefix;
   return Math.min(Math.floor(patches - patches * ratio), Math.floor(patches / 2));
 }
 
 /** Tokens that are left after each block. */
-export function pitomeTokens({ ratio, depth }: PitomeOptions, tokens: number): number[] {
-  let left = tokens;
-  return Array.from({ length: depth }, () => (left -= removedTokens(left, ratio)));
+export function pitomeTokens({ ratio, depth }: PitomeOptions, layout: TokenLayout): number[] {
+  let left = tokenCount(layout);
+  return Array.from({ length: depth }, () => (left -= removedTokens(left, ratio, layout)));
 }
 
 /** PiToMe's reducer. */
-export function pitome({ ratio, depth }: PitomeOptions): TokenReducer {
+export function pitome({ ratio, depth }: PitomeOptions, layout: TokenLayout): TokenReducer {
   return {
     name: 'pitome',
     afterAttention(block, state, view) {
-      const removed = removedTokens(sizeAt(state.features, 1), ratio);
+      const removed = removedTokens(sizeAt(state.features, 1), ratio, layout);
       if (removed < 1) return state;
       const metric = inScope('match', () => keySimilarityMetric(view));
-      const ranked = inScope('energy', () => byEnergy(metric, 0.75 - (0.75 * block) / depth));
+      const ranked = inScope('energy', () => byEnergy(metric, layout, 0.75 - (0.75 * block) / depth));
       const match = block < Math.floor(depth / 2) ? matchBestPairs : matchMostEnergetic;
-      const { kept, sources, places } = inScope('match', () => match(state, metric, ranked, removed));
+      const { kept, sources, places } = inScope('match', () => match({ state, metric, ranked, layout }, removed));
       return inScope('merge', () => mergePlaced(kept, sources, places));
     },
   };
 }
 
 /**
- * Tokens by rank, int64 `[B, N, 1]`: the class token, then patch tokens from the most energy to the least.
- * With `m = min(cosine, margin)`, `ELU(cosine − margin) = (cosine − m) + (exp(m − margin) − 1)`: the mean of the first is a product of small
- * matrices, and exponentials are what backends have a fast kernel for, other than of ELU. The 1 changes no order.
+ * Tokens by rank, int64 `[B, N, 1]`: prefix tokens, then patch tokens from the most energy to the least.
+ * With `m = min(cosine, margin)`, `ELU(cosine − margin) = (cosine − m) + (exp(m − margin) − 1)`.
+ * The mean of the first is a product of small matrices.
+ * Exponentials are what backends have a fast kernel for, other than of ELU. The 1 changes no order.
  */
-function byEnergy(metric: Tensor, margin: number): Tensor {
+function byEnergy(metric: Tensor, layout: TokenLayout, margin: number): Tensor {
   const tokens = sizeAt(metric, 1);
+  const { prefix } = layout;
   const patches = (value: number): Tensor =>
-    perPosition(tokens, (position) => (position === 0 ? 0 : value / (tokens - 1)));
+    perToken(layout, tokens, { prefix: () => 0, grid: () => value / (tokens - prefix) });
   const below = clip(cosines(metric, metric), margin);
   const meanCosine = matMul(metric, matMul(transpose(metric, [0, 2, 1]), patches(1)));
   const energy = add(sub(meanCosine, matMul(below, patches(1))), matMul(exp(below), patches(Math.exp(-margin))));
-  const classFirst = perPosition(tokens, (position) => (position === 0 ? 10 : 0));
-  return topK(add(energy, classFirst), tokens, true, 1).indices;
+  // Energies are within 3 of each other.
+  const ranked =
+    prefix === 0
+      ? energy
+      : add(
+          energy,
+          prefixColumn(layout, tokens, (position) => 10 * (prefix - position)),
+        );
+  return topK(ranked, tokens, true, 1).indices;
 }
 
-/** What a half of the blocks decides. */
+/** What a half of the blocks decides by. */
+interface RankedTokens {
+  readonly state: TokenState;
+  /** `[B, N, D]` */
+  readonly metric: Tensor;
+  /** int64 `[B, N, 1]` */
+  readonly ranked: Tensor;
+  readonly layout: TokenLayout;
+}
+
+/** What it decides. */
 interface Matching {
   /** Tokens that stay, in the order of the output, and those that go. */
   readonly kept: TokenState;
@@ -91,41 +116,55 @@ interface Matching {
   readonly places: Tensor;
 }
 
-/** First half: of the even ranks (the first, third, … patch token by energy) those with the best partners among the odd ones. */
-function matchBestPairs(state: TokenState, metric: Tensor, ranked: Tensor, removed: number): Matching {
+/**
+ * First half: of the even ranks (the first, third,
+ * … patch token by energy) those with the best partners among the odd ones.
+ */
+function matchBestPairs({ state, metric, ranked, layout }: RankedTokens, removed: number): Matching {
   const tokens = sizeAt(metric, 1);
-  const odd = everySecond(2, tokens);
-  const pairs = tokens - 1 - odd.length;
+  const { prefix } = layout;
+  const odd = everySecond(prefix + 1, tokens);
+  const pairs = tokens - prefix - odd.length;
   const byRank = gatherND(metric, ranked);
   const oddMetric = at(byRank, odd);
   const best = reduceMax(cosines(byRank, oddMetric), [2], true);
-  // The class token, even ranks by similarity (which is within ±1), odd ranks in order.
-  const isEven = (rank: number): boolean => rank % 2 === 1;
+  // Prefix tokens, even ranks by similarity (which is within ±1), odd ranks in order.
+  const isEven = (rank: number): boolean => rank >= prefix && (rank - prefix) % 2 === 0;
   const evenOnly = perPosition(tokens, (rank) => (isEven(rank) ? 1 : 0));
-  const place = perPosition(tokens, (rank) => (rank === 0 ? 9 : isEven(rank) ? 0 : -2 - rank / tokens));
+  const place = perToken(layout, tokens, {
+    prefix: (rank) => 8 + prefix - rank,
+    grid: (rank) => (isEven(rank) ? 0 : -2 - rank / tokens),
+  });
   const scoreByRank = add(mul(best, evenOnly), place);
   // From ranks to positions, so that the wide features move once, when it is known who stays and who goes.
   const score = scatterElements(scoreByRank, ranked, scoreByRank, 1);
-  const withoutClass = perPosition(tokens, (position) => (position === 0 ? excluded : 0));
-  const going = topK(add(score, withoutClass), removed, true, 1);
+  const patchesOnly =
+    prefix === 0
+      ? score
+      : add(
+          score,
+          prefixColumn(layout, tokens, () => excluded),
+        );
+  const going = topK(patchesOnly, removed, true, 1);
   const staying = topK(afterChoosing(score, going), tokens - removed, true, 1);
   const partners = argMax(cosines(gatherND(metric, going.indices), oddMetric), 2, true);
   return {
     kept: gatherTokens(state, staying.indices),
     sources: gatherTokens(state, going.indices),
-    places: lookUp(partners, odd.length, (partner) => 1 + pairs - removed + partner),
+    places: lookUp(partners, odd.length, (partner) => prefix + pairs - removed + partner),
   };
 }
 
 /** Second half: of the `2r` tokens of most energy every even rank joins an odd one; the others come before them. */
-function matchMostEnergetic(state: TokenState, metric: Tensor, ranked: Tensor, removed: number): Matching {
+function matchMostEnergetic({ state, metric, ranked, layout }: RankedTokens, removed: number): Matching {
+  const { prefix } = layout;
   const tokens = sizeAt(metric, 1);
-  const partaking = 1 + 2 * removed;
-  const [even, odd] = [everySecond(1, partaking), everySecond(2, partaking)];
+  const partaking = prefix + 2 * removed;
+  const [even, odd] = [everySecond(prefix, partaking), everySecond(prefix + 1, partaking)];
   const [byRank, inOrder] = [gatherND(metric, ranked), gatherTokens(state, ranked)];
   const partners = argMax(cosines(at(byRank, even), at(byRank, odd)), 2, true);
   return {
-    kept: tokensAt(inOrder, [0, ...range(partaking, tokens), ...odd]),
+    kept: tokensAt(inOrder, [...range(0, prefix), ...range(partaking, tokens), ...odd]),
     sources: tokensAt(inOrder, even),
     places: lookUp(partners, removed, (partner) => tokens - 2 * removed + partner),
   };
@@ -158,10 +197,11 @@ export const pitomeMethod: ReductionMethod = {
       max: 1,
     },
   ],
-  needsClassToken: true,
-  knob: { key: 'ratio', min: 0.5, max: () => 1, rising: true },
-  build(parameters, { depth, tokens }) {
+  needsClassToken: false,
+  mergesOnly: true,
+  knob: { key: 'ratio', min: () => 0.5, max: () => 1, rising: true },
+  build(parameters, { depth, layout }) {
     const options: PitomeOptions = { ratio: parameters.number('ratio'), depth };
-    return { reducer: pitome(options), tokensPerBlock: pitomeTokens(options, tokens) };
+    return { reducer: pitome(options, layout), tokensPerBlock: pitomeTokens(options, layout) };
   },
 };

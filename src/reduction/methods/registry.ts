@@ -1,6 +1,7 @@
 /** Every token-reduction method by name. A new method is a file beside this one and an entry here. */
 import { DiffrateError } from '../../errors.ts';
-import type { ScheduleTarget } from '../validate-schedule.ts';
+import { nameOf } from '../network-shape.ts';
+import type { NetworkShape } from '../network-shape.ts';
 import { atsMethod } from './ats.ts';
 import { dynamicVitMethod } from './dynamicvit.ts';
 import { evitMethod } from './evit.ts';
@@ -54,20 +55,39 @@ export function parseMethod(text: string): MethodText {
  */
 export function buildMethod(
   { method, given }: MethodText,
-  network: ScheduleTarget,
+  network: NetworkShape,
   resources: MethodResources = {},
 ): NamedMethod {
   const name = formatMethod({ method, given });
-  if (method.needsClassToken && !network.hasClassToken) {
-    throw new DiffrateError(
-      `${method.name} ranks tokens by a class token, which ${network.model ?? 'the network'} does not have: use a network that has one.`,
-    );
-  }
+  requireFitting(method, network);
   const built = method.build(parametersOf(method.keys, { method, given }, network), network, resources);
   return { ...built, reducer: { ...built.reducer, name }, method, name };
 }
 
-function parametersOf(keys: readonly ParameterKey[], { given }: MethodText, network: ScheduleTarget): Parameters {
+/** Whether a network has what a method ranks by, and can do without what it removes. */
+function requireFitting(method: ReductionMethod, network: NetworkShape): void {
+  const { layout, importanceFrom, mergeOnly } = network;
+  if (method.needsClassToken && !(layout.prefix > 0 && importanceFrom === 'class-token')) {
+    throw new DiffrateError(
+      `${method.name} needs a class token, which ${nameOf(network)} does not have: ` +
+        `use a network that has one, or a method that needs none (${namesWhere((other) => !other.needsClassToken)}).`,
+    );
+  }
+  if (mergeOnly && method.mergesOnly !== true) {
+    throw new DiffrateError(
+      `${method.name} drops tokens, but ${nameOf(network)} needs all of them again after its last block: ` +
+        `use a method that merges them (${namesWhere((other) => other.mergesOnly === true)}).`,
+    );
+  }
+}
+
+const namesWhere = (fits: (method: ReductionMethod) => boolean): string =>
+  reductionMethods
+    .filter(fits)
+    .map(({ name }) => name)
+    .join(', ');
+
+function parametersOf(keys: readonly ParameterKey[], { given }: MethodText, network: NetworkShape): Parameters {
   const value = (name: string): unknown => {
     const key = keys.find((candidate) => candidate.name === name);
     if (key === undefined) throw new RangeError(`there is no parameter ${name}`);

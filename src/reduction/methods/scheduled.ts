@@ -1,14 +1,18 @@
 /**
- * DiffRate (arXiv 2305.17997) by a learnt schedule, and the two schedules that it is compared with: a uniform rate, and random monotone
- * ones (the paper's Fig. 4). All three are `diffRate` with other kept numbers; a random or uniform schedule needs no images.
+ * DiffRate (arXiv 2305.17997) by a learnt schedule, and the two schedules that it is compared with.
+ * These are a uniform rate, and random monotone ones (the paper's Fig. 4).
+ * All three are `diffRate` with other kept numbers; a random or uniform schedule needs no images.
  */
 import { DiffrateError } from '../../errors.ts';
-import { importanceMetrics } from '../importance.ts';
+import { importanceMetrics, metricFor } from '../importance.ts';
 import { mergeRules } from '../merge-rule.ts';
 import { uniformNumbers } from '../random-numbers.ts';
 import { effectiveTokens } from '../schedule.ts';
 import type { KeptNumbers } from '../schedule.ts';
-import type { ScheduleTarget } from '../validate-schedule.ts';
+import { nameOf } from '../network-shape.ts';
+import type { NetworkShape } from '../network-shape.ts';
+import { gridTokens, smallestKept, tokenCount } from '../token-layout.ts';
+import type { TokenLayout } from '../token-layout.ts';
 import { diffRate, reductionOrders } from './diffrate.ts';
 import type { BuiltMethod, ParameterKey, Parameters, ReductionMethod } from './method.ts';
 
@@ -17,7 +21,7 @@ const metricKey: ParameterKey = {
   kind: 'word',
   words: importanceMetrics,
   meaning: 'how tokens are ranked',
-  fallback: 'class-attention',
+  fallback: ({ importanceFrom }) => metricFor(importanceFrom),
 };
 const orderKey: ParameterKey = {
   name: 'order',
@@ -44,46 +48,70 @@ const prunedKey: ParameterKey = {
   max: 1,
 };
 
-function scheduled(kept: KeptNumbers, network: ScheduleTarget, parameters?: Parameters): BuiltMethod {
-  const { tokens, hasClassToken: classToken } = network;
-  const metric = importanceMetrics.find((name) => name === parameters?.text('metric'));
-  const order = reductionOrders.find((name) => name === parameters?.text('order'));
-  const merging = mergeRules.find((name) => name === parameters?.text('merging'));
-  const seed = parameters?.number('seed') ?? 0;
+function scheduled(kept: KeptNumbers, network: NetworkShape, parameters: Parameters): BuiltMethod {
+  const metric = importanceMetrics.find((name) => name === parameters.text('metric'));
+  const order = reductionOrders.find((name) => name === parameters.text('order'));
+  const merging = mergeRules.find((name) => name === parameters.text('merging'));
+  const seed = parameters.number('seed');
+  if (metric?.startsWith('class') === true && network.importanceFrom !== 'class-token') {
+    throw new DiffrateError(
+      `metric=${metric} needs a class token, which ${nameOf(network)} does not have: ` +
+        'leave metric out, or use image-attention.',
+    );
+  }
+  if (network.mergeOnly && order === 'prune-only') {
+    throw new DiffrateError(
+      `order=prune-only prunes, but ${nameOf(network)} needs all tokens again after its last block: ` +
+        'use order=merge-only.',
+    );
+  }
   const asked = { ...(metric && { metric }), ...(order && { order }), ...(merging && { merging }) };
   return {
-    reducer: diffRate(kept, tokens, { classToken, seed, ...asked }),
-    tokensPerBlock: effectiveTokens(kept, tokens).map(({ tokensOut }) => tokensOut),
+    reducer: diffRate(kept, network, { seed, ...asked }),
+    tokensPerBlock: effectiveTokens(kept, tokenCount(network.layout)).map(({ tokensOut }) => tokensOut),
   };
 }
 
 /** Kept numbers from the tokens after each block; of what goes in a block the given share is pruned. */
 function keptNumbers(
   tokensOut: readonly number[],
-  tokens: number,
+  layout: TokenLayout,
   prunedShare: (block: number) => number,
 ): KeptNumbers {
   const pruneKept = tokensOut.map((left, block) => {
-    const entered = tokensOut[block - 1] ?? tokens;
+    const entered = tokensOut[block - 1] ?? tokenCount(layout);
     return entered - Math.round(prunedShare(block) * (entered - left));
   });
   return { pruneKept, mergeKept: tokensOut };
 }
 
-/** At least two tokens stay, so that none is merged into a class token. */
-const patchesLeft = (patches: number): number => Math.max(1, Math.round(patches)) + 1;
+/**
+ * Tokens that stay where this share of the patches does:
+ * at least one patch, so that none is merged into a prefix token.
+ */
+const tokensLeft = (layout: TokenLayout, share: number): number =>
+  Math.max(smallestKept(layout), layout.prefix + Math.round(gridTokens(layout) * share));
 
 /** Kept numbers where every block but the first keeps the same share of the patch tokens that enter it. */
-export function uniformSchedule(rate: number, depth: number, tokens: number, pruned = 0): KeptNumbers {
-  const tokensOut = Array.from({ length: depth }, (_, block) => patchesLeft((tokens - 1) * rate ** block));
-  return keptNumbers(tokensOut, tokens, () => pruned);
+export function uniformSchedule(rate: number, depth: number, layout: TokenLayout, pruned = 0): KeptNumbers {
+  const tokensOut = Array.from({ length: depth }, (_, block) => tokensLeft(layout, rate ** block));
+  return keptNumbers(tokensOut, layout, () => pruned);
 }
 
 /**
- * Random kept numbers that never rise: each block but the first lets an exponentially distributed share of the logarithm go, scaled so that
- * a patch token is on the mean over blocks there with probability `keep`; what goes is pruned and merged in random shares.
+ * Random kept numbers that never rise.
+ * Each block but the first lets an exponentially distributed share of the logarithm go.
+ * They are scaled so that a patch token is on the mean over blocks there with probability `keep`.
+ * What goes is pruned and merged in random shares.
+ * @param mergeOnly all that goes is merged.
  */
-export function randomSchedule(seed: number, keep: number, depth: number, tokens: number): KeptNumbers {
+export function randomSchedule(
+  seed: number,
+  keep: number,
+  depth: number,
+  layout: TokenLayout,
+  mergeOnly = false,
+): KeptNumbers {
   const draws = uniformNumbers(2 * depth, seed);
   let sum = 0;
   const steps = Array.from({ length: depth }, (_, block) =>
@@ -96,8 +124,8 @@ export function randomSchedule(seed: number, keep: number, depth: number, tokens
     if (mean(middle) > keep) low = middle;
     else high = middle;
   }
-  const tokensOut = steps.map((step) => patchesLeft((tokens - 1) * Math.exp(low * step)));
-  return keptNumbers(tokensOut, tokens, (block) => draws[depth + block] ?? 0);
+  const tokensOut = steps.map((step) => tokensLeft(layout, Math.exp(low * step)));
+  return keptNumbers(tokensOut, layout, (block) => (mergeOnly ? 0 : (draws[depth + block] ?? 0)));
 }
 
 /** `diffrate:schedule=deit_tiny_patch16_224@0.8`, `diffrate:schedule=schedule.json,metric=random,order=prune-only`. */
@@ -112,10 +140,12 @@ export const diffrateMethod: ReductionMethod = {
     { ...seedKey, meaning: 'seed of the random metric' },
   ],
   needsClassToken: false,
+  mergesOnly: true,
   build(parameters, network, { schedule }) {
     if (schedule === undefined) {
       throw new DiffrateError(
-        'diffrate needs a schedule: give diffrate:schedule=FILE, or the name of a published one such as diffrate:schedule=0.8.',
+        'diffrate needs a schedule: give diffrate:schedule=FILE, or the name of a published one such as ' +
+          'diffrate:schedule=0.8.',
       );
     }
     return scheduled(schedule, network, parameters);
@@ -142,10 +172,17 @@ export const uniformMethod: ReductionMethod = {
     { ...seedKey, meaning: 'seed of the random metric' },
   ],
   needsClassToken: false,
-  knob: { key: 'rate', min: 0.1, max: () => 1, rising: true },
+  mergesOnly: true,
+  knob: { key: 'rate', min: () => 0.1, max: () => 1, rising: true },
   build(parameters, network) {
-    const { depth, tokens } = network;
-    const kept = uniformSchedule(parameters.number('rate'), depth, tokens, parameters.number('pruned'));
+    const pruned = parameters.number('pruned');
+    if (network.mergeOnly && pruned > 0) {
+      throw new DiffrateError(
+        `uniform:pruned=${pruned} prunes, but ${nameOf(network)} needs all tokens again after its last block: ` +
+          'set pruned to 0.',
+      );
+    }
+    const kept = uniformSchedule(parameters.number('rate'), network.depth, network.layout, pruned);
     return scheduled(kept, network, parameters);
   },
 };
@@ -169,10 +206,11 @@ export const randomMethod: ReductionMethod = {
     mergingKey,
   ],
   needsClassToken: false,
-  knob: { key: 'keep', min: 0.1, max: () => 1, rising: true },
+  mergesOnly: true,
+  knob: { key: 'keep', min: () => 0.1, max: () => 1, rising: true },
   build(parameters, network) {
-    const { depth, tokens } = network;
-    const kept = randomSchedule(parameters.number('seed'), parameters.number('keep'), depth, tokens);
+    const { depth, layout, mergeOnly } = network;
+    const kept = randomSchedule(parameters.number('seed'), parameters.number('keep'), depth, layout, mergeOnly);
     return scheduled(kept, network, parameters);
   },
 };

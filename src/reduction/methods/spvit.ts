@@ -1,11 +1,15 @@
 /**
- * SPViT, "Faster Vision Transformers via Soft Token Pruning" (arXiv 2112.13890; PeiyanFlying/SPViT). Before three blocks a selector scores the
- * tokens behind the class token: DynamicViT's predictor on each attention head's channels, one set of weights for all heads, and the heads'
- * opinions are averaged with weights that two small layers make of the heads' mean channels. The best patches stay, in descending
- * order; those that go become one more token, their mean weighted by their probability to stay, which is at the end from then on and is seen by
- * later selectors, but not dropped. The authors' blocks are 3, 6 and 9 of 12, shares of all patches .617, .369 and .137.
- * Their code draws decisions at inference as well, so that numbers differ per image; here a stage keeps `⌊share·patches⌋`.
- * Training as DynamicViT's: masked, decisions by Gumbel noise (`keep-decisions.ts`), the share of kept tokens being that of the batch.
+ * SPViT, "Faster Vision Transformers via Soft Token Pruning" (arXiv 2112.13890; PeiyanFlying/SPViT).
+ * Before three blocks a selector scores the tokens behind the prefix.
+ * It is DynamicViT's predictor on each attention head's channels, one set of weights for all heads.
+ * The heads' opinions are averaged with weights that two small layers make of the heads' mean channels.
+ * The best patches stay, in descending order.
+ * Those that go become one more token, their mean weighted by their probability to stay: a package.
+ * Packages are at the end from then on. Later selectors see them, but do not drop them.
+ * The authors' blocks are 3, 6 and 9 of 12, shares of all patches .617, .369 and .137.
+ * Their code draws decisions at inference as well, so that numbers differ per image;
+ * here a stage keeps `⌊share·patches⌋`.
+ * Training is as DynamicViT's (`keep-decisions.ts`), but for the share of kept tokens, which is that of the batch.
  */
 import {
   add,
@@ -16,7 +20,6 @@ import {
   matMul,
   max,
   mul,
-  reduceMax,
   reduceMean,
   reduceSum,
   reshape,
@@ -30,11 +33,23 @@ import { dimensionAt, inScope, input, sizeAt } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { linear, linearParameters } from '../../nn/linear.ts';
 import type { Parameters as NetworkParameters } from '../../nn/parameters.ts';
+import { fusedTravellers } from '../fused-token.ts';
+import { tokensOf } from '../network-shape.ts';
 import { perPosition } from '../positions.ts';
+import { gridOf, gridTokens } from '../token-layout.ts';
+import type { TokenLayout } from '../token-layout.ts';
 import type { TokenReducer } from '../token-reducer.ts';
-import { gatherTokens, mapState } from '../token-state.ts';
+import { concatStates, gatherTokens, mapState } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
-import { attendMasked, columnLike, decide, decisionTerms, keptPatches } from './keep-decisions.ts';
+import {
+  attendMasked,
+  behindPrefix,
+  columnLike,
+  decide,
+  decisionTerms,
+  keptPatches,
+  rankBehindPrefix,
+} from './keep-decisions.ts';
 import { layerParameters, predictKeeping, predictorParameters } from './keep-predictor.ts';
 import { learnedPrefix, requireLearned } from './learned.ts';
 import type { LearnedMethod, LearnedParameter, TrainingForm } from './learned.ts';
@@ -53,13 +68,11 @@ export interface SpvitStage {
 export interface SpvitOptions {
   /** Ascending; each keeps fewer patches than there are before it. */
   readonly stages: readonly SpvitStage[];
-  /** Patch tokens of the network. */
-  readonly patches: number;
   readonly width: number;
   readonly heads: number;
 }
 
-/** Above any score, and below: the class token comes first, packages last. */
+/** Below any score: packages come last. */
 const farAway = 1e4;
 
 const nameOf = (block: number): string => `${learnedPrefix}spvit.${block}`;
@@ -80,7 +93,7 @@ interface Selection {
   readonly probability: Tensor;
 }
 
-/** Scores of the tokens behind the class token, `[B, M, C]`; mask `[B, M, 1]`. */
+/** Scores of the tokens behind the prefix, `[B, M, C]`; mask `[B, M, 1]`. */
 function select(
   tokens: Tensor,
   mask: Tensor | undefined,
@@ -103,10 +116,10 @@ function select(
 }
 
 /** SPViT's reducer, once it knows the network's parameters. */
-export function spvit(options: SpvitOptions): TokenReducer {
-  const { stages, patches, heads } = options;
+export function spvit(options: SpvitOptions, layout: TokenLayout): TokenReducer {
+  const { stages, heads } = options;
   const kept = keptPatches(
-    patches,
+    gridTokens(layout),
     stages.map(({ share }) => share),
   );
   return {
@@ -119,47 +132,48 @@ export function spvit(options: SpvitOptions): TokenReducer {
           const stage = stages.findIndex((own) => own.block === block);
           const staying = kept[stage];
           if (staying === undefined) return state;
-          const live = sizeAt(state.features, 1) - 1 - stage;
+          const live = sizeAt(state.features, 1) - layout.prefix - stage;
           const selection = inScope('selector', () =>
-            select(slice(state.features, 1, 1), undefined, heads, nameOf(block), parameters),
+            select(gridOf(state.features, layout), undefined, heads, nameOf(block), parameters),
           );
-          return inScope('package', () => packDropped(state, selection, live, staying));
+          return inScope('package', () => packDropped(state, layout, selection, { patches: live, staying }));
         },
       };
     },
   };
 }
 
-/** Class token, the best patches, the packages so far, and a new one of the other patches. */
+/** Prefix tokens, the best patches, the packages so far, and a new one of the other patches. */
 function packDropped(
   state: TokenState,
+  layout: TokenLayout,
   { score, probability }: Selection,
-  patches: number,
-  staying: number,
+  { patches, staying }: { readonly patches: number; readonly staying: number },
 ): TokenState {
+  const { prefix } = layout;
   const { features } = state;
   const tokens = sizeAt(features, 1);
-  const packages = tokens - 1 - patches;
-  const shift = perPosition(tokens - 1, (token) => (token < patches ? 0 : -farAway - token));
-  const rank = concat([columnLike(features, 1, farAway), add(score, shift)], 1);
-  const order = topK(rank, tokens, true, 1).indices;
+  const shift = perPosition(tokens - prefix, (token) => (token < patches ? 0 : -farAway - token));
+  const order = topK(rankBehindPrefix(features, layout, add(score, shift)), tokens, true, 1).indices;
   const sorted = gatherTokens(state, order);
-  const share = gatherND(concat([columnLike(features, 1, 1), probability], 1), order);
-  const ofDropped = (x: Tensor): Tensor => slice(x, 1, 1 + staying, 1 + patches);
-  const weights = ofDropped(share);
-  const packed = div(matMul(transpose(weights, [0, 2, 1]), ofDropped(sorted.features)), reduceSum(weights, [1], true));
-  const around = (x: Tensor, last: Tensor): Tensor =>
-    concat([slice(x, 1, 0, 1 + staying), ...(packages > 0 ? [slice(x, 1, 1 + patches)] : []), last], 1);
-  const joined = mapState(sorted, (x) => around(x, reduceMax(ofDropped(x), [1], true)));
-  return { ...joined, features: around(sorted.features, packed) };
+  const share = gatherND(behindPrefix(features, layout, 1, probability), order);
+  const part = (start: number, end: number): TokenState => mapState(sorted, (x) => slice(x, 1, start, end));
+  const kept = part(0, prefix + staying);
+  const dropped = part(prefix + staying, prefix + patches);
+  const byToken = slice(share, 1, prefix + staying, prefix + patches);
+  const weights = transpose(byToken, [0, 2, 1]);
+  const packed = div(matMul(weights, dropped.features), reduceSum(byToken, [1], true));
+  const known = prefix + patches < tokens ? concatStates(kept, part(prefix + patches, tokens)) : kept;
+  return concatStates(known, { features: packed, travellers: fusedTravellers(dropped.travellers, weights) });
 }
 
 /** What is trained, and how. */
-export function spvitTraining(options: SpvitOptions): LearnedMethod {
-  return { parameters: parametersOf(options), trainsNetwork: true, training: () => trainingForm(options) };
+export function spvitTraining(options: SpvitOptions, layout: TokenLayout): LearnedMethod {
+  return { parameters: parametersOf(options), trainsNetwork: true, training: () => trainingForm(options, layout) };
 }
 
-function trainingForm({ stages, patches, heads }: SpvitOptions): TrainingForm {
+function trainingForm({ stages, heads }: SpvitOptions, layout: TokenLayout): TrainingForm {
+  const patches = gridTokens(layout);
   const noise = stages.map(({ block }) => input(`${nameOf(block)}.noise`, 'float32', ['batch', patches, 1]));
   const decisions: Tensor[] = [];
   const masked = (parameters: NetworkParameters): TokenReducer => ({
@@ -174,7 +188,7 @@ function trainingForm({ stages, patches, heads }: SpvitOptions): TrainingForm {
         const before = decisions.at(-1) ?? columnLike(features, patches, 1);
         const withPackages = (x: Tensor, count: number): Tensor =>
           count === 0 ? x : concat([x, columnLike(features, count, 1)], 1);
-        const behind = slice(features, 1, 1);
+        const behind = gridOf(features, layout);
         const selection = select(behind, withPackages(before, stage), heads, nameOf(block), parameters);
         const ofPatches = (x: Tensor): Tensor => slice(x, 1, 0, patches);
         const decision = mul(decide(ofPatches(selection.score), own), before);
@@ -187,7 +201,7 @@ function trainingForm({ stages, patches, heads }: SpvitOptions): TrainingForm {
         return {
           ...state,
           features: concat([features, packed], 1),
-          mask: concat([columnLike(features, 1, 1), withPackages(decision, stage + 1)], 1),
+          mask: behindPrefix(features, layout, 1, withPackages(decision, stage + 1)),
         };
       });
     },
@@ -197,7 +211,7 @@ function trainingForm({ stages, patches, heads }: SpvitOptions): TrainingForm {
   return {
     reducer: { name: 'spvit, masked', needsEveryQuery: true, withParameters: masked },
     noise,
-    terms: (student, teacher) => decisionTerms(decisions, shares, false, student, teacher()),
+    terms: (student, teacher) => decisionTerms({ decisions, shares, perImage: false, layout }, student, teacher()),
   };
 }
 
@@ -208,7 +222,8 @@ function trainingForm({ stages, patches, heads }: SpvitOptions): TrainingForm {
 function stagesOf(shares: readonly number[], blocks: readonly number[], patches: number): SpvitStage[] {
   if (shares.length !== blocks.length) {
     throw new DiffrateError(
-      `spvit:keep=${shares.join('/')} has ${shares.length} shares for the ${blocks.length} blocks ${blocks.join('/')}: give one for each.`,
+      `spvit:keep=${shares.join('/')} has ${shares.length} shares for the ${blocks.length} blocks ` +
+        `${blocks.join('/')}: give one for each.`,
     );
   }
   let left = patches;
@@ -241,15 +256,21 @@ export const spvitMethod: ReductionMethod = {
   build(parameters, network) {
     const { width, heads } = featuresOf('spvit', network);
     const blocks = ascendingBlocks('spvit', parameters.numbers('blocks'), network);
-    const patches = network.tokens - 1;
+    const { layout } = network;
+    const patches = gridTokens(layout);
     const stages = stagesOf(parameters.numbers('keep'), blocks, patches);
-    const options = { stages, patches, width, heads };
+    const options = { stages, width, heads };
     const tokensPerBlock = Array.from({ length: network.depth }, (_, block) => {
       const stage = stages.findLastIndex((own) => own.block <= block);
-      if (stage < 0) return network.tokens;
+      if (stage < 0) return tokensOf(network);
       const [staying = patches] = keptPatches(patches, [stages[stage]?.share ?? 1]);
-      return 1 + staying + stage + 1;
+      return layout.prefix + staying + stage + 1;
     });
-    return { reducer: spvit(options), tokensPerBlock, reducesBeforeBlock: true, learned: spvitTraining(options) };
+    return {
+      reducer: spvit(options, layout),
+      tokensPerBlock,
+      reducesBeforeBlock: true,
+      learned: spvitTraining(options, layout),
+    };
   },
 };

@@ -1,21 +1,27 @@
 /**
- * ToMe, "Token Merging: Your ViT But Faster" (arXiv 2210.09461; facebookresearch/ToMe). In every block, between attention and MLP:
- * the similarity of tokens is the cosine of their keys, averaged over heads; tokens at even positions each propose their most similar
- * token at an odd position; the `r` most similar pairs merge, weighted by size. The class token neither goes nor takes any.
- * Left are the unmerged even tokens in order and then all odd ones, and the next block pairs that order anew.
+ * ToMe, "Token Merging: Your ViT But Faster" (arXiv 2210.09461;
+ * facebookresearch/ToMe), in every block between attention and MLP.
+ * The similarity of tokens is the cosine of their keys, averaged over heads.
+ * Tokens at even positions each propose their most similar token at an odd position.
+ * The `r` most similar pairs merge, weighted by size.
+ * Prefix tokens, of which there may be none, neither go nor take any.
+ * Left are the unmerged even tokens and then all odd ones,
+ * and the next block pairs that order anew (`bipartite-matching.ts`).
  * Proportional attention adds the logarithm of each key's size to the logits (the authors leave it off for MAE).
  * Where fewer than `r` pairs are possible, as many merge as can. Nothing is trained.
  */
 import { inScope, sizeAt } from '../../graph/tensor.ts';
 import { matchEvenToOdd, mostPairs } from '../bipartite-matching.ts';
+import { tokensOf } from '../network-shape.ts';
+import type { TokenLayout } from '../token-layout.ts';
 import { keySimilarityMetric, mergeByRank } from '../weighted-merge.ts';
 import type { TokenReducer } from '../token-reducer.ts';
 import type { ReductionMethod } from './method.ts';
 import { countPerBlock, perBlockKey, requireMergeable, tokensAfterRemoving } from './per-block.ts';
 
 /** Tokens that are left after each block when `removed[block]` pairs are to merge in it. */
-export function tomeTokens(removed: readonly number[], tokens: number): number[] {
-  return tokensAfterRemoving(removed, tokens, mostPairs);
+export function tomeTokens(removed: readonly number[], layout: TokenLayout): number[] {
+  return tokensAfterRemoving(removed, layout, mostPairs);
 }
 
 /**
@@ -23,15 +29,15 @@ export function tomeTokens(removed: readonly number[], tokens: number): number[]
  * @param removed pairs to merge per block; fewer where there are not so many.
  * @param proportional whether attention is proportional to sizes.
  */
-export function tome(removed: readonly number[], proportional = true): TokenReducer {
+export function tome(removed: readonly number[], layout: TokenLayout, proportional = true): TokenReducer {
   return {
     name: 'tome',
     keySizes: (_, state) => (proportional ? state.size : undefined),
     afterAttention(block, state, view) {
       const tokens = sizeAt(state.features, 1);
-      const pairs = Math.min(removed[block] ?? 0, mostPairs(tokens));
+      const pairs = Math.min(removed[block] ?? 0, mostPairs(tokens, layout));
       if (pairs < 1) return state;
-      const { merging, rank } = inScope('match', () => matchEvenToOdd(keySimilarityMetric(view), pairs));
+      const { merging, rank } = inScope('match', () => matchEvenToOdd(keySimilarityMetric(view), pairs, layout));
       return inScope('merge', () => mergeByRank(state, rank, tokens - pairs, merging));
     },
   };
@@ -47,17 +53,18 @@ export const tomeMethod: ReductionMethod = {
       name: 'proportional',
       kind: 'flag',
       meaning: 'proportional attention',
-      fallback: ({ pool }) => pool === 'class-token',
+      fallback: ({ reads }) => reads === 'prefix',
     },
   ],
-  needsClassToken: true,
-  knob: { key: 'r', min: 0, max: ({ tokens }) => mostPairs(tokens), rising: false },
+  needsClassToken: false,
+  mergesOnly: true,
+  knob: { key: 'r', min: () => 0, max: (network) => mostPairs(tokensOf(network), network.layout), rising: false },
   build(parameters, network) {
     const removed = countPerBlock('tome', 'r', parameters.numbers('r'), network);
     requireMergeable('tome', 'r', removed, network);
     return {
-      reducer: tome(removed, parameters.flag('proportional')),
-      tokensPerBlock: tomeTokens(removed, network.tokens),
+      reducer: tome(removed, network.layout, parameters.flag('proportional')),
+      tokensPerBlock: tomeTokens(removed, network.layout),
     };
   },
 };

@@ -1,7 +1,9 @@
 /** Token-reduction methods side by side: accuracy and KL over FLOPs, and the table. */
 import { dot, line } from '@observablehq/plot';
-import { comparisonHeader, comparisonRows, formatGflops } from '../../comparison/comparison-rows.ts';
-import type { Comparison, MeasuredCell } from '../../comparison/comparison-options.ts';
+import { comparisonTable, formatGflops } from '../../comparison/comparison-rows.ts';
+import type { Comparison, MeasuredCell } from '../../comparison/comparison.ts';
+import { objectiveLabel, shownMetrics } from '../../evaluation/shown-metrics.ts';
+import { objectiveTitle } from '../../objectives/registry.ts';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
 import type { ReportSection } from '../page.ts';
@@ -52,7 +54,23 @@ export function comparisonSection(comparison: Comparison): ReportSection {
     plain: 0,
     digits: 5,
   };
-  const measures = baseline.top1 === null ? [divergence] : [accuracy, divergence];
+  const { objective } = baseline;
+  const distance: Measure | undefined =
+    objective === null
+      ? undefined
+      : {
+          title: 'Distance of the answers over FLOPs',
+          caption: `The ${objectiveTitle(objective.name)}. Lower and further to the left is better; it needs no labels.`,
+          label: objectiveLabel(objective),
+          value: (cell) => cell.objective?.value ?? null,
+          plain: 0,
+          digits: 5,
+        };
+  const measures = [
+    ...(baseline.top1 === null ? [] : [accuracy]),
+    ...(baseline.kl === null ? [] : [divergence]),
+    ...(distance !== undefined && shownMetrics(baseline).includes('objective') ? [distance] : []),
+  ];
   const isRagged = cells.some((cell) => cell.kind === 'measured' && cell.ragged);
   return {
     id: 'comparison',
@@ -60,7 +78,7 @@ export function comparisonSection(comparison: Comparison): ReportSection {
     content: html`<div class="plots">${measures.map((measure) => plotOver(comparison, measure))}</div>
       <h3>The same in numbers</h3>
       ${dataTable(
-        { header: comparisonHeader, rows: comparisonRows(comparison) },
+        comparisonTable(comparison),
         `${images} images; a budget is a share of the uncompressed network’s FLOPs, by the paper’s count`,
       )}
       <p>

@@ -1,8 +1,8 @@
 /** What each block costs, before and after, by the paper's count. */
 import { barY, ruleY } from '@observablehq/plot';
-import { baselineFlops, countFlops } from '../../cost/flops.ts';
+import { baselineFlops, countFlops, flopsPerGflop } from '../../cost/flops.ts';
+import type { CountedNetwork } from '../../cost/flops.ts';
 import type { Measurements } from '../../evaluation/measurements.ts';
-import type { VisionTransformerConfiguration } from '../../models/configuration.ts';
 import type { KeptNumbers } from '../../reduction/schedule.ts';
 import { html } from '../html.ts';
 import type { ReportSection } from '../page.ts';
@@ -10,15 +10,15 @@ import { colours, dataTable, plotFigure } from '../plot.ts';
 
 /** FLOPs per block before and after, and the totals by both counts. */
 export function flopsSection(
-  configuration: VisionTransformerConfiguration,
+  network: CountedNetwork,
   schedule: KeptNumbers,
   gflops: Measurements['gflops'],
 ): ReportSection {
-  const before = baselineFlops(configuration).blocks;
-  const blocks = countFlops(configuration, schedule).blocks.map((flops, index) => ({
+  const before = baselineFlops(network).blocks;
+  const blocks = countFlops(network, schedule).blocks.map((flops, index) => ({
     block: index + 1,
-    before: (before[index] ?? 0) / 1e9,
-    after: flops / 1e9,
+    before: (before[index] ?? 0) / flopsPerGflop,
+    after: flops / flopsPerGflop,
   }));
   return {
     id: 'flops',

@@ -1,5 +1,8 @@
 /** The figures that matter most, before and after. */
 import type { Measurements } from '../../evaluation/measurements.ts';
+import type { Metrics } from '../../evaluation/metrics.ts';
+import { shownMetrics } from '../../evaluation/shown-metrics.ts';
+import { objectiveTitle } from '../../objectives/registry.ts';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
 import type { ReportSection } from '../page.ts';
@@ -34,33 +37,54 @@ export function headlineSection({ gflops, runs, evaluation, data }: Measurements
           },
     );
   }
-  if (evaluation !== null) {
-    const { before, after } = evaluation;
-    if (after.top1 !== null)
-      cards.push({
-        name: 'Top-1 accuracy',
-        value: `${after.top1.toFixed(2)} %`,
-        note: before.top1 === null ? '' : `from ${before.top1.toFixed(2)} % on the same images`,
-      });
-    if (after.agreement !== null)
-      cards.push({
-        name: 'Agreement',
-        value: `${after.agreement.toFixed(2)} %`,
-        note: 'of images for which both networks name the same class',
-      });
-    if (after.kl !== null)
-      cards.push({
-        name: 'KL divergence',
-        value: `${after.kl.toFixed(4)} nats`,
-        note: 'of the class probabilities, from the uncompressed network’s; 0 is no change',
-      });
-  }
+  if (evaluation !== null) cards.push(...qualityCards(evaluation.before, evaluation.after));
+  const measured = evaluation?.after.kl === null ? 'The answers were compared' : 'Accuracy, agreement and KL';
   return {
     id: 'headline',
     title: 'What was gained',
     content: html`<dl class="cards">${cards.map(cardOf)}</dl>
-      ${evaluation !== null && html`<p>Accuracy, agreement and KL on ${data ?? `${evaluation.after.images} images`}.</p>`}`,
+      ${evaluation !== null && html`<p>${measured} on ${data ?? `${evaluation.after.images} images`}.</p>`}`,
   };
+}
+
+/** What compression costs in quality. */
+function qualityCards(before: Metrics, after: Metrics): Card[] {
+  const { top1, agreement, kl, objective } = after;
+  const cards: Card[] = [];
+  if (top1 !== null)
+    cards.push({
+      name: 'Top-1 accuracy',
+      value: `${top1.toFixed(2)} %`,
+      note: before.top1 === null ? '' : `from ${before.top1.toFixed(2)} % on the same images`,
+    });
+  if (agreement !== null)
+    cards.push({
+      name: 'Agreement',
+      value: `${agreement.toFixed(2)} %`,
+      note:
+        kl === null
+          ? 'of labels that hold for both networks, or for neither'
+          : 'of images for which both networks name the same class',
+    });
+  if (kl !== null)
+    cards.push({
+      name: 'KL divergence',
+      value: `${kl.toFixed(4)} nats`,
+      note: 'of the class probabilities, from the uncompressed network’s; 0 is no change',
+    });
+  if (objective !== null && shownMetrics(after).includes('objective'))
+    cards.push({
+      name: 'Distance of the answers',
+      value: objective.value.toFixed(4),
+      note: `${objectiveTitle(objective.name)}, in ${objective.unit}, from the uncompressed network’s; 0 is no change`,
+    });
+  if (after.neighbourAgreement !== null)
+    cards.push({
+      name: 'Same neighbours',
+      value: `${after.neighbourAgreement.toFixed(2)} %`,
+      note: 'of images, whose nearest other image by features is still the same one',
+    });
+  return cards;
 }
 
 const cardOf = ({ name, value, note }: Card): Html =>

@@ -5,6 +5,7 @@ import type { ReportSection } from '../page.ts';
 import { encodePng } from '../picture-series.ts';
 import type { PictureSeries } from '../picture-series.ts';
 import type { RgbImage } from '../../data/pillow-resize.ts';
+import { prefixInWords } from '../token-groups.ts';
 import type { TokenCounts } from '../token-groups.ts';
 import { dataTable } from '../plot.ts';
 
@@ -28,7 +29,9 @@ export async function picturesSection(series: readonly PictureSeries[], remark =
   };
 }
 
-/** Which blocks are not drawn because only the class token is left after them, in a sentence; empty where there are none. */
+/**
+ * Which blocks are not drawn because only prefix tokens are left after them, in a sentence; empty where there are none.
+ */
 function emptyBlocksInWords(series: readonly PictureSeries[]): string {
   const [one] = series;
   if (one === undefined) return '';
@@ -37,8 +40,11 @@ function emptyBlocksInWords(series: readonly PictureSeries[]): string {
   const last = one.counts.findLastIndex((_, block) => hasPatches(block)) + 1;
   const drawn = one.blocks.some(({ block }) => block > last);
   if (last === one.counts.length || last === 0 || drawn) return '';
-  return `After block ${last + 1} only the class token is left, so there is nothing to show of it.`;
+  return `After block ${last + 1} ${onlyPrefix(one.prefix)}, so there is nothing to show of it.`;
 }
+
+/** `only the class token is left`. */
+const onlyPrefix = (prefix: number): string => `only ${prefixInWords(prefix)} ${prefix === 1 ? 'is' : 'are'} left`;
 
 const patchesOf = ({ untouched, mergedPatches, prunedPatches }: TokenCounts): number =>
   untouched + mergedPatches + prunedPatches;
@@ -46,11 +52,11 @@ const patchesOf = ({ untouched, mergedPatches, prunedPatches }: TokenCounts): nu
 /** Pictures beside each other where the page is wide. */
 const mostColumns = 6;
 
-async function seriesFigure({ file, input, blocks, counts }: PictureSeries): Promise<Html> {
+async function seriesFigure({ file, prefix, input, blocks, counts }: PictureSeries): Promise<Html> {
   const pictures = [await pictureFigure(input, `${file}, as the network sees it`, html`input`)];
   for (const { block, picture } of blocks) {
     const count = counts[block - 1];
-    const words = count === undefined ? '' : countsInWords(count);
+    const words = count === undefined ? '' : countsInWords(count, prefix);
     pictures.push(
       await pictureFigure(
         picture,
@@ -79,8 +85,8 @@ async function pictureFigure(picture: RgbImage, description: string, caption: Ht
 }
 
 /** `120 patches kept, 60 merged into 20 tokens, 16 pruned`. */
-function countsInWords({ untouched, mergedPatches, mergedTokens, prunedPatches }: TokenCounts): string {
-  if (untouched + mergedPatches === 0) return 'only the class token is left';
+function countsInWords({ untouched, mergedPatches, mergedTokens, prunedPatches }: TokenCounts, prefix: number): string {
+  if (untouched + mergedPatches === 0) return onlyPrefix(prefix);
   return [
     `${untouched} patches kept`,
     ...(mergedPatches === 0 ? [] : [`${mergedPatches} merged into ${mergedTokens}`]),
@@ -90,7 +96,8 @@ function countsInWords({ untouched, mergedPatches, mergedTokens, prunedPatches }
 
 /** What becomes of patches block by block, the mean over the images. */
 export function patchCountsSection(series: readonly PictureSeries[]): ReportSection {
-  const { length } = series[0]?.counts ?? [];
+  const { counts = [], prefix = 0 } = series[0] ?? {};
+  const { length } = counts;
   const rows = Array.from({ length }, (_, block) => {
     const mean = meanCounts(series, block);
     return [
@@ -103,7 +110,7 @@ export function patchCountsSection(series: readonly PictureSeries[]): ReportSect
     title: 'Patches per block',
     content: dataTable(
       { header: ['block', 'tokens', 'patches kept', 'patches merged', 'into tokens', 'patches pruned'], rows },
-      `After each block, ${series.length === 1 ? 'of the image' : `mean of ${series.length} images`}; tokens count the class token`,
+      `After each block, ${series.length === 1 ? 'of the image' : `mean of ${series.length} images`}${prefix === 0 ? '' : `; tokens count ${prefixInWords(prefix)}`}`,
     ),
   };
 }

@@ -1,7 +1,9 @@
 /** DiffRate's schedule among random ones at the same budget (Fig. 4 of the paper). */
 import { binX, rectY, ruleX, ruleY } from '@observablehq/plot';
 import { placementSentence } from '../../comparison/comparison-rows.ts';
-import type { BudgetRanking } from '../../comparison/comparison-options.ts';
+import type { BudgetRanking } from '../../comparison/comparison.ts';
+import type { RankedSchedule } from '../../comparison/random-ranking.ts';
+import { objectiveTitle } from '../../objectives/registry.ts';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
 import type { ReportSection } from '../page.ts';
@@ -14,9 +16,8 @@ export function randomSchedulesSection(rankings: readonly BudgetRanking[]): Repo
     title: 'Among random schedules',
     content: html`<div class="plots">
         ${rankings.map((ranking) => [
-          histogram(ranking, 'KL from the uncompressed, nats', ({ kl }) => kl, 5),
-          ranking.random.some(({ top1 }) => top1 !== null) &&
-            histogram(ranking, 'top-1 accuracy, %', ({ top1 }) => top1 ?? 0, 2),
+          histogram(ranking, distanceOf(ranking)),
+          ranking.random.some(({ top1 }) => top1 !== null) && histogram(ranking, accuracy),
         ])}
       </div>
       <ul>
@@ -36,11 +37,29 @@ export function randomSchedulesSection(rankings: readonly BudgetRanking[]): Repo
   };
 }
 
+/** What is on the horizontal axis. */
+interface RankedMeasure {
+  readonly label: string;
+  readonly value: (schedule: RankedSchedule) => number;
+  readonly digits: number;
+  readonly lowerIsBetter: boolean;
+}
+
+const accuracy: RankedMeasure = {
+  label: 'top-1 accuracy, %',
+  value: ({ top1 }) => top1 ?? 0,
+  digits: 2,
+  lowerIsBetter: false,
+};
+
+function distanceOf({ objective }: BudgetRanking): RankedMeasure {
+  const label = objective === 'classDivergence' ? 'KL from the uncompressed, nats' : objectiveTitle(objective);
+  return { label, value: ({ distance }) => distance, digits: 5, lowerIsBetter: true };
+}
+
 function histogram(
   { budget, random, placed }: BudgetRanking,
-  label: string,
-  value: (schedule: { readonly kl: number; readonly top1: number | null }) => number,
-  digits: number,
+  { label, value, digits, lowerIsBetter }: RankedMeasure,
 ): Html {
   const values = random.map((schedule) => ({ value: value(schedule) }));
   const own = placed.map((schedule) => ({ name: schedule.name, value: value(schedule) }));
@@ -68,10 +87,10 @@ function histogram(
     table: {
       header: ['', label],
       rows: [
-        ['best of the random ones', label.startsWith('KL') ? quantile(0) : quantile(1)],
-        ['best 1 %', label.startsWith('KL') ? quantile(0.01) : quantile(0.99)],
+        ['best of the random ones', lowerIsBetter ? quantile(0) : quantile(1)],
+        ['best 1 %', lowerIsBetter ? quantile(0.01) : quantile(0.99)],
         ['median', quantile(0.5)],
-        ['worst', label.startsWith('KL') ? quantile(1) : quantile(0)],
+        ['worst', lowerIsBetter ? quantile(1) : quantile(0)],
         ...own.map((one) => [one.name, one.value.toFixed(digits)]),
       ],
     },

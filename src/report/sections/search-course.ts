@@ -1,5 +1,6 @@
-/** The course of a search: loss and FLOPs over its steps, in both phases. */
+/** The course of a search: loss and cost over its steps, in both phases. */
 import { lineY, ruleY } from '@observablehq/plot';
+import type { Objective } from '../../objectives/objective.ts';
 import type { SearchHistoryEntry, SearchPhase } from '../../search/search-options.ts';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
@@ -32,62 +33,74 @@ const texts: Readonly<Record<SearchPhase, PhaseText>> = {
   },
 };
 
+/** What a search was to reach: a value of its cost. */
+export interface SearchTarget {
+  readonly value: number;
+  /** `GFLOPs` (10⁹ multiply-accumulates), `ms`, … */
+  readonly unit: string;
+}
+
 /**
- * Loss and FLOPs over steps.
- * @param target in 10⁹ multiply-accumulates
- * @param lossUnit what the loss is, with its unit
+ * What the loss of a search is, in a word or three. That of an objective which is scaled by the plain answers is not in
+ * the unit of what it measures.
  */
+export function lossLabel({ unit, fitted }: Pick<Objective, 'unit' | 'fitted'>): string {
+  return fitted === undefined ? `loss in ${unit}` : 'loss';
+}
+
+/** Loss and cost over steps. */
 export function searchSection(
   history: readonly SearchHistoryEntry[],
-  target: number,
-  lossUnit = 'loss in nats',
+  target: SearchTarget,
+  objective: Pick<Objective, 'name' | 'title' | 'unit' | 'fitted'>,
 ): ReportSection {
   const phases: readonly SearchPhase[] = ['gradients', 'local search'];
   const figures = phases.map((phase) => {
     const entries = history.filter((entry) => entry.phase === phase);
-    return entries.length < 2 ? undefined : phaseFigures(texts[phase], entries, target, lossUnit);
+    return entries.length < 2 ? undefined : phaseFigures(texts[phase], entries, target, lossLabel(objective));
   });
   return {
     id: 'search',
     title: 'The search',
-    content: html`<div class="plots">${figures}</div>`,
+    content: html`<div class="plots">${figures}</div>
+      ${objective.name !== 'classDivergence' && html`<p>The loss is the ${objective.title}.</p>`}`,
   };
 }
 
 function phaseFigures(
   { name, unit, loss, curve }: PhaseText,
   entries: readonly SearchHistoryEntry[],
-  target: number,
-  lossUnit: string,
+  { value: target, unit: costUnit }: SearchTarget,
+  lossName: string,
 ): Html {
   const points = thinned(entries, mostPoints);
   const [first, last] = [entries[0], entries.at(-1)];
-  const costs = [...entries.map(({ gflops }) => gflops), target];
+  const costs = [...entries.map(({ cost }) => cost), target];
   const table = {
-    header: [unit, lossUnit, 'GFLOPs'],
-    rows: thinned(entries, mostRows).map((entry) => [entry.step, entry.loss.toFixed(5), entry.gflops.toFixed(4)]),
+    header: [unit, lossName, costUnit],
+    rows: thinned(entries, mostRows).map((entry) => [entry.step, entry.loss.toFixed(5), entry.cost.toFixed(4)]),
   };
   return html`${plotFigure({
     title: `${name}: loss`,
     caption: loss,
-    description: `A line: the loss goes from ${first?.loss.toFixed(4)} to ${last?.loss.toFixed(4)} nats.`,
+    description: `A line: the ${lossName} goes from ${first?.loss.toFixed(4)} to ${last?.loss.toFixed(4)}.`,
     plot: {
       x: { label: unit, labelAnchor: 'center', labelArrow: 'none' },
-      y: { grid: true, label: lossUnit, domain: rangeAround(entries.map((entry) => entry.loss)) },
+      y: { grid: true, label: lossName, domain: rangeAround(entries.map((entry) => entry.loss)) },
       marks: [lineY(points, { x: 'step', y: 'loss', stroke: colours.after, strokeWidth: 2, curve })],
     },
     table,
   })}${plotFigure({
-    title: `${name}: FLOPs`,
+    title: `${name}: ${costUnit === 'GFLOPs' ? 'FLOPs' : 'cost'}`,
     caption:
       'The cost of the present kept numbers beside the target (dashed). It should stay at the target, or come to it.',
-    description: `A line: the cost goes from ${first?.gflops.toFixed(3)} to ${last?.gflops.toFixed(3)} GFLOPs; the target is ${target.toFixed(3)}.`,
+    description: `A line: the cost goes from ${first?.cost.toFixed(3)} to ${last?.cost.toFixed(3)} ${costUnit}; the target is ${target.toFixed(3)}.`,
     plot: {
       x: { label: unit, labelAnchor: 'center', labelArrow: 'none' },
-      y: { grid: true, label: 'GFLOPs', domain: rangeAround(costs) },
+      y: { grid: true, label: costUnit, domain: rangeAround(costs) },
       marks: [
         ruleY([target], { stroke: colours.target, strokeWidth: 1.5, strokeDasharray: '5 4' }),
-        lineY(points, { x: 'step', y: 'gflops', stroke: colours.after, strokeWidth: 2, curve }),
+        lineY(points, { x: 'step', y: 'cost', stroke: colours.after, strokeWidth: 2, curve }),
       ],
     },
     table,

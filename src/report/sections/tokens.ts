@@ -1,16 +1,20 @@
 /** How many tokens each block prunes, merges and passes on. */
 import { barY, dotY, lineY, ruleY } from '@observablehq/plot';
-import { tokenCount } from '../../models/configuration.ts';
-import type { VisionTransformerConfiguration } from '../../models/configuration.ts';
+import type { Network } from '../../networks/network.ts';
 import { effectiveTokens } from '../../reduction/schedule.ts';
 import type { KeptNumbers } from '../../reduction/schedule.ts';
+import { tokenCount } from '../../reduction/token-layout.ts';
 import type { ReportSection } from '../page.ts';
 import { html } from '../html.ts';
 import { colours, plotFigure } from '../plot.ts';
+import { prefixInWords } from '../token-groups.ts';
+
+/** What the section needs to know of a network. */
+export type ReadTokens = Pick<Network, 'layout' | 'reads' | 'answers'>;
 
 /** Kept tokens per block, for pruning and for merging. */
-export function tokensSection(configuration: VisionTransformerConfiguration, schedule: KeptNumbers): ReportSection {
-  const tokens = tokenCount(configuration);
+export function tokensSection(network: ReadTokens, schedule: KeptNumbers): ReportSection {
+  const tokens = tokenCount(network.layout);
   const blocks = effectiveTokens(schedule, tokens).map((block, index) => ({ ...block, block: index + 1 }));
   const fates = blocks.flatMap(({ block, tokensIn, pruneKept, tokensOut }) => [
     { block, order: 0, fate: 'kept', tokens: tokensOut },
@@ -27,7 +31,7 @@ export function tokensSection(configuration: VisionTransformerConfiguration, sch
     title: 'Tokens per block',
     content: html`<p>
         Of ${tokens} tokens ${merged} are merged into others and ${pruned} are pruned on the way through the
-        ${blocks.length} blocks; ${leftInWords(last, configuration)}.
+        ${blocks.length} blocks; ${leftInWords(last, network)}.
       </p>
       <div class="plots">
         ${plotFigure({
@@ -87,9 +91,11 @@ export function tokensSection(configuration: VisionTransformerConfiguration, sch
   };
 }
 
-function leftInWords(tokens: number, { pool }: VisionTransformerConfiguration): string {
-  if (tokens > 1) return `${tokens} are left`;
-  return pool === 'class-token' ? 'the class token is left, which is all that the classifier reads' : 'one is left';
+function leftInWords(tokens: number, { layout: { prefix }, reads, answers }: ReadTokens): string {
+  if (tokens > prefix || reads === 'every-token') return tokens > 1 ? `${tokens} are left` : 'one is left';
+  const verb = prefix === 1 ? 'is' : 'are';
+  const read = answers.kind === 'features' ? 'is read' : 'the classifier reads';
+  return `${prefixInWords(prefix)} ${verb} left, which ${verb} all that ${read}`;
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

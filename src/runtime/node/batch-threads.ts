@@ -1,5 +1,5 @@
 /** How the processor's cores are used for a batch: how many copies of a model run shares of it side by side, and on how many threads each. */
-import { availableParallelism } from 'node:os';
+import { availableCores } from '../../threads/available-cores.ts';
 import type { SessionOptions } from '../runtime.ts';
 
 /** Copies of a model, and threads of each. */
@@ -24,7 +24,7 @@ const mostBytes = 2 ** 28;
  * @param modelBytes size of the encoded model
  */
 export function batchThreads(options: SessionOptions, modelBytes: number): BatchThreads | undefined {
-  const { batch = 1, device = 'cpu', profilePrefix, threads = availableParallelism() } = options;
+  const { batch = 1, device = 'cpu', profilePrefix, threads = availableCores() } = options;
   if (device !== 'cpu' || profilePrefix !== undefined) return undefined;
   const most = Math.min(threads, Math.floor(batch / leastImagesPerCopy), Math.floor(mostBytes / modelBytes));
   let best: BatchThreads | undefined;

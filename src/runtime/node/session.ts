@@ -1,5 +1,6 @@
 /** One session of onnxruntime-node. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { availableCores } from '../../threads/available-cores.ts';
 import type { SessionOptions } from '../runtime.ts';
 import { OnnxRuntimeSession } from '../session.ts';
 
@@ -22,7 +23,8 @@ export async function createSession(
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
     extra: sharedCores,
-    ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
+    // Of its own it would take the machine's cores, which a container may not have.
+    intraOpNumThreads: options.threads ?? availableCores(),
     ...(options.returnsMemory === true ? { enableCpuMemArena: false } : {}),
     ...(options.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
     ...(weights === undefined ? {} : { externalData: [{ path: 'model.onnx_data', data: weights }] }),

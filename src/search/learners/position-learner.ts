@@ -11,23 +11,27 @@
  * by bisection. Nothing swings, nothing needs a weight between loss and cost. It starts from a uniform rate at the target, and ends with
  * the averaged numbers of the time at which the running loss was lowest.
  */
-import { DiffrateError } from '../../errors.ts';
+import { formatCost } from '../../cost/cost.ts';
 import type { Cost } from '../../cost/cost.ts';
+import { DiffrateError } from '../../errors.ts';
+import type { BlockGradients, StepResult } from '../../execution/gradient-step.ts';
 import type { KeptNumbers } from '../../reduction/schedule.ts';
+import type { SearchSpace } from '../../reduction/search-space.ts';
+import { smallestKept, tokenCount } from '../../reduction/token-layout.ts';
 import { cosine } from '../cosine.ts';
 import type { PositionRecipe } from '../presets.ts';
+import { withFreeTokens } from '../projection.ts';
 import { PositionProxy } from '../proxies/position-proxy.ts';
-import type { BlockGradients, StepResult } from '../search-step.ts';
-import type { LearnerNetwork } from './candidate-learner.ts';
+import { vectorIn } from './learner.ts';
 import type { Learner, LearnerState } from './learner.ts';
 import { LowestLoss } from './lowest-loss.ts';
 
-/** Least tokens after merging (the class token and one destination) and after pruning (one more, to be a source). */
-const smallest = { prune: 3, merge: 2 } as const;
-
 const bisections = 60;
 
-type Kind = keyof typeof smallest;
+/** Of a token, over that of the dearest: with less it would stay on its step whatever the others pay. */
+const leastPrice = 0.01;
+
+type Kind = 'prune' | 'merge';
 
 interface LearntNumber {
   readonly block: number;
@@ -43,30 +47,35 @@ interface LearntNumber {
 
 /** Learner of single-number proxies under an exact budget. */
 export class PositionLearner implements Learner {
-  readonly #network: LearnerNetwork;
+  readonly #space: SearchSpace;
+  readonly #tokens: number;
   readonly #cost: Cost;
   readonly #target: number;
   readonly #recipe: PositionRecipe;
-  readonly #fixed: KeptNumbers;
+  /** Least tokens after merging (prefix tokens and one destination) and after pruning (one more, to be a source). */
+  readonly #smallest: Readonly<Record<Kind, number>>;
   readonly #numbers: readonly LearntNumber[];
   readonly #lowest: LowestLoss;
 
   /**
-   * @param fixed kept numbers of the blocks that are not searched.
+   * @param target in the cost's unit.
    * @throws {DiffrateError} if the searched blocks cannot reach the target.
    */
-  constructor(network: LearnerNetwork, fixed: KeptNumbers, cost: Cost, target: number, recipe: PositionRecipe) {
-    this.#network = network;
-    this.#fixed = fixed;
+  constructor(space: SearchSpace, cost: Cost, target: number, recipe: PositionRecipe) {
+    this.#space = space;
+    this.#tokens = tokenCount(space.layout);
+    const least = smallestKept(space.layout);
+    this.#smallest = { prune: least + 1, merge: least };
     this.#cost = cost;
     this.#target = target;
     this.#recipe = recipe;
     this.#lowest = new LowestLoss(recipe.averagedSteps);
     const start = this.#uniformRate();
-    this.#numbers = network.searched.flatMap((block) =>
-      (['prune', 'merge'] as const).map((kind): LearntNumber => {
-        const value = start[`${kind}Kept`][block] ?? network.tokens;
-        const proxy = new PositionProxy(value, recipe.temperature.start, smallest[kind], network.tokens);
+    const kinds: readonly Kind[] = space.mergeOnly ? ['merge'] : ['prune', 'merge'];
+    this.#numbers = space.searched.flatMap((block) =>
+      kinds.map((kind): LearntNumber => {
+        const value = start[`${kind}Kept`][block] ?? this.#tokens;
+        const proxy = new PositionProxy(value, recipe.temperature.start, this.#smallest[kind], this.#tokens);
         return { block, kind, proxy, mean: 0, square: 0, count: 0, average: value };
       }),
     );
@@ -79,9 +88,9 @@ export class PositionLearner implements Learner {
   update(result: StepResult, progress: number): void {
     const { stepTokens, temperature, averagedSteps } = this.#recipe;
     this.#observe(result);
+    const reach = cosine(stepTokens.start, stepTokens.end, progress);
     const price = this.#pricePerToken();
     const spread = this.#spread();
-    const reach = cosine(stepTokens.start, stepTokens.end, progress);
     const moved = (multiplier: number, number: LearntNumber): number => {
       const pull = (this.#worth(number) - multiplier * price(number)) / spread;
       return number.proxy.clamp(number.proxy.value + reach * Math.max(-1, Math.min(1, pull)));
@@ -105,13 +114,14 @@ export class PositionLearner implements Learner {
     const settled = new Map(this.#numbers.map((number, index) => [number, best?.[index] ?? number.average]));
     const shifted = (offset: number): KeptNumbers =>
       this.#withNumbers((number) => Math.round(number.proxy.clamp((settled.get(number) ?? 0) + offset)));
-    let [low, high] = [-this.#network.tokens, this.#network.tokens];
+    let [low, high] = [-this.#tokens, this.#tokens];
     for (let step = 0; step < bisections; step++) {
       const middle = (low + high) / 2;
       if (this.#cost.value(shifted(middle)) > this.#target) high = middle;
       else low = middle;
     }
-    return this.#spendRest(shifted(low));
+    const context = { space: this.#space, cost: this.#cost, target: this.#target };
+    return withFreeTokens(context, this.#spendRest(shifted(low)));
   }
 
   save(): LearnerState {
@@ -128,7 +138,7 @@ export class PositionLearner implements Learner {
   }
 
   restore(state: LearnerState): void {
-    const entry = (name: string, index: number): number => (state[name] as readonly number[])[index] ?? 0;
+    const entry = (name: string, index: number): number => vectorIn(state, name, this.#numbers.length)[index] as number;
     this.#numbers.forEach((number, index) => {
       number.proxy.value = entry('value', index);
       number.proxy.temperature = Number(state['temperature']);
@@ -137,11 +147,11 @@ export class PositionLearner implements Learner {
       number.count = entry('count', index);
       number.average = entry('average', index);
     });
-    this.#lowest.restore(state['lowest'] as readonly number[]);
+    this.#lowest.restore(vectorIn(state, 'lowest'));
   }
 
   #withNumbers(value: (number: LearntNumber) => number): KeptNumbers {
-    const kept = { pruneKept: [...this.#fixed.pruneKept], mergeKept: [...this.#fixed.mergeKept] };
+    const kept = { pruneKept: [...this.#space.fixed.pruneKept], mergeKept: [...this.#space.fixed.mergeKept] };
     for (const number of this.#numbers) kept[`${number.kind}Kept`][number.block] = value(number);
     return kept;
   }
@@ -166,8 +176,9 @@ export class PositionLearner implements Learner {
     const at = (values: Float64Array, position: number): number => values[position] ?? 0;
     const merged = proxy.worthOfOneMore((position) => at(merging, position), start, end);
     if (kind === 'prune') return -merged;
-    const present = proxy.worthOfOneMore((position) => -at(mask, position), 1, end);
-    const pruned = this.#of(block, 'prune').proxy.keptNumber();
+    const present = proxy.worthOfOneMore((position) => -at(mask, position), this.#space.layout.prefix, end);
+    // Where none is pruned, all that goes is merged.
+    const pruned = this.#of(block, 'prune')?.proxy.keptNumber() ?? Infinity;
     return present + (pruned > proxy.keptNumber() ? merged : 0);
   }
 
@@ -176,10 +187,15 @@ export class PositionLearner implements Learner {
     return count === 0 ? 0 : mean / (1 - this.#recipe.gradientDecay ** count);
   }
 
-  /** What one more token costs, in the cost's unit: after merging its price, after pruning nothing, since it is merged then. */
+  /**
+   * What one more token costs, in the cost's unit: after merging its price, after pruning nothing, since it is merged then. It is a mean over
+   * as many tokens as the worth is. Where the cost has wider steps than that, it is a small part of the others' price instead of nothing.
+   */
   #pricePerToken(): (number: LearntNumber) => number {
-    const gradient = this.#cost.gradient(this.kept());
-    return ({ block, kind }) => (kind === 'merge' ? (gradient.merge[block] ?? 0) : 0);
+    const prices = this.#cost.price(this.kept(), this.#numbers[0]?.proxy.temperature ?? 1);
+    const largest = Math.max(...this.#space.searched.map((block) => prices[block] ?? 0));
+    const least = largest > 0 ? leastPrice * largest : 1;
+    return ({ block, kind }) => (kind === 'merge' ? Math.max(least, prices[block] ?? 0) : 0);
   }
 
   #largestPrice(price: (number: LearntNumber) => number): number {
@@ -207,26 +223,27 @@ export class PositionLearner implements Learner {
 
   /** Pruning cannot keep more than there are, merging not more than pruning: each waits at the one before it. */
   #keepInOrder(): void {
-    let live = this.#network.tokens;
+    let live = this.#tokens;
     for (const { proxy } of this.#numbers) {
       proxy.value = Math.min(proxy.value, live);
       live = proxy.value;
     }
   }
 
-  #of(block: number, kind: Kind): LearntNumber {
-    return this.#numbers.find((number) => number.block === block && number.kind === kind) as LearntNumber;
+  #of(block: number, kind: Kind): LearntNumber | undefined {
+    return this.#numbers.find((number) => number.block === block && number.kind === kind);
   }
 
   /** Every searched block keeps the same share, and merges what goes. */
   #uniformRate(): KeptNumbers {
-    const { tokens, searched } = this.#network;
+    const { searched } = this.#space;
+    const tokens = this.#tokens;
     const at = (rate: number): KeptNumbers => {
-      const kept = { pruneKept: [...this.#fixed.pruneKept], mergeKept: [...this.#fixed.mergeKept] };
+      const kept = { pruneKept: [...this.#space.fixed.pruneKept], mergeKept: [...this.#space.fixed.mergeKept] };
       let live = tokens;
       for (const block of searched) {
-        const left = Math.max(smallest.merge, live * rate);
-        kept.pruneKept[block] = Math.max(smallest.prune, live);
+        const left = Math.max(this.#smallest.merge, live * rate);
+        kept.pruneKept[block] = Math.max(this.#smallest.prune, live);
         kept.mergeKept[block] = left;
         live = left;
       }
@@ -235,7 +252,7 @@ export class PositionLearner implements Learner {
     let [low, high] = [0, 1];
     if (this.#cost.value(at(low)) > this.#target) {
       throw new DiffrateError(
-        `The target ${this.#target} ${this.#cost.unit} is below the least reachable cost, ${this.#cost.value(at(low)).toPrecision(4)}; raise it.`,
+        `The target ${this.#target} ${this.#cost.unit} is below the least reachable cost, ${formatCost(this.#cost.value(at(low)), this.#cost.unit)}; raise it.`,
       );
     }
     for (let step = 0; step < bisections; step++) {

@@ -4,7 +4,7 @@
  * thousand images suffice where a probability per candidate needs thousands.
  */
 
-/** Proxy with one parameter μ, the class token counted. */
+/** Proxy with one parameter μ, prefix tokens counted. */
 export class PositionProxy {
   /** μ, fractional. */
   value: number;
@@ -21,7 +21,7 @@ export class PositionProxy {
     this.#largest = largest;
   }
 
-  /** Tokens kept, the class token counted; an integer. */
+  /** Tokens kept, prefix tokens counted; an integer. */
   keptNumber(): number {
     return Math.round(this.clamp(this.value));
   }
@@ -38,7 +38,7 @@ export class PositionProxy {
   worthOfOneMore(worth: (position: number) => number, start: number, end: number): number {
     let sum = 0;
     let total = 0;
-    for (let position = Math.max(1, start); position < end; position++) {
+    for (let position = start; position < end; position++) {
       // The token at position k is kept if the kept number exceeds k; half a token centres the slope on the cut.
       const probability = 1 / (1 + Math.exp((position + 0.5 - this.value) / this.temperature));
       const slope = probability * (1 - probability);

@@ -7,11 +7,11 @@
 export interface Proxy {
   /** Learnable parameters; the optimizer changes them in place. */
   readonly parameters: Float64Array;
-  /** Tokens kept, the class token counted; an integer. */
+  /** Tokens kept, prefix tokens counted; an integer. */
   keptNumber(): number;
   /**
    * Gradient of the loss with respect to the parameters.
-   * @param mask gradient with respect to the mask at each sorted position (position 0 is the class token), or `undefined` where
+   * @param mask gradient with respect to the mask at each sorted position (prefix tokens come first), or `undefined` where
    *   the proxy took no part in the forward pass.
    * @param kept gradient with respect to the kept number, from the cost term.
    */

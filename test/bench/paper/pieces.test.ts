@@ -8,7 +8,7 @@ import { paperSeconds } from '../../../bench/paper/table-4d.ts';
 import type { RankedSchedule } from '../../../src/comparison/random-ranking.ts';
 import { baselineFlops, countFlops } from '../../../src/cost/flops.ts';
 import { effectiveTokens } from '../../../src/reduction/schedule.ts';
-import { smallConfiguration } from '../../random-network.ts';
+import { smallNetwork } from '../../small-networks.ts';
 
 describe('Table 4b', () => {
   it('merges and prunes as many tokens in either order, and leaves as many', () => {
@@ -55,10 +55,11 @@ describe('Figure 4', () => {
 
 describe('Figure 6', () => {
   it('compares with the uniform rate that costs just the budget', () => {
-    const baseline = baselineFlops(smallConfiguration).total / 1e9;
+    const network = smallNetwork();
+    const baseline = baselineFlops(network).total / 1e9;
     for (const share of [0.6, 0.75, 0.9]) {
-      const kept = uniformAt({ configuration: smallConfiguration }, share * baseline);
-      const gflops = countFlops(smallConfiguration, kept).total / 1e9;
+      const kept = uniformAt({ network }, share * baseline);
+      const gflops = countFlops(network, kept).total / 1e9;
       expect(gflops).toBeLessThanOrEqual(share * baseline);
       // One token more or less of 17 in a block is some percent.
       expect(gflops).toBeGreaterThan((share - 0.08) * baseline);

@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { baselineFlops, countFlops } from '../../../src/cost/flops.ts';
-import { openImageFolder } from '../../../src/data/image-folder.ts';
+import { openImageFolder } from '../../../src/data/open-image-folder.ts';
 import { evaluateModel } from '../../../src/evaluation/evaluate.ts';
 import { writeRandomImages } from '../../evaluation/random-images.ts';
-import { smallConfiguration, smallNetwork, writeSmallModelFolder } from '../../evaluation/small-network.ts';
+import { smallNetwork, writeSmallModelFolder } from '../../evaluation/small-network.ts';
 
 const schedule = { model: 'small', inputSize: 32, pruneKept: [17, 14, 10, 6], mergeKept: [17, 12, 8, 3] };
+const { network } = smallNetwork();
 const imageCount = 6;
 
 let directory = '';
@@ -111,9 +112,9 @@ describe('npm run paper', { timeout: 180_000 }, () => {
     const files = readdirSync(inDirectory('searched'));
     expect(files.filter((file) => file.endsWith('.json'))).toHaveLength(2);
     const [file = ''] = files.filter((name) => name.includes('-2-images-'));
-    const gflops = countFlops(smallConfiguration, schedule).total;
+    const gflops = countFlops(network, schedule).total;
     const searched = JSON.parse(readFileSync(inDirectory('searched', file), 'utf8')) as typeof schedule;
-    expect(countFlops(smallConfiguration, searched).total).toBeLessThanOrEqual(gflops * 1.001);
+    expect(countFlops(network, searched).total).toBeLessThanOrEqual(gflops * 1.001);
     // Another schedule in the file's place is what the next run evaluates.
     writeFileSync(inDirectory('searched', file), JSON.stringify(schedule));
     const again = await section('table-4c', ...words, '--resume');
@@ -147,7 +148,7 @@ describe('npm run paper', { timeout: 180_000 }, () => {
       'searched on other',
     ]);
     expect(rows).toHaveLength(8);
-    const baseline = baselineFlops(smallConfiguration).total / 1e9;
+    const baseline = baselineFlops(network).total / 1e9;
     for (const row of rows) expect(Number(row[2])).toBeLessThan(baseline);
     const unsearched = await section('figure-6', ...words, '--no-search');
     expect(unsearched.rows.map((row) => row.slice(1))).toEqual(

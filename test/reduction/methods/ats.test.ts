@@ -1,10 +1,14 @@
-/** ATS's sampling and its softmax against the lists of the published code in plain loops, with masks that differ per image, in float64. */
+/**
+ * ATS's sampling and its softmax against the lists of the published code in plain loops, in float64.
+ * Masks differ per image.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../../src/data/random.ts';
 import type { Tensor } from '../../../src/graph/tensor.ts';
 import { ats } from '../../../src/reduction/methods/ats.ts';
 import type { QuerySelection } from '../../../src/reduction/token-reducer.ts';
+import type { TokenLayout } from '../../../src/reduction/token-layout.ts';
 import type { TokenState } from '../../../src/reduction/token-state.ts';
 import { elementAt } from '../../graph/float64-array.ts';
 import type { Float64Tensor } from '../../graph/float64-array.ts';
@@ -19,23 +23,30 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, ind
 interface Case {
   readonly seed: number;
   readonly tokens: number;
+  readonly prefix: number;
   /** Tokens that are there, per image; `undefined`: no mask yet. */
   readonly there: readonly number[] | undefined;
   readonly references: number;
   readonly drop: boolean;
 }
 
-const cases: fc.Arbitrary<Case> = fc.integer({ min: 4, max: 12 }).chain((tokens) => {
-  // Padding counted, a list of three tokens is one that the published code leaves to chance.
-  const counts = fc.tuple(fc.integer({ min: 4, max: tokens }), fc.integer({ min: 4, max: tokens }));
+const sizes = fc.record({ patches: fc.integer({ min: 3, max: 11 }), prefix: fc.integer({ min: 1, max: 3 }) });
+
+const cases: fc.Arbitrary<Case> = sizes.chain(({ patches, prefix }) => {
+  const tokens = prefix + patches;
+  // Padding counted, a list of two patches is one that the published code leaves to chance.
+  const count = fc.integer({ min: prefix + 3, max: tokens });
   return fc.record({
     seed: fc.nat(1e6),
     tokens: fc.constant(tokens),
-    there: fc.option(counts, { nil: undefined }),
-    references: fc.integer({ min: 3, max: tokens + 2 }),
+    prefix: fc.constant(prefix),
+    there: fc.option(fc.tuple(count, count), { nil: undefined }),
+    references: fc.integer({ min: prefix + 2, max: tokens + 2 }),
     drop: fc.boolean(),
   });
 });
+
+const layoutOf = ({ tokens, prefix }: Case): TokenLayout => ({ prefix, grid: [1, tokens - prefix] });
 
 /** Length of the authors' padded list in an image's batch. */
 const paddedOf = ({ tokens, there, drop }: Case): number => (drop && there !== undefined ? Math.max(...there) : tokens);
@@ -47,7 +58,7 @@ describe('ATS', () => {
   it('keeps the tokens that lists keep, in their order', () => {
     fc.assert(
       fc.property(cases, (drawn) => {
-        const { seed, tokens, there, references, drop } = drawn;
+        const { seed, tokens, prefix, there, references, drop } = drawn;
         const random = new RandomGenerator(seed);
         const { view, feeds, fed } = drawnAttention(random, tokens, width);
         const features = fed('features', [batch, tokens, width], () => random.normal());
@@ -56,7 +67,7 @@ describe('ATS', () => {
             ? undefined
             : fed('mask', [batch, tokens, 1], ([image = 0, token = 0]) => Number(isThere(drawn, image)[token]));
         const state: TokenState = { features, mask };
-        const reducer = ats({ blocks: [0], tokens: references, drop });
+        const reducer = ats({ blocks: [0], tokens: references, drop }, layoutOf(drawn));
         const chosen = reducer.selectQueries?.(0, state, view) as Required<QuerySelection>;
         const [found, present] = interpret([chosen.indices, chosen.mask], feeds) as [Float64Tensor, Float64Tensor];
         expect(found.shape).toEqual([batch, Math.min(tokens, references), 1]);
@@ -78,8 +89,9 @@ describe('ATS', () => {
               values: vectors(view.values),
             },
             isThere(drawn, image),
+            prefix,
           );
-          const wanted = atsPlainly(scores, isThere(drawn, image), paddedOf(drawn), references);
+          const wanted = atsPlainly(scores, isThere(drawn, image), paddedOf(drawn), references, prefix);
           const slots = range(found.shape[1] ?? 0);
           const kept = slots.filter((slot) => elementAt(present, [image, slot, 0]) === 1);
           expect(kept.map((slot) => elementAt(found, [image, slot, 0]))).toEqual(wanted);
@@ -102,7 +114,7 @@ describe('ATS', () => {
           there === undefined
             ? undefined
             : fed('mask', [batch, tokens, 1], ([image = 0, token = 0]) => Number(isThere(drawn, image)[token]));
-        const reducer = ats({ blocks: [], tokens, drop });
+        const reducer = ats({ blocks: [], tokens, drop }, layoutOf(drawn));
         const weights = reducer.attentionWeights?.(0, { features, mask }, logits) as Tensor;
         const [found] = interpret([weights], feeds) as [Float64Tensor];
         for (let image = 0; image < batch; image++)

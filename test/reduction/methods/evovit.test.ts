@@ -24,18 +24,19 @@ describe('Evo-ViT', () => {
   it('lets the attended patches through each stage and brings the others back', () => {
     const drawn = fc.record({
       seed: fc.nat(1e6),
+      prefix: fc.integer({ min: 1, max: 3 }),
       patches: fc.integer({ min: 2, max: 10 }),
       keep: fc.constantFrom(0.1, 0.5, 0.75),
       blocks: fc.constantFrom<readonly number[]>([1, 3], [2, 4], [3], [1, 2, 5]),
     });
     fc.assert(
-      fc.property(drawn, ({ seed, patches, keep, blocks }) => {
+      fc.property(drawn, ({ seed, prefix, patches, keep, blocks }) => {
         const random = new RandomGenerator(seed);
-        const reducer = evoVit({ keep, blocks });
+        const reducer = evoVit({ keep, blocks }, { prefix, grid: [1, patches] });
         const kept = Math.max(1, Math.floor(patches * keep));
         const feeds = new Map<Tensor, Float64Tensor>();
-        const first = drawnAttention(random, patches + 1, width);
-        const features = first.fed('features', [batch, patches + 1, width], () => random.normal());
+        const first = drawnAttention(random, prefix + patches, width);
+        const features = first.fed('features', [batch, prefix + patches, width], () => random.normal());
         first.feeds.forEach((value, key) => feeds.set(key, value));
         const rows = feeds.get(features) as Float64Tensor;
         let state: TokenState = { features };
@@ -54,23 +55,26 @@ describe('Evo-ViT', () => {
             });
           }
           const count = plain[0]?.through.length ?? 0;
-          const { view, feeds: own } = drawnAttention(random, count + 1, width);
+          const { view, feeds: own } = drawnAttention(random, prefix + count, width);
           own.forEach((value, key) => feeds.set(key, value));
           const row = own.get(view.classAttention()) as Float64Tensor;
           plain = plain.map(({ through, aside }, image) => ({
             aside,
             through: through.map(({ id, attention }, index) => {
-              const fresh = range(view.heads).reduce((sum, head) => sum + elementAt(row, [image, head, index + 1]), 0);
+              const fresh = range(view.heads).reduce(
+                (sum, head) => sum + elementAt(row, [image, head, prefix + index]),
+                0,
+              );
               return { id, attention: block < (blocks[0] ?? 0) ? fresh : (attention + fresh) / 2 };
             }),
           }));
           state = reducer.afterAttention?.(block, state, view) ?? state;
           const [found] = interpret([state.features], feeds) as [Float64Tensor];
-          expect(found.shape).toEqual([batch, count + 1, width]);
+          expect(found.shape).toEqual([batch, prefix + count, width]);
           plain.forEach(({ through }, image) =>
-            [-1, ...through.map(({ id }) => id)].forEach((id, index) =>
+            [...range(prefix), ...through.map(({ id }) => prefix + id)].forEach((token, index) =>
               range(width).forEach((channel) =>
-                expect(elementAt(found, [image, index, channel])).toBe(elementAt(rows, [image, id + 1, channel])),
+                expect(elementAt(found, [image, index, channel])).toBe(elementAt(rows, [image, token, channel])),
               ),
             ),
           );

@@ -4,9 +4,11 @@ import { describe, expect, it } from 'vitest';
 import { float32Tensor } from '../../../src/checkpoints/weights.ts';
 import { RandomGenerator } from '../../../src/data/random.ts';
 import type { Tensor } from '../../../src/graph/tensor.ts';
-import { parametersFromWeights } from '../../../src/models/parameters.ts';
+import { parametersFromWeights } from '../../../src/networks/parameters.ts';
 import { ltmp, ltmpTraining } from '../../../src/reduction/methods/ltmp.ts';
 import type { TokenReducer } from '../../../src/reduction/token-reducer.ts';
+import type { TokenLayout } from '../../../src/reduction/token-layout.ts';
+import { sourceOf } from '../../../src/reduction/token-state.ts';
 import type { TokenState } from '../../../src/reduction/token-state.ts';
 import { elementAt } from '../../graph/float64-array.ts';
 import type { Float64Tensor } from '../../graph/float64-array.ts';
@@ -29,15 +31,16 @@ const cosine = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0) / (Math.hypot(...a) * Math.hypot(...b));
 
 /** Removes tokens of one image from a list. */
-function reducePlainly(tokens: readonly PlainToken[], merge: number, prune: number): PlainToken[] {
-  const odd = tokens.filter((_, position) => position % 2 === 1);
+function reducePlainly(tokens: readonly PlainToken[], prefix: number, merge: number, prune: number): PlainToken[] {
+  const odd = tokens.filter((_, position) => position % 2 === 1 && position >= prefix);
   const arrivals = odd.map((): PlainToken[] => []);
   const staying: PlainToken[] = [];
   tokens.forEach((token, position) => {
+    if (position < prefix) return;
     if (position % 2 === 1) return;
     const similarities = odd.map((other) => cosine(token.key, other.key));
     const best = Math.max(...similarities);
-    if (position > 0 && best > merge) arrivals[similarities.indexOf(best)]?.push(token);
+    if (best > merge) arrivals[similarities.indexOf(best)]?.push(token);
     else staying.push(token);
   });
   const merged = odd.map((token, index): PlainToken => {
@@ -53,11 +56,11 @@ function reducePlainly(tokens: readonly PlainToken[], merge: number, prune: numb
       importance: Math.max(...all.map(({ importance }) => importance)),
     };
   });
-  return [...staying, ...merged].filter(({ importance }, position) => position === 0 || importance > prune);
+  return [...tokens.slice(0, prefix), ...[...staying, ...merged].filter(({ importance }) => importance > prune)];
 }
 
 /** LTMP with thresholds, for inference or in its masked form. */
-function withThresholds(tokens: number, merge: number, prune: number, training: boolean): TokenReducer {
+function withThresholds(layout: TokenLayout, merge: number, prune: number, training: boolean): TokenReducer {
   const weights = new Map(
     Object.entries({ merge, prune }).map(([name, value]) => {
       const full = `reduction.ltmp.0.${name}`;
@@ -66,29 +69,32 @@ function withThresholds(tokens: number, merge: number, prune: number, training: 
   );
   const sizes = { width, heads, hiddenWidth: 4 * width };
   const reducer = training
-    ? ltmpTraining({ depth: 1, tokens }, 0.5, sizes).training().reducer
-    : ltmp({ depth: 1, tokens });
+    ? ltmpTraining({ depth: 1, layout }, 0.5, sizes).training().reducer
+    : ltmp({ depth: 1, layout });
   return reducer.withParameters?.(parametersFromWeights(weights, 'thresholds')) ?? reducer;
 }
 
-const cases = fc.integer({ min: 3, max: 12 }).chain((tokens) =>
-  fc.record({
+const layouts = fc.record({ prefix: fc.integer({ min: 0, max: 3 }), patches: fc.integer({ min: 2, max: 11 }) });
+
+const cases = layouts.chain(({ prefix, patches }) => {
+  const tokens = prefix + patches;
+  const count = fc.integer({ min: Math.max(2, prefix + 1), max: tokens });
+  return fc.record({
     seed: fc.nat(1e6),
+    prefix: fc.constant(prefix),
     tokens: fc.constant(tokens),
-    there: fc.option(fc.tuple(fc.integer({ min: 2, max: tokens }), fc.integer({ min: 2, max: tokens })), {
-      nil: undefined,
-    }),
+    there: fc.option(fc.tuple(count, count), { nil: undefined }),
     // Thresholds are float32; these are exact in it.
     merge: fc.constantFrom(0, 0.25, 0.5, 0.75, 1),
     prune: fc.constantFrom(0, 0.25, 0.5, 0.625, 1),
     training: fc.boolean(),
-  }),
-);
+  });
+});
 
 describe('LTMP', () => {
   it('leaves the tokens that lists leave, in their order, in front of those that are gone', () => {
     fc.assert(
-      fc.property(cases, ({ seed, tokens, there, merge, prune, training }) => {
+      fc.property(cases, ({ seed, prefix, tokens, there, merge, prune, training }) => {
         const random = new RandomGenerator(seed);
         const { view, feeds, fed } = drawnAttention(random, tokens, width);
         const features = fed('features', [batch, tokens, width], () => random.normal());
@@ -98,10 +104,12 @@ describe('LTMP', () => {
           there === undefined
             ? undefined
             : fed('mask', [batch, tokens, 1], ([image = 0, token = 0]) => Number(token < (there[image] ?? 0)));
-        const state: TokenState = { features, size, source, mask };
-        const reduced = withThresholds(tokens, merge, prune, training).afterAttention?.(0, state, view) ?? state;
+        const layout: TokenLayout = { prefix, grid: [1, tokens - prefix] };
+        const travellers = { source: { value: source, merging: 'sum' } } as const;
+        const state: TokenState = { features, size, travellers, mask };
+        const reduced = withThresholds(layout, merge, prune, training).afterAttention?.(0, state, view) ?? state;
         const found = interpret(
-          [reduced.features, reduced.size as Tensor, reduced.source as Tensor, reduced.mask as Tensor],
+          [reduced.features, reduced.size as Tensor, sourceOf(reduced) as Tensor, reduced.mask as Tensor],
           feeds,
         ) as [Float64Tensor, Float64Tensor, Float64Tensor, Float64Tensor];
         const of = (symbol: Tensor): Float64Tensor => feeds.get(symbol) as Float64Tensor;
@@ -122,7 +130,7 @@ describe('LTMP', () => {
               ) /
               (heads * live),
           }));
-          const wanted = reducePlainly(plain, merge, prune);
+          const wanted = reducePlainly(plain, prefix, merge, prune);
           expect(range(tokens).map((token) => Math.round(elementAt(found[3], [image, token, 0])))).toEqual(
             range(tokens).map((token) => Number(token < wanted.length)),
           );
@@ -150,7 +158,7 @@ describe('LTMP', () => {
     const logits = fed('logits', [batch, heads, 2, tokens], () => 5 * random.normal());
     const features = fed('features', [batch, tokens, width], () => random.normal());
     const mask = fed('mask', [batch, tokens, 1], ([image = 0, token = 0]) => Number(token < 3 + image));
-    const reducer = withThresholds(tokens, 0.5, 0.5, false);
+    const reducer = withThresholds({ prefix: 1, grid: [1, tokens - 1] }, 0.5, 0.5, false);
     expect(reducer.attentionWeights?.(0, { features }, logits)).toBeUndefined();
     const [weights] = interpret([reducer.attentionWeights?.(0, { features, mask }, logits) as Tensor], feeds);
     for (const image of range(batch)) {

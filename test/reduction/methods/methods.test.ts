@@ -10,7 +10,9 @@ import { pitome } from '../../../src/reduction/methods/pitome.ts';
 import { ppt } from '../../../src/reduction/methods/ppt.ts';
 import { tome } from '../../../src/reduction/methods/tome.ts';
 import type { TokenReducer } from '../../../src/reduction/token-reducer.ts';
-import type { TokenState } from '../../../src/reduction/token-state.ts';
+import { tokenCount } from '../../../src/reduction/token-layout.ts';
+import type { TokenLayout } from '../../../src/reduction/token-layout.ts';
+import type { TokenState, Travellers } from '../../../src/reduction/token-state.ts';
 import { elementAt } from '../../graph/float64-array.ts';
 import type { Float64Tensor } from '../../graph/float64-array.ts';
 import { interpret } from '../../graph/float64-interpreter.ts';
@@ -40,33 +42,52 @@ class CoarseGenerator extends RandomGenerator {
 
 interface Case {
   readonly seed: number;
-  readonly tokens: number;
+  readonly layout: TokenLayout;
   readonly sized: boolean;
   readonly ties: boolean;
 }
 
-const cases = (tokens: fc.Arbitrary<number>): fc.Arbitrary<Case> =>
-  fc.record({ seed: fc.nat(1e6), tokens, sized: fc.boolean(), ties: fc.boolean() });
+/** No prefix tokens to three, and grids of any shape. */
+const cases = (fewestPrefixTokens: number): fc.Arbitrary<Case> => {
+  const grid = fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 2, max: 5 }));
+  const layout = fc.record({ prefix: fc.integer({ min: fewestPrefixTokens, max: 3 }), grid });
+  return fc.record({ seed: fc.nat(1e6), layout, sized: fc.boolean(), ties: fc.boolean() });
+};
 
-/** Runs one block symbolically and plainly, and compares features, sizes and sources, in order. */
+/** Runs one block symbolically and plainly, and compares features, sizes and what travels, in order. */
 function compare(
-  { seed, tokens, sized, ties }: Case,
+  { seed, layout, sized, ties }: Case,
   reducer: TokenReducer,
   plainly: (state: readonly PlainToken[], attention: PlainAttention) => readonly PlainToken[],
   block = 0,
 ): void {
+  const tokens = tokenCount(layout);
   const random = ties ? new CoarseGenerator(seed) : new RandomGenerator(seed);
   const { view, feeds, fed } = drawnAttention(random, tokens, width);
   const exact = new RandomGenerator(seed + 1);
   const features = fed('features', [batch, tokens, width], () => exact.normal());
   const size = sized ? fed('size', [batch, tokens, 1], () => exact.uniform(1, 3)) : undefined;
   const source = fed('source', [batch, tokens, tokens], ([, row, column]) => Number(row === column));
+  const place = fed('place', [batch, tokens, 1], () => exact.normal());
+  const label = fed('label', [batch, tokens, 1], ([, token = 0]) => token);
   const of = (symbol: Tensor): Float64Tensor => feeds.get(symbol) as Float64Tensor;
-  const before: TokenState = { features, size, source };
+  const travellers: Travellers = {
+    source: { value: source, merging: 'sum' },
+    place: { value: place, merging: 'mean' },
+    label: { value: label, merging: 'destination' },
+  };
+  const before: TokenState = { features, size, travellers };
   const state = reducer.beforeBlock?.(block, before) ?? before;
   const reduced = reducer.afterAttention?.(block, state, view) ?? state;
-  const present = [reduced.features, reduced.source as Tensor, ...(reduced.size === undefined ? [] : [reduced.size])];
-  const [outFeatures, outSource, outSize] = interpret(present, feeds) as [Float64Tensor, Float64Tensor, Float64Tensor?];
+  const left = Object.keys(travellers).map((name) => reduced.travellers?.[name]?.value as Tensor);
+  const present = [reduced.features, ...left, ...(reduced.size === undefined ? [] : [reduced.size])];
+  const [outFeatures, outSource, outPlace, outLabel, outSize] = interpret(present, feeds) as [
+    Float64Tensor,
+    Float64Tensor,
+    Float64Tensor,
+    Float64Tensor,
+    Float64Tensor?,
+  ];
   for (let image = 0; image < batch; image++) {
     const range = Array.from({ length: tokens }, (_, index) => index);
     const channels = Array.from({ length: width / view.heads }, (_, index) => index);
@@ -85,6 +106,8 @@ function compare(
       features: Array.from({ length: width }, (_, channel) => elementAt(of(features), [image, token, channel])),
       size: size === undefined ? 1 : elementAt(of(size), [image, token, 0]),
       source: new Set([token]),
+      place: elementAt(of(place), [image, token, 0]),
+      label: token,
     }));
     const wanted = plainly(plain, attention);
     expect(outFeatures.shape).toEqual([batch, wanted.length, width]);
@@ -94,20 +117,24 @@ function compare(
       token.features.forEach((value, channel) =>
         expect(elementAt(outFeatures, [image, index, channel])).toBeCloseTo(value, 6),
       );
+      expect(elementAt(outPlace, [image, index, 0])).toBeCloseTo(token.place ?? NaN, 6);
+      expect(elementAt(outLabel, [image, index, 0])).toBe(token.label);
       expect(outSize === undefined ? 1 : elementAt(outSize, [image, index, 0])).toBeCloseTo(token.size, 6);
     });
   }
 }
 
-const anyTokens = fc.integer({ min: 3, max: 14 });
 const numRuns = 120;
 
 describe('one block does to any tokens what plain loops do:', () => {
   it('ToMe', () => {
     fc.assert(
-      fc.property(cases(anyTokens), fc.integer({ min: 0, max: 8 }), (drawn, pairs) =>
-        compare(drawn, tome([pairs]), (tokens, attention) => tomePlainly(tokens, attention, pairs)),
-      ),
+      fc.property(cases(0), fc.integer({ min: 0, max: 8 }), (drawn, pairs) => {
+        const { layout } = drawn;
+        compare(drawn, tome([pairs], layout), (tokens, attention) =>
+          tomePlainly(tokens, attention, pairs, layout.prefix),
+        );
+      }),
       { numRuns },
     );
   });
@@ -115,10 +142,10 @@ describe('one block does to any tokens what plain loops do:', () => {
   it('EViT, with and without the fused token', () => {
     const rate = fc.constantFrom(0.01, 0.3, 0.5, 0.7, 0.95, 1);
     fc.assert(
-      fc.property(cases(anyTokens), rate, fc.boolean(), (drawn, share, fusion) => {
-        const reducer = evit({ rate: share, blocks: [0], fusion });
+      fc.property(cases(1), rate, fc.boolean(), (drawn, share, fusion) => {
+        const reducer = evit({ rate: share, blocks: [0], fusion }, drawn.layout);
         compare({ ...drawn, sized: false }, reducer, (tokens, attention) =>
-          evitPlainly(tokens, attention, share, fusion),
+          evitPlainly(tokens, attention, share, fusion, drawn.layout.prefix),
         );
       }),
       { numRuns },
@@ -128,11 +155,12 @@ describe('one block does to any tokens what plain loops do:', () => {
   it('PPT, which prunes in some images and merges in others', () => {
     const threshold = fc.constantFrom(0, 1e-3, 3e-3, 1e-2, 1);
     fc.assert(
-      fc.property(cases(anyTokens), fc.integer({ min: 0, max: 8 }), threshold, (drawn, removed, limit) =>
-        compare(drawn, ppt({ removed, blocks: [0], threshold: limit }), (tokens, attention) =>
-          pptPlainly(tokens, attention, removed, limit),
-        ),
-      ),
+      fc.property(cases(1), fc.integer({ min: 0, max: 8 }), threshold, (drawn, removed, limit) => {
+        const reducer = ppt({ removed, blocks: [0], threshold: limit }, drawn.layout);
+        compare(drawn, reducer, (tokens, attention) =>
+          pptPlainly(tokens, attention, removed, limit, drawn.layout.prefix),
+        );
+      }),
       { numRuns },
     );
   });
@@ -140,13 +168,13 @@ describe('one block does to any tokens what plain loops do:', () => {
   it('PiToMe, in both halves', () => {
     const ratio = fc.constantFrom(0.5, 0.6, 0.75, 0.9, 1);
     fc.assert(
-      fc.property(cases(anyTokens), ratio, fc.integer({ min: 0, max: 4 }), (drawn, kept, block) => {
+      fc.property(cases(0), ratio, fc.integer({ min: 0, max: 4 }), (drawn, kept, block) => {
         const depth = 5;
         // Equal energies are equal sums of many terms, in another order: not to the last bit.
         compare(
           { ...drawn, ties: false },
-          pitome({ ratio: kept, depth }),
-          (tokens, attention) => pitomePlainly(tokens, attention, kept, block, depth),
+          pitome({ ratio: kept, depth }, drawn.layout),
+          (tokens, attention) => pitomePlainly(tokens, attention, kept, block, depth, drawn.layout.prefix),
           block,
         );
       }),
@@ -161,20 +189,22 @@ describe('one block does to any tokens what plain loops do:', () => {
       count: fc.integer({ min: 0, max: 12 }),
       alpha: fc.constantFrom(0, 0.125, 0.5),
     });
-    const squares = fc.constantFrom(5, 10, 17);
     fc.assert(
-      fc.property(cases(squares), options, (drawn, { graph, neighbours, count, alpha }) => {
-        const reducer = gtp({ propagated: [count], graph, neighbours, alpha, sparsity: 1, tokenScale: true });
+      fc.property(cases(0), options, (drawn, { graph, neighbours, count, alpha }) => {
+        const { layout } = drawn;
+        const reducer = gtp({ propagated: [count], graph, neighbours, alpha, sparsity: 1, tokenScale: true }, layout);
         compare(drawn, reducer, (tokens, attention) => {
           const edges = gtpGraphPlainly(
             tokens.map(({ features }) => features),
             graph,
             neighbours,
+            layout,
           );
-          return count === 0 ? tokens : gtpPlainly(tokens, attention, edges, Math.min(count, tokens.length - 2), alpha);
+          const going = Math.min(count, tokens.length - layout.prefix - 1);
+          return count === 0 ? tokens : gtpPlainly(tokens, attention, edges, going, alpha, layout.prefix);
         });
       }),
-      { numRuns: 40 },
+      { numRuns: 80 },
     );
   });
 
@@ -186,7 +216,7 @@ describe('one block does to any tokens what plain loops do:', () => {
         const { feeds, fed, view } = drawnAttention(random, tokens, width);
         const logits = fed('logits', [batch, view.heads, tokens, tokens], () => random.normal());
         const options = { propagated: [0], graph: 'mixed', neighbours: 1, alpha: 1, tokenScale: true } as const;
-        const reducer = gtp({ ...options, sparsity: share });
+        const reducer = gtp({ ...options, sparsity: share }, { prefix: 1, grid: [1, tokens - 1] });
         const state = { features: logits };
         const [weights] = interpret([reducer.attentionWeights?.(0, state, logits) as Tensor], feeds);
         const range = Array.from({ length: tokens }, (_, index) => index);

@@ -2,12 +2,17 @@
  * The training-free methods on one image's tokens in plain float64 loops, as their authors' code goes about it: lists that are sorted, split
  * and joined. The oracle for the symbolic reducers, which move no token before they know its place; nothing is shared with them.
  */
+import type { TokenLayout } from '../../../src/reduction/token-layout.ts';
 
-/** One token: features, size, and which input tokens went into it. */
+/** One token: features, size, which input tokens went into it, and what else it carries along. */
 export interface PlainToken {
   readonly features: readonly number[];
   readonly size: number;
   readonly source: ReadonlySet<number>;
+  /** The mean of those that went into it; 0 where nobody asks. */
+  readonly place?: number;
+  /** That of the token that others went into. */
+  readonly label?: number | undefined;
 }
 
 /** One image's attention. */
@@ -44,6 +49,8 @@ function joined(destination: PlainToken, sources: readonly PlainToken[]): PlainT
   const size = sum(all.map((token) => token.size));
   return {
     size,
+    label: destination.label,
+    place: sum(all.map((token) => token.size * (token.place ?? 0))) / size,
     features: destination.features.map(
       (_, channel) => sum(all.map((token) => token.size * at(token.features, channel))) / size,
     ),
@@ -83,19 +90,30 @@ function mergedInto(
   );
 }
 
-export function tomePlainly(tokens: readonly PlainToken[], { keys }: PlainAttention, wanted: number): PlainToken[] {
-  const pairs = Math.min(wanted, Math.floor((tokens.length - 1) / 2));
+/** Without a prefix the authors leave even tokens in the order in which they would merge. */
+export function tomePlainly(
+  tokens: readonly PlainToken[],
+  { keys }: PlainAttention,
+  wanted: number,
+  prefix: number,
+): PlainToken[] {
+  const pairs = Math.min(wanted, Math.floor((tokens.length - prefix) / 2));
   if (pairs < 1) return [...tokens];
   const directions = indices(tokens.length).map((index) => direction(keys, index));
-  const [even, odd] = [0, 1].map((rest) => indices(tokens.length).filter((index) => index % 2 === rest)) as [
-    number[],
-    number[],
-  ];
+  const [even, odd] = [0, 1].map((rest) =>
+    indices(tokens.length)
+      .slice(prefix)
+      .filter((index) => index % 2 === rest),
+  ) as [number[], number[]];
   const partners = bestPartners(directions, even, odd);
-  const ranked = descending(even.slice(1), (index) => partners.get(index)?.similarity ?? 0);
+  const ranked = descending(even, (index) => partners.get(index)?.similarity ?? 0);
   const sources = ranked.slice(0, pairs);
-  const kept = even.filter((index) => !sources.includes(index)).map((index) => at(tokens, index));
-  return [...kept, ...mergedInto(tokens, odd, sources, partners)];
+  const kept = (prefix === 0 ? ranked : even).filter((index) => !sources.includes(index));
+  return [
+    ...tokens.slice(0, prefix),
+    ...kept.map((index) => at(tokens, index)),
+    ...mergedInto(tokens, odd, sources, partners),
+  ];
 }
 
 export function evitPlainly(
@@ -103,27 +121,40 @@ export function evitPlainly(
   { classRow }: PlainAttention,
   rate: number,
   fusion: boolean,
+  prefix: number,
 ): PlainToken[] {
-  const patches = tokens.length - 1;
+  const patches = tokens.length - prefix;
   const kept = Math.ceil(rate * patches);
   if (kept === patches) return [...tokens];
   const attention = indices(tokens.length).map(
     (index) => sum(classRow.map((head) => at(head, index))) / classRow.length,
   );
-  const order = descending(indices(tokens.length).slice(1), (index) => at(attention, index));
-  const stay = [at(tokens, 0), ...order.slice(0, kept).map((index) => at(tokens, index))];
+  const order = descending(indices(tokens.length).slice(prefix), (index) => at(attention, index));
+  const stay = [...tokens.slice(0, prefix), ...order.slice(0, kept).map((index) => at(tokens, index))];
   if (!fusion) return stay;
   const rest = order.slice(kept);
   const features = at(tokens, 0).features.map((_, channel) =>
     sum(rest.map((index) => at(attention, index) * at(at(tokens, index).features, channel))),
   );
-  return [...stay, { features, size: 1, source: new Set(rest.flatMap((index) => [...at(tokens, index).source])) }];
+  const weighted = sum(rest.map((index) => at(attention, index) * (at(tokens, index).place ?? 0)));
+  const fused = {
+    features,
+    size: 1,
+    source: new Set(rest.flatMap((index) => [...at(tokens, index).source])),
+    place: weighted / sum(rest.map((index) => at(attention, index))),
+    label: at(tokens, at(rest, 0)).label,
+  };
+  return [...stay, fused];
 }
 
 /** Scores of ATS and PPT of the patch tokens that are there, by position; they sum to 1. */
-export function contributionScores({ classRow, values }: PlainAttention, there: readonly boolean[]): number[] {
+export function contributionScores(
+  { classRow, values }: PlainAttention,
+  there: readonly boolean[],
+  prefix: number,
+): number[] {
   const raw = there.map((isThere, index) => {
-    if (!isThere || index === 0) return 0;
+    if (!isThere || index < prefix) return 0;
     return sum(classRow.map((head) => at(head, index))) * length(values.flatMap((head) => at(head, index)));
   });
   const total = sum(raw);
@@ -135,19 +166,21 @@ export function pptPlainly(
   attention: PlainAttention,
   wanted: number,
   threshold: number,
+  prefix: number,
 ): PlainToken[] {
-  const removed = Math.min(wanted, Math.floor((tokens.length - 1) / 2));
+  const removed = Math.min(wanted, Math.floor((tokens.length - prefix) / 2));
   if (removed < 1) return [...tokens];
   const scores = contributionScores(
     attention,
     tokens.map(() => true),
+    prefix,
   );
-  const patches = scores.slice(1);
+  const patches = scores.slice(prefix);
   const mean = sum(patches) / patches.length;
   const variance = sum(patches.map((score) => (score - mean) ** 2)) / (patches.length - 1);
-  if (variance < threshold) return tomePlainly(tokens, attention, removed);
-  const order = descending(indices(tokens.length).slice(1), (index) => at(scores, index));
-  return [0, ...order.slice(0, patches.length - removed)].map((index) => at(tokens, index));
+  if (variance < threshold) return tomePlainly(tokens, attention, removed, prefix);
+  const order = descending(indices(tokens.length).slice(prefix), (index) => at(scores, index));
+  return [...indices(prefix), ...order.slice(0, patches.length - removed)].map((index) => at(tokens, index));
 }
 
 export function pitomePlainly(
@@ -156,13 +189,14 @@ export function pitomePlainly(
   ratio: number,
   block: number,
   depth: number,
+  prefix: number,
 ): PlainToken[] {
-  const patches = tokens.length - 1;
+  const patches = tokens.length - prefix;
   const removed = Math.floor(patches - patches * ratio);
   if (removed < 1) return [...tokens];
   const directions = indices(tokens.length).map((index) => direction(keys, index));
   const margin = 0.75 - (0.75 * block) / depth;
-  const all = indices(tokens.length).slice(1);
+  const all = indices(tokens.length).slice(prefix);
   const energy = (index: number): number =>
     sum(
       all.map((other) => {
@@ -179,21 +213,25 @@ export function pitomePlainly(
   const bySimilarity = descending(even, (index) => partners.get(index)?.similarity ?? 0);
   const sources = isFirstHalf ? bySimilarity.slice(0, removed) : even;
   const others = isFirstHalf ? bySimilarity.slice(removed) : ranked.slice(2 * removed);
-  return [at(tokens, 0), ...others.map((index) => at(tokens, index)), ...mergedInto(tokens, odd, sources, partners)];
+  return [
+    ...tokens.slice(0, prefix),
+    ...others.map((index) => at(tokens, index)),
+    ...mergedInto(tokens, odd, sources, partners),
+  ];
 }
 
-/** GTP's graph between positions, class token included without edges: `D^-½·G·D^-½`. */
+/** GTP's graph between positions, prefix tokens included without edges: `D^-½·G·D^-½`. */
 export function gtpGraphPlainly(
   features: readonly (readonly number[])[],
   kind: string,
   neighbours: number,
+  { prefix, grid: [rows, columns] }: TokenLayout,
 ): number[][] {
-  const patches = features.length - 1;
-  const side = Math.sqrt(patches);
+  const patches = rows * columns;
   const isNear = (a: number, b: number): boolean =>
-    Math.abs(Math.floor(a / side) - Math.floor(b / side)) <= 1 && Math.abs((a % side) - (b % side)) <= 1;
+    Math.abs(Math.floor(a / columns) - Math.floor(b / columns)) <= 1 && Math.abs((a % columns) - (b % columns)) <= 1;
   const cosine = (a: number, b: number): number => {
-    const [x, y] = [at(features, a + 1), at(features, b + 1)];
+    const [x, y] = [at(features, a + prefix), at(features, b + prefix)];
     return dot(x, y) / (length(x) * length(y));
   };
   const edges = indices(patches).map((row) => {
@@ -210,11 +248,10 @@ export function gtpGraphPlainly(
     });
   });
   const degree = edges.map((row) => Math.max(1, sum(row)));
-  return indices(patches + 1).map((row) =>
-    indices(patches + 1).map((column) =>
-      row === 0 || column === 0
-        ? 0
-        : at(at(edges, row - 1), column - 1) / Math.sqrt(at(degree, row - 1) * at(degree, column - 1)),
+  const weight = (a: number, b: number): number => at(at(edges, a), b) / Math.sqrt(at(degree, a) * at(degree, b));
+  return indices(prefix + patches).map((row) =>
+    indices(prefix + patches).map((column) =>
+      Math.min(row, column) < prefix ? 0 : weight(row - prefix, column - prefix),
     ),
   );
 }
@@ -226,12 +263,13 @@ export function gtpPlainly(
   graph: readonly (readonly number[])[],
   propagated: number,
   alpha: number,
+  prefix: number,
 ): PlainToken[] {
   const score = (index: number): number =>
     Math.max(...map.map((head) => at(at(head, index), index))) *
     Math.max(...map.map((head) => sum(head.map((row) => at(row, index)))));
-  const order = descending(indices(tokens.length).slice(1), score);
-  const kept = [0, ...order.slice(0, order.length - propagated)];
+  const order = descending(indices(tokens.length).slice(prefix), score);
+  const kept = [...indices(prefix), ...order.slice(0, order.length - propagated)];
   const gone = order.slice(order.length - propagated);
   return kept.map((index) => {
     const token = at(tokens, index);
@@ -259,19 +297,21 @@ export function sparsifiedPlainly(map: readonly (readonly number[])[], sparsity:
 }
 
 /**
- * Positions that ATS keeps, the class token first, then the picked ones in ascending order of scores.
- * @param padded length of the authors' list, the class token counted.
+ * Positions that ATS keeps, the prefix first, then the picked ones in ascending order of scores.
+ * @param padded length of the authors' list, the prefix counted, as it is in `references`.
  */
 export function atsPlainly(
   scores: readonly number[],
   there: readonly boolean[],
   padded: number,
   references: number,
+  prefix: number,
 ): number[] {
-  const valid = indices(scores.length).filter((index) => index > 0 && at(there, index));
+  const picks = references - prefix;
+  const valid = indices(scores.length).filter((index) => index >= prefix && at(there, index));
   const ascending = [...valid].sort((a, b) => at(scores, a) - at(scores, b) || a - b);
   const list: { position: number; value: number }[] = [
-    ...indices(padded - 1 - valid.length).map(() => ({ position: -1, value: 0 })),
+    ...indices(padded - prefix - valid.length).map(() => ({ position: -1, value: 0 })),
     ...ascending.map((position) => ({ position, value: at(scores, position) })),
   ];
   let running = 0;
@@ -279,17 +319,17 @@ export function atsPlainly(
   const [low, high] = [Math.min(...sums), Math.max(...sums)];
   const heights = sums.map((value) => (value - low) / (high - low));
   const start = Math.min(...heights.filter((height) => height !== 0));
-  const first = references < padded ? list.length - (references - 1) : 0;
+  const first = references < padded ? list.length - picks : 0;
   const picked = new Set<number>();
-  for (let step = 0; step <= references - 2; step++) {
-    const wanted = start + (step * (1 - start)) / (references - 2);
+  for (let step = 0; step < picks; step++) {
+    const wanted = start + (step * (1 - start)) / (picks - 1);
     let best = first;
     for (let index = first; index < list.length; index++)
       if (Math.abs(wanted - at(heights, index)) < Math.abs(wanted - at(heights, best))) best = index;
     picked.add(best);
   }
   if (Math.max(...picked) === 1) picked.delete(1);
-  return [0, ...[...picked].sort((a, b) => a - b).map((index) => at(list, index).position)];
+  return [...indices(prefix), ...[...picked].sort((a, b) => a - b).map((index) => at(list, index).position)];
 }
 
 /** ATS's softmax of one row of logits. */

@@ -5,9 +5,10 @@ import type { Weights } from '../../../src/checkpoints/weights.ts';
 import { RandomGenerator } from '../../../src/data/random.ts';
 import { input } from '../../../src/graph/tensor.ts';
 import type { Tensor } from '../../../src/graph/tensor.ts';
-import { parametersFromWeights } from '../../../src/models/parameters.ts';
+import { parametersFromWeights } from '../../../src/networks/parameters.ts';
 import { spvit, spvitTraining } from '../../../src/reduction/methods/spvit.ts';
 import type { TokenReducer } from '../../../src/reduction/token-reducer.ts';
+import { sourceOf } from '../../../src/reduction/token-state.ts';
 import type { TokenState } from '../../../src/reduction/token-state.ts';
 import { elementAt, fromPositions } from '../../graph/float64-array.ts';
 import type { Float64Tensor } from '../../graph/float64-array.ts';
@@ -27,7 +28,7 @@ interface PlainToken {
   readonly source: ReadonlySet<number>;
 }
 
-/** Score and probability to stay of the tokens behind the class token. */
+/** Score and probability to stay of the tokens behind the prefix. */
 function selectPlainly(
   tokens: readonly (readonly number[])[],
   there: readonly number[],
@@ -67,7 +68,11 @@ function packPlainly(tokens: readonly PlainToken[], weights: readonly number[]):
   };
 }
 
-const drawn = fc.record({ seed: fc.nat(1e6), patches: fc.integer({ min: 4, max: 10 }) });
+const drawn = fc.record({
+  seed: fc.nat(1e6),
+  prefix: fc.integer({ min: 1, max: 3 }),
+  patches: fc.integer({ min: 4, max: 10 }),
+});
 
 const stages = [
   { block: 1, share: 0.7 },
@@ -78,39 +83,43 @@ function bound(reducer: TokenReducer, weights: Weights): TokenReducer {
   return reducer.withParameters?.(parametersFromWeights(weights, 'random weights')) ?? reducer;
 }
 
-function drawnCase(seed: number, patches: number) {
-  const options = { stages, patches, width, heads };
-  const learned = spvitTraining(options);
-  const weights = withLearned(new Map(), { reducer: spvit(options), tokensPerBlock: [], learned }, seed);
+function drawnCase(seed: number, prefix: number, patches: number) {
+  const options = { stages, width, heads };
+  const layout = { prefix, grid: [patches, 1] } as const;
+  const count = prefix + patches;
+  const learned = spvitTraining(options, layout);
+  const weights = withLearned(new Map(), { reducer: spvit(options, layout), tokensPerBlock: [], learned }, seed);
   const random = new RandomGenerator(seed);
-  const features = input('features', 'float32', ['batch', patches + 1, width]);
-  const source = input('source', 'float32', ['batch', patches + 1, patches + 1]);
+  const features = input('features', 'float32', ['batch', count, width]);
+  const source = input('source', 'float32', ['batch', count, count]);
   const feeds = new Map([
-    [features, fromPositions([batch, patches + 1, width], () => random.normal())],
-    [source, fromPositions([batch, patches + 1, patches + 1], ([, row, column]) => Number(row === column))],
+    [features, fromPositions([batch, count, width], () => random.normal())],
+    [source, fromPositions([batch, count, count], ([, row, column]) => Number(row === column))],
   ]);
   const tokens = (image: number): PlainToken[] =>
-    range(patches + 1).map((token) => ({
+    range(count).map((token) => ({
       features: range(width).map((channel) => elementAt(feeds.get(features) as Float64Tensor, [image, token, channel])),
       source: new Set([token]),
     }));
-  return { options, learned, weights, state: { features, source } as TokenState, feeds, tokens };
+  const travellers = { source: { value: source, merging: 'sum' } } as const;
+  return { options, layout, learned, weights, state: { features, travellers } as TokenState, feeds, tokens };
 }
 
 describe('SPViT', () => {
   it('keeps the best patches and packs the others, twice', () => {
     fc.assert(
-      fc.property(drawn, ({ seed, patches }) => {
-        const { options, weights, state, feeds, tokens } = drawnCase(seed, patches);
-        const reducer = bound(spvit(options), weights);
+      fc.property(drawn, ({ seed, prefix, patches }) => {
+        const { options, layout, weights, state, feeds, tokens } = drawnCase(seed, prefix, patches);
+        const reducer = bound(spvit(options, layout), weights);
         const first = reducer.beforeBlock?.(1, state) ?? state;
         const second = reducer.beforeBlock?.(2, first) ?? first;
-        const [found, sources] = interpret([second.features, second.source as Tensor], feeds) as [
+        const [found, sources] = interpret([second.features, sourceOf(second) as Tensor], feeds) as [
           Float64Tensor,
           Float64Tensor,
         ];
         for (const image of range(batch)) {
-          let [classToken, ...others] = tokens(image);
+          const all = tokens(image);
+          let others = all.slice(prefix);
           stages.forEach(({ block, share }, stage) => {
             const there = Array<number>(others.length).fill(1);
             const scored = selectPlainly(
@@ -130,13 +139,13 @@ describe('SPViT', () => {
             );
             others = [...order.slice(0, staying).map(pick), ...others.slice(live), packed];
           });
-          const wanted = [classToken as PlainToken, ...others];
+          const wanted = [...all.slice(0, prefix), ...others];
           expect(found.shape).toEqual([batch, wanted.length, width]);
           wanted.forEach((token, index) => {
             token.features.forEach((value, channel) =>
               expect(elementAt(found, [image, index, channel])).toBeCloseTo(value, 6),
             );
-            expect(range(patches + 1).filter((from) => elementAt(sources, [image, index, from]) > 0.5)).toEqual(
+            expect(range(prefix + patches).filter((from) => elementAt(sources, [image, index, from]) > 0.5)).toEqual(
               [...token.source].sort((a, b) => a - b),
             );
           });
@@ -148,8 +157,8 @@ describe('SPViT', () => {
 
   it('while it is trained masks and packs by scores and noise', () => {
     fc.assert(
-      fc.property(drawn, ({ seed, patches }) => {
-        const { learned, weights, state, feeds, tokens } = drawnCase(seed, patches);
+      fc.property(drawn, ({ seed, prefix, patches }) => {
+        const { learned, weights, state, feeds, tokens } = drawnCase(seed, prefix, patches);
         const form = learned.training();
         const random = new RandomGenerator(seed + 1);
         for (const noise of form.noise)
@@ -164,9 +173,9 @@ describe('SPViT', () => {
           Float64Tensor,
           Float64Tensor,
         ];
-        expect(found.shape).toEqual([batch, patches + 3, width]);
+        expect(found.shape).toEqual([batch, prefix + patches + 2, width]);
         for (const image of range(batch)) {
-          const [, ...others] = tokens(image);
+          const others = tokens(image).slice(prefix);
           let there = Array<number>(patches).fill(1);
           stages.forEach(({ block }, stage) => {
             const scored = selectPlainly(
@@ -190,11 +199,11 @@ describe('SPViT', () => {
           });
           others.forEach(({ features }, index) =>
             features.forEach((value, channel) =>
-              expect(elementAt(found, [image, index + 1, channel])).toBeCloseTo(value, 5),
+              expect(elementAt(found, [image, prefix + index, channel])).toBeCloseTo(value, 5),
             ),
           );
-          expect(range(patches + 3).map((token) => Math.round(elementAt(mask, [image, token, 0])))).toEqual([
-            1,
+          expect(range(prefix + patches + 2).map((token) => Math.round(elementAt(mask, [image, token, 0])))).toEqual([
+            ...Array<number>(prefix).fill(1),
             ...there,
             1,
             1,

@@ -1,0 +1,54 @@
+/**
+ * The parameters of a network, recorded by building it: names and shapes are written down where they are read, and nowhere a second time.
+ */
+import { input } from '../graph/tensor.ts';
+import type { Tensor } from '../graph/tensor.ts';
+import type { Parameters } from '../nn/parameters.ts';
+import { forward, pixelInput } from './forward.ts';
+import type { Network } from './network.ts';
+
+/** A parameter that a network reads. */
+export interface RecordedParameter {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** The network asks whether there is one, and does without it where there is none. */
+  readonly optional: boolean;
+}
+
+/** Parameters of which only names and shapes are known; what is read of them is written down. */
+export interface ParameterRecorder extends Parameters {
+  readonly recorded: readonly RecordedParameter[];
+}
+
+/**
+ * A recorder.
+ * @param has which optional parameters there are, all by default.
+ */
+export function parameterRecorder(has: (name: string) => boolean = () => true): ParameterRecorder {
+  const asked = new Set<string>();
+  const built = new Map<string, Tensor>();
+  return {
+    has(name) {
+      asked.add(name);
+      return has(name);
+    },
+    tensor(name, shape) {
+      const known = built.get(name) ?? input(name, 'float32', shape);
+      built.set(name, known);
+      return known;
+    },
+    get recorded() {
+      return [...built].map(([name, { shape }]) => ({ name, shape: shape.map(Number), optional: asked.has(name) }));
+    },
+  };
+}
+
+/**
+ * Every parameter that a network reads, in the order in which it reads them.
+ * @param has which optional parameters there are, all by default.
+ */
+export function networkParameters(network: Network, has?: (name: string) => boolean): readonly RecordedParameter[] {
+  const parameters = parameterRecorder(has);
+  forward(network, pixelInput(network), { parameters });
+  return parameters.recorded;
+}

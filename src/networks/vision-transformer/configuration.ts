@@ -1,0 +1,57 @@
+/**
+ * What a Vision Transformer is, as data: the sizes that its functions and its FLOPs need.
+ * Names follow timm's `vision_transformer.py`, spelled out. Nobody outside of this folder looks at it.
+ */
+import type { Activation } from '../../nn/activation.ts';
+import type { TokenLayout } from '../../reduction/token-layout.ts';
+
+/** A parameter `[1, count, C]` that becomes tokens before the patches. */
+export interface PrefixTokens {
+  readonly name: string;
+  readonly count: number;
+}
+
+/** A plain (non-hierarchical) Vision Transformer. */
+export interface VisionTransformerConfiguration {
+  /** Input in pixels. */
+  readonly inputSize: { readonly height: number; readonly width: number };
+  /** Channels of the input. */
+  readonly channels: number;
+  /** Side of a patch in pixels. */
+  readonly patchSize: number;
+  /** Class, distillation and register tokens, in their order; the first one is the class token. */
+  readonly prefixTokens: readonly PrefixTokens[];
+  /** Embedding width C. */
+  readonly width: number;
+  /** Number of blocks L. */
+  readonly depth: number;
+  /** Number of attention heads H; C is divisible by it. */
+  readonly heads: number;
+  /** Hidden width of the MLP, 4 C in all published models. */
+  readonly hiddenWidth: number;
+  readonly activation: Activation;
+  /** Number of outputs of the head; 0 for an encoder without a head. */
+  readonly classes: number;
+  /** What the outputs are: one class of many, many labels that each are there or not. One output alone is a value. */
+  readonly problem: 'classes' | 'labels';
+  /** `class-token`: norm, then the class token; `mean`: (size-weighted) mean of the patch tokens, then fc_norm (MAE). */
+  readonly pool: 'class-token' | 'mean';
+  readonly layerNormEpsilon: number;
+}
+
+/** What most Vision Transformers have in common. */
+export const usualVisionTransformer = {
+  channels: 3,
+  prefixTokens: [{ name: 'cls_token', count: 1 }],
+  activation: 'gelu',
+  problem: 'classes',
+  layerNormEpsilon: 1e-6,
+} as const;
+
+/** Its tokens. Pixels beyond the last whole patch are in none. */
+export function layoutOf({ inputSize, patchSize, prefixTokens }: VisionTransformerConfiguration): TokenLayout {
+  return {
+    prefix: prefixTokens.reduce((sum, { count }) => sum + count, 0),
+    grid: [Math.floor(inputSize.height / patchSize), Math.floor(inputSize.width / patchSize)],
+  };
+}
