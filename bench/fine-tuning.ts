@@ -18,7 +18,7 @@ export const fineTuning: Measurement = {
     const model = await loadDeitTiny();
     const schedule = findPublishedSchedule(scheduleName);
     const evaluation = await openImageFolder(dataPath('imagenet-val'));
-    const before = await evaluateModel(model, { folder: evaluation, schedule });
+    const before = await evaluateModel(model, { images: evaluation, schedule });
     const recipe = recipes['finetune-small-data'];
     const outcome = await train({
       name: model.name,
@@ -27,7 +27,7 @@ export const fineTuning: Measurement = {
       start: model,
       recipe,
       schedule,
-      folder: await openImageFolder(dataPath('imagenet-calibration')),
+      images: await openImageFolder(dataPath('imagenet-calibration')),
       evaluation,
       seed: 0,
       resume: false,

@@ -1,8 +1,9 @@
 /**
- * A front of schedules in one search beside a search for each budget: time, and what the schedules are worth on other
- * images. All searches together take long, so the schedules stay in a folder, and a run can be told which budgets to
- * search apart.
+ * A front of schedules in one search beside a search for each budget: time, and what the schedules
+ * are worth on other images. All searches together take long, so the schedules stay in a folder,
+ * and a run can be told which budgets to search apart.
  */
+import { mean } from 'd3-array';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openImageFolder } from '../src/data/open-image-folder.ts';
@@ -12,6 +13,7 @@ import { readScheduleFile, writeScheduleFile } from '../src/exporting/schedule-f
 import { searchFront } from '../src/search/front/front.ts';
 import type { FrontOptions } from '../src/search/front/front-options.ts';
 import { frontPlanOf, frontRatios } from '../src/search/front/front-plan.ts';
+import { nodeRuntime } from '../src/runtime/node/runtime.ts';
 import { searchSchedule } from '../src/search/search.ts';
 import { formatSearchTime, keptSearch } from './kept-search.ts';
 import type { SearchTime } from './kept-search.ts';
@@ -32,22 +34,23 @@ export const front: Measurement = {
     const model = await loadDeitTiny();
     const options: FrontOptions = {
       model,
-      folder: await openImageFolder(dataPath('imagenet-calibration')),
+      images: await openImageFolder(dataPath('imagenet-calibration')),
       front: range,
       preset: 'small-data',
       seed,
+      runtime: nodeRuntime,
       resume: true,
     };
     const frontFolder = join(folder, 'front');
-    const whole = await keptSearch(frontFolder, async (checkpoint) =>
-      writeFront(frontFolder, await searchFront({ ...options, checkpoint })),
+    const whole = await keptSearch(frontFolder, async (progress) =>
+      writeFront(frontFolder, await searchFront({ ...options, progress })),
     );
     const lines = [`front: ${formatSearchTime(whole)}`];
     const timesApart: SearchTime[] = [];
     const images = await openImageFolder(dataPath('imagenet-val'));
     const klOf = async (file: string): Promise<number> => {
       const [result] = await evaluateVariants(model, [{ schedule: await readScheduleFile(file), scheduleName: file }], {
-        folder: images,
+        images: images,
       });
       return result?.kl ?? NaN;
     };
@@ -59,11 +62,11 @@ export const front: Measurement = {
         lines.push(start);
         continue;
       }
-      const apart = await keptSearch(file, async (checkpoint) => {
+      const apart = await keptSearch(file, async (progress) => {
         const { schedule } = await searchSchedule({
           ...options,
           target: { value: target, unit: 'GFLOPs' },
-          checkpoint,
+          progress,
         });
         await writeScheduleFile(file, schedule);
       });
@@ -84,8 +87,7 @@ export const front: Measurement = {
 
 /** By the clock and by the processor, which other work on the machine disturbs less. */
 function besideMean(whole: SearchTime, apart: readonly SearchTime[]): string {
-  const times = (of: (time: SearchTime) => number): string =>
-    ((of(whole) * apart.length) / apart.reduce((sum, time) => sum + of(time), 0)).toFixed(2);
+  const times = (of: (time: SearchTime) => number): string => (of(whole) / (mean(apart, of) ?? NaN)).toFixed(2);
   const [seconds, processor] = [times((time) => time.seconds), times((time) => time.processorSeconds)];
   return `the front takes ${seconds} times the mean of ${apart.length} searches apart, ${processor} times by the processor`;
 }

@@ -1,11 +1,12 @@
 /**
- * Searches that a measurement needs: one that is done is not repeated, one that was stopped goes on, and what each took
- * is kept beside it.
+ * Searches that a measurement needs: one that is done is not repeated, one that was stopped goes
+ * on, and what each took is kept beside it.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { removeCheckpoint } from '../src/search/checkpoint-file.ts';
+import { progressFile } from '../src/files/progress-file.ts';
+import type { ProgressStore } from '../src/files/progress-store.ts';
 
 /** What a search took. */
 export interface SearchTime {
@@ -19,21 +20,22 @@ export interface SearchTime {
 /**
  * Runs a search unless it is done.
  * @param out file or folder that the search writes; its time is beside it in `OUT.time`.
- * @param search gets the path of its checkpoint.
+ * @param search gets where its progress is kept.
  */
-export async function keptSearch(out: string, search: (checkpoint: string) => Promise<void>): Promise<SearchTime> {
+export async function keptSearch(out: string, search: (progress: ProgressStore) => Promise<void>): Promise<SearchTime> {
   const record = `${out}.time`;
   if (existsSync(record)) return JSON.parse(await readFile(record, 'utf8')) as SearchTime;
   await mkdir(dirname(out), { recursive: true });
   const checkpoint = `${out}.checkpoint`;
   const continued = existsSync(checkpoint);
+  const progress = progressFile(checkpoint);
   const start = performance.now();
   const before = process.cpuUsage();
-  await search(checkpoint);
+  await search(progress);
   const { user, system } = process.cpuUsage(before);
   const time = { seconds: (performance.now() - start) / 1000, processorSeconds: (user + system) / 1e6, continued };
   await writeFile(record, JSON.stringify(time));
-  await removeCheckpoint(checkpoint);
+  await progress.remove();
   return time;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Methods whose predictors or thresholds are trained, beside DiffRate, at about the same FLOPs: on the demo's network,
- * since on ImageNet they need days. All are trained with the same recipe on the same images, without labels, through
- * the command line.
+ * Methods whose predictors or thresholds are trained, beside DiffRate, at about the same FLOPs: on
+ * the demo's network, since on ImageNet they need days. All are trained with the same recipe on the
+ * same images, without labels, through the command line.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -18,7 +18,10 @@ const ratio = '0.65';
 const training = ['--data', fashionMnist.training, '--limit', '3000', '--epochs', '1'];
 const batches = ['--batch', '32', '--learning-rate', '5e-5'];
 
-/** Settings that leave about 0.65 of the FLOPs. LTMP trains thresholds alone, with its own learning rates. */
+/**
+ * Settings that leave about 0.65 of the FLOPs. LTMP trains thresholds alone, with its own learning
+ * rates.
+ */
 const peers: readonly (readonly [string, readonly string[]])[] = [
   ['dynamicvit:keep=0.78', batches],
   ['evovit:keep=0.62', batches],

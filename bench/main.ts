@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- NAME…]`: measurements whose figures the documentation quotes, each with the command that repeats
- * it.
+ * `npm run bench [-- NAME…]`: measurements whose figures the documentation quotes, each with the
+ * command that repeats it.
  */
 import { cpus } from 'node:os';
 import { availableCores } from '../src/threads/available-cores.ts';
@@ -15,6 +15,7 @@ import { methods } from './methods.ts';
 import { recipeStudy } from './recipes.ts';
 import { reductionShare } from './reduction-share.ts';
 import { search } from './search.ts';
+import { searchPage } from './search-page.ts';
 import { searchStep } from './search-step.ts';
 import { trainingStep } from './training-step.ts';
 
@@ -26,6 +27,7 @@ const measurements: readonly Measurement[] = [
   reductionShare,
   methods,
   search,
+  searchPage,
   front,
   recipeStudy,
   fineTuning,

@@ -1,11 +1,11 @@
 /** What a measurement is, and what all of them need: the real DeiT-T and pixels. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { median } from 'd3-array';
 import type { Timing } from '../src/evaluation/alternate.ts';
-import { median } from '../src/evaluation/median.ts';
 import { randomPixels } from '../src/evaluation/throughput.ts';
 import { loadModel } from '../src/loading/load-model.ts';
-import type { LoadedModel } from '../src/loading/load-model.ts';
+import type { LoadedModel } from '../src/loading/model-from-files.ts';
 import { findPublishedSchedule } from '../src/reduction/published-schedules.ts';
 import type { Schedule } from '../src/reduction/schedule.ts';
 import { floats } from '../src/runtime/runtime.ts';
@@ -57,9 +57,11 @@ export function pixelsFor({ network }: LoadedModel, batch: number): RuntimeTenso
   return floats(randomPixels(network, batch, 0), [batch, channels, height, width]);
 }
 
-/** Median over rounds of how many times as long the first job took as the second in the same round. */
+/**
+ * Median over rounds of how many times as long the first job took as the second in the same round.
+ */
 export function pairedRatio([first, second]: readonly Timing[]): number {
-  return median((first?.all ?? []).map((milliseconds, round) => milliseconds / (second?.all[round] ?? NaN)));
+  return median(first?.all ?? [], (milliseconds, round) => milliseconds / (second?.all[round] ?? NaN)) ?? NaN;
 }
 
 /** `123.4 ms`. */

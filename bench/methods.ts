@@ -1,6 +1,6 @@
 /**
- * How much of what each method saves in FLOPs it saves in time: all methods at one budget, in turns with the plain
- * network.
+ * How much of what each method saves in FLOPs it saves in time: all methods at one budget, in turns
+ * with the plain network.
  */
 import { MethodFit } from '../src/comparison/fit-method.ts';
 import { MethodCost } from '../src/comparison/method-cost.ts';
@@ -51,13 +51,15 @@ export const methods: Measurement = {
       const plain = await NetworkSession.load(model, { runtime: nodeRuntime, batch, threads });
       for (const [index, { method, reducer }] of compared.entries()) {
         const session = await NetworkSession.load(model, { runtime: nodeRuntime, reducer, batch, threads });
-        // Each beside the plain network: with all methods in one round, seconds lie between runs that are compared.
+        // Each beside the plain network: with all methods in one round, seconds lie between runs
+        // that are compared.
         const times = await timeAlternately([() => plain.run(pixels), () => session.run(pixels)], manyRounds);
         await session.dispose();
         const speedup = pairedRatio(times);
         const share = (100 * speedup * countGraphFlops(network, reducer)) / whole;
         const cores = threads === 1 ? 'one core' : `${threads} cores`;
-        // Masks stand for tokens that are gone in some images only: their graph has no FLOPs to compare with.
+        // Masks stand for tokens that are gone in some images only: their graph has no FLOPs to
+        // compare with.
         speedups[index]?.push(
           `on ${cores} ${speedup.toFixed(3)}${method.ragged === true ? '' : `, share ${share.toFixed(1)} %`}`,
         );

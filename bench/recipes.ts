@@ -1,15 +1,16 @@
 /**
- * What each part of the default recipe is worth: variants of it, three seeds each, judged by the KL divergence on
- * images that no search has seen. Schedules stay in a folder, so that a run that was stopped goes on.
+ * What each part of the default recipe is worth: variants of it, three seeds each, judged by the KL
+ * divergence on images that no search has seen. Schedules stay in a folder, so that a run that was
+ * stopped goes on.
  */
 import { join } from 'node:path';
 import { openImageFolder } from '../src/data/open-image-folder.ts';
 import { evaluateVariants } from '../src/evaluation/evaluate.ts';
-import type { EvaluationResult } from '../src/evaluation/evaluate.ts';
+import type { EvaluationResult } from '../src/evaluation/evaluation-options.ts';
 import { readScheduleFile, writeScheduleFile } from '../src/exporting/schedule-file.ts';
 import { presets } from '../src/search/presets.ts';
 import type { PositionRecipe, RefinementRecipe } from '../src/search/presets.ts';
-import { searchSchedule } from '../src/search/search.ts';
+import { searchSchedule } from '../src/compress/search.ts';
 import type { SearchOptions } from '../src/search/search-options.ts';
 import { keptSearch } from './kept-search.ts';
 import type { SearchTime } from './kept-search.ts';
@@ -72,22 +73,22 @@ export const recipeStudy: Measurement = {
       const results: Judged[] = [];
       for (const seed of seeds) {
         const file = join(folder, `${name}-${seed}.json`);
-        const time = await keptSearch(file, async (checkpoint) => {
+        const time = await keptSearch(file, async (progress) => {
           const { schedule } = await searchSchedule({
             ...recipe,
             model,
-            folder: calibration,
+            images: calibration,
             target: { value: gflops, unit: 'GFLOPs' },
             seed,
             resume: true,
-            checkpoint,
+            progress,
             ...(threads === undefined ? {} : { threads: Number(threads) }),
           });
           await writeScheduleFile(file, schedule);
         });
         const variant = { schedule: await readScheduleFile(file), scheduleName: name };
         const [result] = await evaluateVariants(model, [variant], {
-          folder: await openImageFolder(dataPath('imagenet-val')),
+          images: await openImageFolder(dataPath('imagenet-val')),
         });
         if (result !== undefined) results.push({ ...result, time });
       }

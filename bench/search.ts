@@ -1,6 +1,6 @@
 /**
- * The default search on a thousand unlabelled images: time, memory, waiting, and what its schedules are worth on other
- * images.
+ * The default search on a thousand unlabelled images: time, memory, waiting, and what its schedules
+ * are worth on other images.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -9,9 +9,10 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openImageFolder } from '../src/data/open-image-folder.ts';
 import { evaluateVariants } from '../src/evaluation/evaluate.ts';
-import type { EvaluationResult, Variant } from '../src/evaluation/evaluate.ts';
+import type { EvaluationResult, Variant } from '../src/evaluation/evaluation-options.ts';
 import { readScheduleFile } from '../src/exporting/schedule-file.ts';
 import { publishedSchedules } from '../src/reduction/published-schedules.ts';
+import { nodeRuntime } from '../src/runtime/node/runtime.ts';
 import { learnerOf, planOf } from '../src/search/plan.ts';
 import { dataPath, loadDeitTiny, modelName, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
@@ -26,7 +27,10 @@ interface SearchReport {
   readonly peakMemoryBytes: number;
 }
 
-/** DeiT-T to one or more budgets, three seeds, each search in a process of its own as a user would run it. */
+/**
+ * DeiT-T to one or more budgets, three seeds, each search in a process of its own as a user would
+ * run it.
+ */
 export const search: Measurement = {
   name: 'search',
   description: `diffrate search of DeiT-T on imagenet-calibration, default preset, seeds ${seeds.join(', ')}, KL on imagenet-val beside published schedules and a uniform rate (schedules stay in ${folder}; SEARCH_GFLOPS=0.655,0.7265 names other budgets than 0.8)`,
@@ -54,7 +58,7 @@ export const search: Measurement = {
     const results: EvaluationResult[] = [];
     // A few at a time fit into memory.
     for (let first = 0; first < variants.length; first += 6)
-      results.push(...(await evaluateVariants(model, variants.slice(first, first + 6), { folder: images })));
+      results.push(...(await evaluateVariants(model, variants.slice(first, first + 6), { images: images })));
     for (const { schedule, gflops, kl, agreement, top1 } of results) {
       lines.push(
         `${schedule}: KL ${kl?.toFixed(5)}, agreement ${agreement?.toFixed(2)} %, top-1 ${top1?.toFixed(2)} % at ${gflops?.toFixed(4)} GFLOPs`,
@@ -88,16 +92,16 @@ async function searched(target: string, seed: number, out: string): Promise<Sear
 }
 
 /**
- * What the search starts from: every block keeps the same share and merges the rest, as published, which suits it
- * better than `patches`.
+ * What the search starts from: every block keeps the same share and merges the rest, as published,
+ * which suits it better than `patches`.
  */
 async function uniformRate(target: number): Promise<{ pruneKept: readonly number[]; mergeKept: readonly number[] }> {
   const options = {
     model: await loadDeitTiny(),
-    folder: await openImageFolder(dataPath('imagenet-calibration')),
+    images: await openImageFolder(dataPath('imagenet-calibration')),
     preset: 'small-data',
     seed: 0,
-    resume: false,
+    runtime: nodeRuntime,
   } as const;
   return learnerOf(planOf(options), target).finish();
 }

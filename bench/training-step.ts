@@ -1,4 +1,7 @@
-/** How much dearer a training step (forward, backward to all weights, AdamW) is than a plain forward pass. */
+/**
+ * How much dearer a training step (forward, backward to all weights, AdamW) is than a plain forward
+ * pass.
+ */
 import { timeAlternately } from '../src/evaluation/alternate.ts';
 import { NetworkSession } from '../src/execution/network-session.ts';
 import { objectiveFor } from '../src/objectives/registry.ts';

@@ -1,6 +1,7 @@
 /**
- * `npm run demo`: the main job on the small network and the images that come with this package (`demo-model/`): search, export,
- * evaluation, report, without a network, by the command `diffrate compress`.
+ * `npm run demo`: the main job on the small network and the images that come with this package
+ * (`demo-model/`): search, export, evaluation, report, without a network, by the command
+ * `diffrate compress`.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

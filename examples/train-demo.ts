@@ -1,6 +1,7 @@
 /**
- * `npm run train:demo`: trains the demo's model (`demo-model/`) from scratch on Fashion-MNIST, as it was trained, by the command
- * `diffrate train`. What is given after `--` is passed on (`-- --epochs 1`). Without it, it takes an hour or more on two cores.
+ * `npm run train:demo`: trains the demo's model (`demo-model/`) from scratch on Fashion-MNIST, as
+ * it was trained, by the command `diffrate train`. What is given after `--` is passed on
+ * (`-- --epochs 1`). Without it, it takes an hour or more on two cores.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,11 +1,12 @@
 /**
- * The import order of `docs/architecture.md`, that what is to run in a browser reaches nothing of Node's, and that what is known of a network's
- * tokens stands in one place. The table of folders in that document is the only list: a folder that is missing there, or is not there any more,
- * fails as well.
+ * The import order of `docs/architecture.md`, that what is to run in a browser reaches nothing of
+ * Node's, and that what is known of a network's tokens stands in one place. The table of folders in
+ * that document is the only list: a folder that is missing there, or is not there any more, fails
+ * as well.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { join, normalize, relative } from 'node:path/posix';
+import { join, normalize } from 'node:path/posix';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
@@ -15,23 +16,13 @@ interface Import {
   readonly typeOnly: boolean;
 }
 
-/** Files that stand beside the folders: anyone may import the errors; the entry is for users alone. */
+/**
+ * Files that stand beside the folders: anyone may import the errors; the entry is for users alone.
+ */
 const errorsFile = 'src/errors.ts';
-const entryFile = 'src/index.ts';
 
 /** Packages that run in a browser as well as in Node. */
-const portablePackages = ['valibot', 'onnxruntime-web/webgpu'];
-
-const browserFolders = [
-  'src/onnx',
-  'src/graph',
-  'src/runtime/web',
-  'src/nn',
-  'src/reduction',
-  'src/objectives',
-  'src/networks',
-  'src/cost',
-];
+const portablePackages = ['d3-array', 'd3-dsv', 'fflate', 'valibot', 'onnxruntime-web/webgpu'];
 
 /** `src/…` paths of the table's first column, in order, and what stands behind each in brackets. */
 const rows = [
@@ -153,7 +144,7 @@ describe('import order', () => {
       (importsByFile.get(file) ?? [])
         .filter(isRelative)
         .map((one) => targetOf(file, one))
-        .filter((target) => !importsByFile.has(target) && target !== entryFile)
+        .filter((target) => !importsByFile.has(target))
         .map((target) => `${file} → ${target}`),
     );
     expect(missing).toEqual([]);
@@ -186,19 +177,92 @@ describe('import order', () => {
   });
 });
 
+/** Files and folders of a browser folder that are for Node, as its note in the table says. */
+const forNode = (note: string): string[] => [...note.matchAll(/`([^`]+)`/g)].map(([, path]) => `src/${path}`);
+
+const browserRows = rows.flatMap(({ folder, note }) =>
+  note === undefined ? [] : [{ folder, note, excepted: forNode(note) }],
+);
+
+const liesIn = (file: string, path: string): boolean => file === `${path}.ts` || file.startsWith(`${path}/`);
+
 describe('what runs in a browser', () => {
-  it('is marked in the table', () => {
-    const marked = rows.filter(({ note }) => note === '*browser*').map(({ folder }) => folder);
-    expect(marked.sort()).toEqual(browserFolders.filter((folder) => folders.includes(folder)).sort());
+  it.each(browserRows)('$folder says so, and what of it is not', ({ note, excepted }) => {
+    expect(note).toMatch(/^\*browser\*(?:: all but `[^`]+`(?:, `[^`]+`)*)?$/);
+    expect(excepted.filter((path) => !files.some((file) => liesIn(file, path)))).toEqual([]);
   });
 
-  it.each(browserFolders)('%s reaches nothing of Node', (folder) => {
-    const own = files.filter((file) => !relative(folder, file).startsWith('..'));
+  it.each(browserRows)('$folder reaches nothing of Node', ({ folder, excepted }) => {
+    const own = files.filter((file) => liesIn(file, folder) && !excepted.some((path) => liesIn(file, path)));
     expect(own).not.toEqual([]);
     const wrong = own.flatMap((file) =>
       [...reachedFrom(file)].filter(([target]) => isForeign(target)).map(([, way]) => way.join(' → ')),
     );
     expect(wrong).toEqual([]);
+  });
+
+  it.each(browserRows)('$folder excepts only what needs Node', ({ excepted }) => {
+    const needless = excepted.filter((path) =>
+      files.filter((file) => liesIn(file, path)).every((file) => ![...reachedFrom(file).keys()].some(isForeign)),
+    );
+    expect(needless).toEqual([]);
+  });
+});
+
+/** Source files of the package's entries, by their names in `package.json`. */
+const entries = new Map(
+  Object.entries((JSON.parse(readFileSync('package.json', 'utf8')) as Manifest).exports).flatMap(([name, target]) =>
+    typeof target === 'string' ? [] : [[name, target.default.replace(/^\.\/dist\/(.*)\.js$/, 'src/$1.ts')] as const],
+  ),
+);
+
+interface Manifest {
+  readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
+}
+
+/** What an entry loads at run time: top folders of this project, and packages. */
+function reachedBy(entry: string): string[] {
+  const reached = [...reachedFrom(entries.get(entry) ?? '').keys()];
+  const named = reached.map((target) => (importsByFile.has(target) ? folderOf(target) : target));
+  return [...new Set(named)].filter((name) => name !== 'src').sort();
+}
+
+describe('the package’s entries', () => {
+  it('are those of src/entries, and those of folders', () => {
+    const own = files.filter((file) => file.startsWith('src/entries/'));
+    expect([...entries.values()].filter((file) => !importsByFile.has(file))).toEqual([]);
+    expect(own.filter((file) => ![...entries.values()].includes(file))).toEqual([]);
+  });
+
+  it.each(['./graph', './onnx', './runtime/web', './networks', './search'])('%s runs in a browser', (entry) => {
+    expect(reachedBy(entry).filter((name) => isForeign(name))).toEqual([]);
+  });
+
+  const small = ['src/graph', 'src/onnx', 'src/runtime'];
+  const model = ['src/checkpoints', 'src/cost', 'src/data', 'src/loading', 'src/networks', 'src/nn', 'src/reduction'];
+  it.each([
+    ['./graph', ['src/graph', 'src/onnx']],
+    ['./onnx', ['src/onnx']],
+    ['./runtime/web', ['src/onnx', 'src/runtime']],
+    ['./networks', [...small, ...model, 'src/execution']],
+    ['./search', [...small, ...model, 'src/execution', 'src/objectives', 'src/search']],
+  ])('%s reaches nothing but what it is about', (entry, folders) => {
+    const allowed = ['src/entries', ...folders];
+    const others = reachedBy(entry).filter((name) => name.startsWith('src/') && !allowed.includes(name));
+    expect(others).toEqual([]);
+  });
+
+  it('. reaches neither training nor comparison, nor reports, nor the program', () => {
+    const others = [
+      'src/training',
+      'src/comparison',
+      'src/report',
+      'src/cli',
+      'citty',
+      '@observablehq/plot',
+      'linkedom',
+    ];
+    expect(reachedBy('.').filter((name) => others.includes(name))).toEqual([]);
   });
 });
 
@@ -216,8 +280,9 @@ const networksFolder = 'src/networks/';
 const visionTransformers = 'src/networks/vision-transformer/';
 
 /**
- * Spellings of a square image of three channels with one class token, read by a softmax. A network may have any prefix and grid, any channels,
- * and be of any family: what was once written for one kind of network must not come back in all the others' code.
+ * Spellings of a square image of three channels with one class token, read by a softmax. A network
+ * may have any prefix and grid, any channels, and be of any family: what was once written for one
+ * kind of network must not come back in all the others' code.
  */
 const spellings: readonly Spelling[] = [
   {
@@ -270,14 +335,15 @@ const spellings: readonly Spelling[] = [
   {
     pattern: /\b3 \* (?:inputSize|imageSize|cropSize|height|width|side)\b/,
     instead: 'Use `pixelCount(network.input)`: an image may have other channels.',
-    // Pixels of decoded images are always RGB; the fused weight of queries, keys and values is 3C wide.
+    // Pixels of decoded images are always RGB; the fused weight of queries, keys and values is 3C
+    // wide.
     mayStand: ['src/data/', 'src/report/', `${networksFolder}transformer-block.ts`],
   },
   {
     pattern: /\bVisionTransformerConfiguration\b/,
     instead: 'Ask the network: what a family is made of is nobody else’s to know.',
-    // The registry declares networks, and the entry hands the type to who builds one.
-    mayStand: [visionTransformers, `${networksFolder}registry.ts`, entryFile],
+    // The registry declares networks, and an entry offers the type.
+    mayStand: [visionTransformers, `${networksFolder}registry.ts`, 'src/entries/networks.ts'],
   },
   {
     pattern: /\bfamily\s*[!=]==/,

@@ -1,6 +1,6 @@
 /**
- * The documents against the project: links and anchors lead somewhere, commands are those of the program, code imports what the
- * entries export, and the API reference is made without a warning.
+ * The documents against the project: links and anchors lead somewhere, commands are those of the
+ * program, code imports what the entries export, and the API reference is made without a warning.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path/posix';
@@ -10,10 +10,11 @@ import ts from 'typescript';
 import { Application, TSConfigReader, TypeDocReader } from 'typedoc';
 import { describe, expect, it, vi } from 'vitest';
 import { runCommandLine } from '../src/cli/command-line.ts';
-import { checkArguments } from '../src/cli/strict-arguments.ts';
+import { parseArguments } from '../src/cli/strict-arguments.ts';
 
 const documents = [
   'README.md',
+  'CHANGELOG.md',
   ...['docs', 'examples'].flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.md'))
@@ -97,8 +98,8 @@ const wordsOf = (line: string): string[] =>
   [...line.matchAll(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g)].map(([word]) => word.replaceAll(/['"]/g, ''));
 
 /**
- * The words after `diffrate` where a line calls the program, without `$`, `npx`, variables, comments, pipes and redirections;
- * brackets around what may be left out go, too.
+ * The words after `diffrate` where a line calls the program, without `$`, `npx`, variables,
+ * comments, pipes and redirections; brackets around what may be left out go, too.
  */
 function programArguments(line: string): string[] | undefined {
   const command = line.replace(/^\s*\$ /, '').replace(/\s#\s.*$/, '');
@@ -113,7 +114,10 @@ function programArguments(line: string): string[] | undefined {
       );
 }
 
-/** Commands of a document: whole ones of its code blocks, and mentions in sentences, which may leave out what is required. */
+/**
+ * Commands of a document: whole ones of its code blocks, and mentions in sentences, which may leave
+ * out what is required.
+ */
 function commandsOf({ blocks, spans }: Document): { readonly words: readonly string[]; readonly whole: boolean }[] {
   const lines = blocks
     .filter(({ language }) => ['', 'sh', 'bash', 'console', 'text'].includes(language))
@@ -157,7 +161,7 @@ function commandFault(words: readonly string[], whole: boolean): string | undefi
   if (rest.includes('--help')) return undefined;
   const required = Object.entries(definition).map(([key, value]) => [key, { ...value, required: false }]);
   try {
-    checkArguments(rest, whole ? definition : (Object.fromEntries(required) as ArgsDef), `diffrate ${name}`);
+    parseArguments(rest, whole ? definition : (Object.fromEntries(required) as ArgsDef), `diffrate ${name}`);
     return undefined;
   } catch (error) {
     return (error as Error).message;
@@ -165,15 +169,17 @@ function commandFault(words: readonly string[], whole: boolean): string | undefi
 }
 
 interface Manifest {
-  readonly exports: Readonly<Record<string, unknown>>;
+  readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
   readonly scripts: Readonly<Record<string, string>>;
 }
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
 
 const entries = new Map<string, readonly string[]>();
-for (const name of Object.keys(manifest.exports).filter((key) => key !== './package.json')) {
-  const module = (await import(join('../src', name, 'index.ts'))) as object;
+for (const [name, target] of Object.entries(manifest.exports)) {
+  if (typeof target === 'string') continue;
+  const source = target.default.replace(/^\.\/dist\/(.*)\.js$/, '../src/$1.ts');
+  const module = (await import(source)) as object;
   entries.set(join('diffrate', name), Object.keys(module));
 }
 
@@ -288,7 +294,7 @@ describe('the API reference', () => {
       const project = await application.convert();
       if (project !== undefined) application.validate(project);
       expect(messages).toEqual([]);
-      expect(project?.children?.map(({ name }) => name).sort()).toEqual(['graph', 'index', 'onnx', 'runtime/web']);
+      expect(project?.children?.map(({ name }) => name).sort()).toEqual([...entries.keys()].sort());
     },
   );
 });

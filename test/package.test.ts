@@ -1,18 +1,27 @@
-/** The package as its users see it: every entry of package.json's `exports` loads in plain Node, and `diffrate/graph` does its work. */
+/**
+ * The package as its users see it: every entry of package.json's `exports` loads in plain Node, and
+ * `diffrate/graph` does its work.
+ */
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
 import { describe, expect, it } from 'vitest';
 
 interface Manifest {
   readonly name: string;
+  readonly files: readonly string[];
   readonly exports: Readonly<Record<string, string | { readonly types: string; readonly default: string }>>;
 }
 
 const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
-const entries = Object.entries(manifest.exports).filter(([name]) => name !== './package.json');
+const entries = Object.entries(manifest.exports).filter(([, files]) => typeof files !== 'string');
 
-/** Runs a module in a Node of its own, which finds this package by its name, and parses what it prints. */
+/**
+ * Runs a module in a Node of its own, which finds this package by its name, and parses what it
+ * prints.
+ */
 async function runModule(text: string): Promise<unknown> {
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', text]);
   return JSON.parse(stdout);
@@ -28,10 +37,31 @@ describe('package entries', () => {
     expect(names).not.toEqual([]);
   });
 
+  it('are what tools expect of a package', async () => {
+    const { messages, pkg } = await publint({ pkgDir: '.', strict: true });
+    expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([]);
+  });
+
+  it('offers the schemas of what it prints and writes', async () => {
+    const title = await runModule(`
+      import { createRequire } from 'node:module';
+      const schedule = createRequire(process.cwd() + '/')('diffrate/schemas/schedule.schema.json');
+      console.log(JSON.stringify(schedule.title))`);
+    expect(title).toMatch(/schedule\.json/);
+    expect(manifest.files).toContain('schemas');
+  });
+
   it('offers the main job as a library', async () => {
     const names = await runModule(`console.log(JSON.stringify(Object.keys(await import('diffrate'))))`);
     expect(names).toEqual(
-      expect.arrayContaining(['loadModel', 'searchSchedule', 'exportModel', 'evaluateModel', 'measureThroughput']),
+      expect.arrayContaining([
+        'compress',
+        'loadModel',
+        'searchSchedule',
+        'exportModel',
+        'evaluateModel',
+        'measureThroughput',
+      ]),
     );
   });
 

@@ -1,11 +1,13 @@
-/** A small Vision Transformer with random weights, and the files in which the world would keep it. */
+/**
+ * A small Vision Transformer with random weights, and the files in which the world would keep it.
+ */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { encodeSafetensors } from '../src/checkpoints/safetensors.ts';
 import { float32Tensor, float32Values } from '../src/checkpoints/weights.ts';
 import type { Weights } from '../src/checkpoints/weights.ts';
-import type { LoadedModel } from '../src/loading/load-model.ts';
+import type { LoadedModel } from '../src/loading/model-from-files.ts';
 import type { VisionTransformerConfiguration } from '../src/networks/vision-transformer/configuration.ts';
 import type { Schedule } from '../src/reduction/schedule.ts';
 import { smallModel, smallNetwork, smallPreprocessing, smallSizes, smallWeights } from './small-networks.ts';
@@ -52,7 +54,10 @@ export function randomModel(configuration = smallConfiguration, labels: readonly
   };
 }
 
-/** Writes a folder of Hugging Face's layout: its names, query, key and value apart, square preprocessing unless told. */
+/**
+ * Writes a folder of Hugging Face's layout: its names, query, key and value apart, square
+ * preprocessing unless told.
+ */
 export async function writeHuggingFaceFolder(
   folder: string,
   changes: { readonly config?: object; readonly preprocessor?: object | null; readonly weights?: Weights } = {},

@@ -1,6 +1,6 @@
 /**
- * Networks small enough for tests, with random weights.
- * A test states what it needs (classes, pool, prefix tokens, an oblong input) and takes the rest as it comes.
+ * Networks small enough for tests, with random weights. A test states what it needs (classes, pool,
+ * prefix tokens, an oblong input) and takes the rest as it comes.
  */
 import { float32Tensor } from '../src/checkpoints/weights.ts';
 import type { Weights } from '../src/checkpoints/weights.ts';
@@ -68,8 +68,8 @@ export function smallPreprocessing({ input: { height, width } }: Pick<Network, '
 }
 
 /**
- * Random weights of every parameter that a network reads, large enough that images differ in their answers.
- * Each is drawn from its own fork of the seed, in whatever order the network reads them.
+ * Random weights of every parameter that a network reads, large enough that images differ in their
+ * answers. Each is drawn from its own fork of the seed, in whatever order the network reads them.
  * @param has which optional parameters there are, all by default.
  */
 export function smallWeights(network: Network, seed = 1, has?: (name: string) => boolean): Weights {

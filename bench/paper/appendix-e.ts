@@ -1,4 +1,5 @@
 /** Appendix E: what sorting, pruning and merging cost themselves. */
+import { sum } from 'd3-array';
 import { integersOption } from '../../src/cli/options.ts';
 import { scopeShare } from '../../src/runtime/profile.ts';
 import type { NodeTime } from '../../src/runtime/profile.ts';
@@ -8,7 +9,10 @@ import type { PaperExperiment } from './experiment.ts';
 import { unknownRows } from './paper-figures.ts';
 import { textOption } from './paper-options.ts';
 
-/** Rows by scope of the network; pruning after attention has no operator of its own, it is what the sort leaves out. */
+/**
+ * Rows by scope of the network; pruning after attention has no operator of its own, it is what the
+ * sort leaves out.
+ */
 const parts = {
   'sort (rank tokens by importance)': 'sort',
   'prune before attention (gather the queries)': 'gather',
@@ -42,7 +46,7 @@ export const appendixE: PaperExperiment = {
         paper: [null],
         own: profiles.flatMap((nodes) => {
           const share = scopeShare(nodes, scope);
-          const total = nodes.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+          const total = sum(nodes, ({ milliseconds }) => milliseconds);
           return [`${(100 * share).toFixed(1)} %`, (share * total).toFixed(2)];
         }),
       })),

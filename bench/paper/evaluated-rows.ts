@@ -1,9 +1,9 @@
 /** Variants of a network evaluated beside the uncompressed one, as rows of a result. */
 import { evaluationLine } from '../../src/cli/evaluation-line.ts';
 import { formatNumber } from '../../src/cli/output.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { evaluateVariants } from '../../src/evaluation/evaluate.ts';
-import type { EvaluationResult, Variant } from '../../src/evaluation/evaluate.ts';
+import type { EvaluationResult, Variant } from '../../src/evaluation/evaluation-options.ts';
 import type { Model } from '../../src/networks/model.ts';
 import type { PaperSetting } from './experiment.ts';
 
@@ -21,8 +21,8 @@ export function evaluatedFigures({
 }
 
 /**
- * Variants evaluated at once are held in memory together; of a large network they would not fit all, so they go through the images in
- * groups.
+ * Variants evaluated at once are held in memory together; of a large network they would not fit
+ * all, so they go through the images in groups.
  */
 const atOnce = 4;
 
@@ -31,7 +31,7 @@ export async function evaluateAll(
   { progress, session }: Pick<PaperSetting, 'progress' | 'session'>,
   model: Model,
   variants: readonly Variant[],
-  folder: ImageFolder,
+  folder: ImageSource,
 ): Promise<EvaluationResult[]> {
   const results: EvaluationResult[] = [];
   for (let first = 0; first < variants.length; first += atOnce) {
@@ -39,7 +39,7 @@ export async function evaluateAll(
     const which = `${model.name}, variants ${first + 1} to ${first + group.length} of ${variants.length}`;
     const onProgress = (report: Parameters<typeof evaluationLine>[0]): void =>
       progress.update(`${which}: ${evaluationLine(report)}`);
-    results.push(...(await evaluateVariants(model, group, { ...session, folder, onProgress })));
+    results.push(...(await evaluateVariants(model, group, { ...session, images: folder, onProgress })));
   }
   return results;
 }

@@ -1,4 +1,7 @@
-/** What a script of `bench/paper` is, and what all of them work with: network, schedule, images, settings. */
+/**
+ * What a script of `bench/paper` is, and what all of them work with: network, schedule, images,
+ * settings.
+ */
 import { join } from 'node:path';
 import type { ArgsDef } from 'citty';
 import { existsSync } from 'node:fs';
@@ -8,10 +11,10 @@ import type { Progress } from '../../src/cli/progress.ts';
 import { resolveSchedule } from '../../src/cli/schedule-option.ts';
 import { sessionOptions } from '../../src/cli/session-options.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { DiffrateError } from '../../src/errors.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
-import type { LoadedModel } from '../../src/loading/load-model.ts';
+import type { LoadedModel } from '../../src/loading/model-from-files.ts';
 import type { Schedule } from '../../src/reduction/schedule.ts';
 import type { SessionOptions } from '../../src/runtime/runtime.ts';
 import { dataPath } from '../measurement.ts';
@@ -44,9 +47,9 @@ export interface PaperSetting {
   /** The schedule that was asked for, or the one published at the paper's budget. */
   readonly schedule: () => Promise<NamedSchedule>;
   /** Images to evaluate on. */
-  readonly evaluationFolder: () => Promise<ImageFolder>;
+  readonly evaluationFolder: () => Promise<ImageSource>;
   /** Images to search on, all or the first so many. */
-  readonly searchFolder: (limit?: number) => Promise<ImageFolder>;
+  readonly searchFolder: (limit?: number) => Promise<ImageSource>;
 }
 
 /** A schedule, its name and its cost by the paper's count. */
@@ -68,7 +71,7 @@ export async function settingOf(given: GivenOptions, progress: Progress): Promis
   const images = integerOption('images', textOption(given, 'images'));
   const model = await loadNetwork(name, textOption(given, 'weights'));
   const onWarning = (message: string): void => progress.note(`warning: ${message}`);
-  const open = (option: string, folder: string, limit: number | undefined): Promise<ImageFolder> =>
+  const open = (option: string, folder: string, limit: number | undefined): Promise<ImageSource> =>
     openImageFolder(textOption(given, option) ?? dataPath(folder), { onWarning, ...(limit && { limit }) });
   return {
     model,

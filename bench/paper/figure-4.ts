@@ -32,7 +32,7 @@ export const figure4: PaperExperiment = {
     const random = randomSchedules(model.network, { count, gflops, seed });
     const ranking = await rankSchedules(model, {
       ...setting.session,
-      folder: await setting.evaluationFolder(),
+      source: await setting.evaluationFolder(),
       images,
       seed,
       random,

@@ -20,7 +20,10 @@ interface Candidate {
   readonly kept: KeptNumbers;
 }
 
-/** Two networks of the same depth and tokens, each under its own schedule, the other's, and a uniform rate. */
+/**
+ * Two networks of the same depth and tokens, each under its own schedule, the other's, and a
+ * uniform rate.
+ */
 export const figure6: PaperExperiment = {
   name: 'figure-6',
   title: 'Figure 6: transfer of schedules between networks',

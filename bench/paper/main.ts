@@ -1,11 +1,14 @@
-/** `npm run paper -- NAME [options]`: repeats a table or figure of the DiffRate paper (arXiv 2305.17997) and adds it to `docs/results.md`. */
+/**
+ * `npm run paper -- NAME [options]`: repeats a table or figure of the DiffRate paper (arXiv
+ * 2305.17997) and adds it to `docs/results.md`.
+ */
 import { cpus, loadavg } from 'node:os';
 import { stripVTControlCharacters } from 'node:util';
 import { renderUsage } from 'citty';
 import type { ArgsDef } from 'citty';
 import { errorSentence, exitCodes } from '../../src/cli/command-line.ts';
 import { formatTable } from '../../src/cli/output.ts';
-import { prepareOutputFile } from '../../src/cli/output-file.ts';
+import { prepareOutputFile } from '../../src/files/output-file.ts';
 import { withProgress } from '../../src/cli/progress.ts';
 import { UsageError } from '../../src/errors.ts';
 import { availableCores } from '../../src/threads/available-cores.ts';

@@ -1,9 +1,12 @@
 /**
- * Figures of the DiffRate paper (arXiv 2305.17997) and of its authors' code that results are put beside, each with its source. Only what
- * could be read there is in this list; the rows of Tables 4a to 4d, of Figures 4 and 6 and of Appendix E could not, and are unknown.
+ * Figures of the DiffRate paper (arXiv 2305.17997) and of its authors' code that results are put
+ * beside, each with its source. Only what could be read there is in this list; the rows of Tables
+ * 4a to 4d, of Figures 4 and 6 and of Appendix E could not, and are unknown.
  */
 
-/** A network off the shelf and under its published schedule, ImageNet's 50,000 validation images. */
+/**
+ * A network off the shelf and under its published schedule, ImageNet's 50,000 validation images.
+ */
 export interface PublishedAccuracy {
   /** Registry name. */
   readonly model: string;

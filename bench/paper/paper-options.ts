@@ -1,9 +1,8 @@
 /** Options of the scripts: those that all have, and their values. */
 import { basename, isAbsolute } from 'node:path';
 import type { ArgsDef } from 'citty';
-import { parseArgs } from 'citty';
 import { options } from '../../src/cli/options.ts';
-import { checkArguments } from '../../src/cli/strict-arguments.ts';
+import { parseArguments } from '../../src/cli/strict-arguments.ts';
 
 /** Options that every script has. */
 export const commonOptions = {
@@ -60,7 +59,7 @@ export type GivenOptions = Readonly<Record<string, string | boolean | undefined>
  */
 export function readOptions(script: string, rawArguments: readonly string[], own: ArgsDef): GivenOptions {
   const definition: ArgsDef = { ...commonOptions, ...own };
-  const { _: __, ...given } = parseArgs(checkArguments(rawArguments, definition, commandOf(script)), definition);
+  const { _: __, ...given } = parseArguments(rawArguments, definition, commandOf(script));
   return given as GivenOptions;
 }
 

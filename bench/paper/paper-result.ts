@@ -1,5 +1,9 @@
-/** What a script of `bench/paper` finds: the paper's figures beside ours, as a table for a terminal and as a section of `docs/results.md`. */
+/**
+ * What a script of `bench/paper` finds: the paper's figures beside ours, as a table for a terminal
+ * and as a section of `docs/results.md`.
+ */
 import { formatTable } from '../../src/cli/output.ts';
+import { listItem } from './prose-lines.ts';
 
 /** One row: the paper's figures and ours under the same name. */
 export interface ResultRow {
@@ -65,7 +69,7 @@ export function resultSection(result: PaperResult): string {
   const { header, rows } = tableCells(result);
   const line = (cells: readonly string[]): string => `| ${cells.map(escaped).join(' | ')} |`;
   const table = [line(header), `|${header.map(() => '---|').join('')}`, ...rows.map(line)].join('\n');
-  const notes = result.notes.map((note) => `- ${escaped(note)}`).join('\n');
+  const notes = result.notes.map((note) => listItem(escaped(note))).join('\n');
   return [
     `## ${result.title}`,
     `${result.date}, ${result.machine}:`,

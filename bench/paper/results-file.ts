@@ -1,4 +1,7 @@
-/** `docs/results.md`: sections are only ever added at its end, and the file is written beside and renamed. */
+/**
+ * `docs/results.md`: sections are only ever added at its end, and the file is written beside and
+ * renamed.
+ */
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { DiffrateError, messageOf } from '../../src/errors.ts';
@@ -8,9 +11,12 @@ import type { PaperResult } from './paper-result.ts';
 /** What a new file begins with. */
 export const introduction = `# Results
 
-What the scripts of \`bench/paper\` printed, one section per run, in order. Each repeats a table or a figure of the DiffRate paper (arXiv 2305.17997), with the paper's figures
-beside ours; a figure that is not known here says so. \`npm run paper\` lists the scripts. On some hundred images one image more or less is a large step of top-1: look at KL
-(nats, against the uncompressed network) first.
+This page has what the scripts of \`bench/paper\` printed, one section per run, in order.
+Each repeats a table or a figure of the DiffRate paper (arXiv 2305.17997), with the paper's figures beside ours.
+A figure that is not known here says so.
+\`npm run paper\` lists the scripts.
+Look at KL first (in nats, against the uncompressed network).
+On some hundred images one image more or less is a large step of top-1.
 `;
 
 /** The text with one section more; nothing of what was there changes. */

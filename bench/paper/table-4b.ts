@@ -16,8 +16,9 @@ const names: Readonly<Record<ReductionOrder, string>> = {
 };
 
 /**
- * Kept numbers with which a block that merges first merges and prunes as many tokens as one that prunes first. A schedule counts what
- * pruning leaves and then what merging leaves; here merging leaves the tokens that are to be pruned.
+ * Kept numbers with which a block that merges first merges and prunes as many tokens as one that
+ * prunes first. A schedule counts what pruning leaves and then what merging leaves; here merging
+ * leaves the tokens that are to be pruned.
  */
 export function mergingFirst(kept: KeptNumbers, tokens: number): KeptNumbers {
   const blocks = effectiveTokens(kept, tokens);

@@ -1,10 +1,10 @@
 /** Table 4d: how long a search takes. */
 import { integerOption } from '../../src/cli/options.ts';
 import { formatSeconds } from '../../src/cli/output.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { presets } from '../../src/search/presets.ts';
 import type { PresetName } from '../../src/search/presets.ts';
-import { searchSchedule } from '../../src/search/search.ts';
+import { searchSchedule } from '../../src/compress/search.ts';
 import type { SearchOutcome } from '../../src/search/search-options.ts';
 import type { PaperExperiment, PaperSetting } from './experiment.ts';
 import { unknownRows } from './paper-figures.ts';
@@ -17,7 +17,10 @@ const imageNetImages = 1_281_167;
 /** Optimizer steps of the paper's recipe that are timed, each of 1,024 images. */
 const defaultPaperSteps = '2';
 
-/** The default search as a whole; of the paper's recipe some steps, from which its whole length follows. */
+/**
+ * The default search as a whole; of the paper's recipe some steps, from which its whole length
+ * follows.
+ */
 export const table4d: PaperExperiment = {
   name: 'table-4d',
   title: 'Table 4d: time of the search',
@@ -42,7 +45,7 @@ export const table4d: PaperExperiment = {
       {
         name: `default search, ${folder.images.length} images`,
         paper: [null],
-        own: [formatSeconds(own.seconds), memoryOf(own), 'measured'],
+        own: [formatSeconds(own.seconds), memoryOf(), 'measured'],
       },
     ];
     if (paperSteps > 0) {
@@ -50,7 +53,7 @@ export const table4d: PaperExperiment = {
       rows.push({
         name: 'the paper’s recipe, 3 epochs of ImageNet',
         paper: [null],
-        own: [formatSeconds(paperSeconds(some)), memoryOf(some), `extrapolated from ${paperSteps} steps`],
+        own: [formatSeconds(paperSeconds(some)), memoryOf(), `extrapolated from ${paperSteps} steps`],
       });
     }
     return {
@@ -74,11 +77,11 @@ export function paperSeconds({ seconds, steps }: Pick<SearchOutcome, 'seconds' |
   return (seconds / (steps * batchSize)) * imageNetImages * epochs;
 }
 
-const memoryOf = ({ peakMemoryBytes }: SearchOutcome): string => `${(peakMemoryBytes / 1e9).toFixed(2)} GB`;
+const memoryOf = (): string => `${((process.resourceUsage().maxRSS * 1024) / 1e9).toFixed(2)} GB`;
 
 async function search(
   { model, session, seed, progress }: PaperSetting,
-  folder: ImageFolder,
+  folder: ImageSource,
   gflops: number,
   preset: PresetName,
   steps: number | undefined,
@@ -86,6 +89,6 @@ async function search(
   // Without labels the network's own answers take their place: the step costs the same.
   const targets = folder.labelled ? undefined : ({ targets: 'teacher' } as const);
   const target = { value: gflops, unit: 'GFLOPs' };
-  const options = { ...session, ...targets, model, folder, target, preset, steps, seed, resume: false };
+  const options = { ...session, ...targets, model, images: folder, target, preset, steps, seed, resume: false };
   return searchSchedule(options, (report) => progress.update(`${preset}: ${searchLine(report)}`));
 }

@@ -1,6 +1,6 @@
 /**
- * Where Fashion-MNIST (Xiao, Rasul, Vollgraf, 2017) is: the folder that the environment variable `FASHION_MNIST` names, or the one
- * that Debian's package `dataset-fashion-mnist` fills.
+ * Where Fashion-MNIST (Xiao, Rasul, Vollgraf, 2017) is: the folder that the environment variable
+ * `FASHION_MNIST` names, or the one that Debian's package `dataset-fashion-mnist` fills.
  */
 
 import { join } from 'node:path';

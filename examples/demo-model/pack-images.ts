@@ -1,7 +1,9 @@
 /**
- * Packs the demo's images, by hand: `npx tsx examples/demo-model/pack-images.ts [--images 500] [--out FOLDER]`. Takes as many images of
- * each class at random (always the same ones) out of Fashion-MNIST's training images to calibrate on and out of its test images
- * to evaluate on, and writes them as gzipped IDX files with their labels. See `fashion-mnist.ts` for where it looks for them.
+ * Packs the demo's images, by hand:
+ * `npx tsx examples/demo-model/pack-images.ts [--images 500] [--out FOLDER]`. Takes as many images
+ * of each class at random (always the same ones) out of Fashion-MNIST's training images to
+ * calibrate on and out of its test images to evaluate on, and writes them as gzipped IDX files with
+ * their labels. See `fashion-mnist.ts` for where it looks for them.
  */
 
 import { mkdir, rename, writeFile } from 'node:fs/promises';
@@ -9,9 +11,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { encodeIdx } from '../../src/data/idx-file.ts';
+import { encodeIdx, readIdxFile } from '../../src/data/idx-file.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { RandomGenerator } from '../../src/data/random.ts';
 import { DiffrateError, messageOf, UsageError } from '../../src/errors.ts';
 import { fashionMnist } from './fashion-mnist.ts';
@@ -19,7 +21,7 @@ import { fashionMnist } from './fashion-mnist.ts';
 const seed = 1;
 
 /** `count` positions in random order, as many of each class. */
-function drawBalanced(folder: ImageFolder, count: number, random: RandomGenerator): number[] {
+function drawBalanced(folder: ImageSource, count: number, random: RandomGenerator): number[] {
   const order = Array.from(random.permutation(folder.images.length));
   const classes = new Set(folder.images.map(({ label }) => label)).size;
   if (!Number.isInteger(count / classes) || count < classes) {
@@ -33,7 +35,7 @@ function drawBalanced(folder: ImageFolder, count: number, random: RandomGenerato
     return before < count / classes;
   });
   if (drawn.length < count) {
-    throw new UsageError(`'${folder.directory}' has too few images of a class: ask for fewer than ${count} --images.`);
+    throw new UsageError(`'${folder.name}' has too few images of a class: ask for fewer than ${count} --images.`);
   }
   return drawn;
 }
@@ -41,7 +43,8 @@ function drawBalanced(folder: ImageFolder, count: number, random: RandomGenerato
 /** Writes the images and labels files of one part; returns their bytes. */
 async function pack(source: string, count: number, name: string, out: string): Promise<number> {
   const folder = await openImageFolder(source, { strict: true });
-  const { data, width, height } = folder.pixels ?? { data: new Uint8Array(), width: 0, height: 0 };
+  const { dimensions, data } = await readIdxFile(source);
+  const [, height = 0, width = 0] = dimensions;
   const positions = drawBalanced(folder, count, new RandomGenerator(seed).fork(name));
   const size = width * height;
   const pixels = new Uint8Array(count * size);

@@ -1,6 +1,7 @@
 /**
- * Something that bytes can be read from by position: a file on disk or a buffer in memory. Checkpoints are read through it,
- * range by range, so that what nobody asks for (an optimizer's state, say) is never loaded and no file is too large.
+ * Something that bytes can be read from by position: a file on disk or a buffer in memory.
+ * Checkpoints are read through it, range by range, so that what nobody asks for (an optimizer's
+ * state, say) is never loaded and no file is too large.
  */
 import { open } from 'node:fs/promises';
 import { DiffrateError, messageOf } from '../errors.ts';
@@ -11,7 +12,10 @@ export interface ByteSource {
   readonly name: string;
   /** Total size in bytes. */
   readonly size: number;
-  /** Exactly `length` bytes from `offset`; a `DiffrateError` where the source ends before. Buffers of files start aligned. */
+  /**
+   * Exactly `length` bytes from `offset`; a `DiffrateError` where the source ends before. Buffers
+   * of files start aligned.
+   */
   read(offset: number, length: number): Promise<Uint8Array>;
 }
 

@@ -11,7 +11,8 @@ export const perChannel = v.strictTuple([v.number(), v.number(), v.number()]);
 /**
  * The value, as its schema describes it.
  * @param file path of the configuration file, for the error sentence.
- * @throws {DiffrateError} that names the file, the first member that is missing or wrong, and what it must be.
+ * @throws {DiffrateError} that names the file, the first member that is missing or wrong, and what
+ *   it must be.
  */
 export function checkConfiguration<const Schema extends v.GenericSchema>(
   schema: Schema,

@@ -10,8 +10,9 @@ const smallestNormalBits = 0x38800000;
 const subnormalScale = 2 ** 24;
 
 /**
- * The values as bits of halves, rounded to nearest, ties to even, as many as there are values.
- * What is too large becomes ±65504, the largest finite half: an infinite weight would turn every activation into NaN.
+ * The values as bits of halves, rounded to nearest, ties to even, as many as there are values. What
+ * is too large becomes ±65504, the largest finite half: an infinite weight would turn every
+ * activation into NaN.
  */
 export function float16Bits(values: Float32Array): Uint16Array {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
@@ -49,7 +50,8 @@ function magnitudeBits(bits: number, value: number): number {
   if (bits > infinityBits) return 0x7e00;
   if (bits >= overflowBits) return largestFinite;
   if (bits < smallestNormalBits) return roundHalfEven(value * subnormalScale);
-  // Adding just below half of the last place, plus its own last bit, rounds ties to even; a carry raises the exponent.
+  // Adding just below half of the last place, plus its own last bit, rounds ties to even; a carry
+  // raises the exponent.
   return (bits - 0x38000000 + 0xfff + ((bits >>> 13) & 1)) >>> 13;
 }
 

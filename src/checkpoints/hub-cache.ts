@@ -1,21 +1,23 @@
 /**
  * The Hugging Face cache on disk, shared with Python (huggingface_hub, "Understand caching"):
- * `models--ORG--NAME/{refs/REVISION, snapshots/COMMIT/FILE, blobs/ETAG, .no_exist/COMMIT/FILE}`; snapshots link to blobs.
+ * `models--ORG--NAME/{refs/REVISION, snapshots/COMMIT/FILE, blobs/ETAG, .no_exist/COMMIT/FILE}`;
+ * snapshots link to blobs. Where it lies and what a model's folder is called, `@huggingface/hub`
+ * says.
+ *
+ * Its `downloadFileToCacheDir` (2.17.5) does not serve: it announces downloads on standard output,
+ * where results are printed; it compares no lengths, so that a response which the server ends early
+ * is stored as whole; and all processes write one unfinished file, which stays behind after a
+ * failure. `snapshotDownload` besides fetches all files of a repository, weights of every format
+ * included, and `scanCachedRepo` refuses caches without `refs`. None of them notes or reads which
+ * files are known to be absent.
  */
 import { createWriteStream } from 'node:fs';
 import { copyFile, mkdir, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream as NodeReadableStream } from 'node:stream/web';
-
-/** `HF_HUB_CACHE`, else `HF_HOME/hub`, else `~/.cache/huggingface/hub` (`XDG_CACHE_HOME` honoured). */
-export function hubCacheFolder(): string {
-  const { HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = process.env;
-  if (HF_HUB_CACHE) return HF_HUB_CACHE;
-  return join(HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface'), 'hub');
-}
+import { getRepoFolderName } from '@huggingface/hub';
 
 /** One model's part of the cache. */
 export class CachedModel {
@@ -23,7 +25,7 @@ export class CachedModel {
 
   /** @param id `ORG/NAME`, already checked to be one */
   constructor(cacheFolder: string, id: string) {
-    this.#folder = join(cacheFolder, `models--${id.replaceAll('/', '--')}`);
+    this.#folder = join(cacheFolder, getRepoFolderName({ type: 'model', name: id }));
   }
 
   /** Folder of a commit's files; it need not exist. */
@@ -32,8 +34,9 @@ export class CachedModel {
   }
 
   /**
-   * Commits that `revision` may stand for, the likeliest first: itself if it is a commit, the one that the cache
-   * noted for it, and for `main` all others, newest first (some tools keep no notes).
+   * Commits that `revision` may stand for, the likeliest first: itself if it is a commit, the one
+   * that the cache noted for it, and for `main` all others, newest first (some tools keep no
+   * notes).
    */
   async commits(revision: string): Promise<string[]> {
     if (isCommit(revision)) return [revision];
@@ -78,7 +81,8 @@ export class CachedModel {
   }
 
   /**
-   * Stores a file of a commit from a stream; it appears in the snapshot only when whole, and nothing is left otherwise.
+   * Stores a file of a commit from a stream; it appears in the snapshot only when whole, and
+   * nothing is left otherwise.
    * @param etag the hub's name for the content, which names the blob
    * @param size expected bytes; a stream of another length is an error
    */

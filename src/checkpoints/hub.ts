@@ -1,11 +1,12 @@
 /**
- * Models from the Hugging Face hub: the configuration, preprocessing and weights of a model id as local files. The cache is
- * asked first, so that what was fetched once works without a network; it is the one that Python's tools use.
+ * Models from the Hugging Face hub: the configuration, preprocessing and weights of a model id as
+ * local files. The cache is asked first, so that what was fetched once works without a network; it
+ * is the one that Python's tools use.
  */
-import { HubApiError, downloadFile, fileDownloadInfo, modelInfo } from '@huggingface/hub';
+import { HubApiError, downloadFile, fileDownloadInfo, getHFHubCachePath, modelInfo } from '@huggingface/hub';
 import { basename } from 'node:path';
 import { DiffrateError, messageOf } from '../errors.ts';
-import { CachedModel, hubCacheFolder } from './hub-cache.ts';
+import { CachedModel } from './hub-cache.ts';
 import { CHECKPOINT_NAMES, readShardNames } from './model-folder.ts';
 
 /** Local paths of a hub model. They lie in one folder, which is a model folder. */
@@ -15,35 +16,39 @@ export interface HubModelFiles {
   readonly configuration: string;
   /** `preprocessor_config.json`; `undefined` where the model has none. */
   readonly preprocessor: string | undefined;
-  /** The weights, safetensors where there is a choice; for sharded weights their index, with all shards beside it. */
+  /**
+   * The weights, safetensors where there is a choice; for sharded weights their index, with all
+   * shards beside it.
+   */
   readonly checkpoint: string;
 }
 
 /** How to reach the hub; everything has the field's usual default. */
 export interface HubOptions {
   /** Branch, tag or commit; default `main`. */
-  readonly revision?: string;
+  readonly revision?: string | undefined;
   /** Default: `HF_HUB_CACHE`, `HF_HOME/hub`, `~/.cache/huggingface/hub`. */
-  readonly cacheFolder?: string;
+  readonly cacheFolder?: string | undefined;
   /** Access token for private and gated models; default `HF_TOKEN`. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   /** Use the cache alone; default: whether `HF_HUB_OFFLINE` is set to 1. */
-  readonly offline?: boolean;
+  readonly offline?: boolean | undefined;
   /** Default `HF_ENDPOINT`, else https://huggingface.co. */
-  readonly hubUrl?: string;
+  readonly hubUrl?: string | undefined;
   /** Called when a file's download begins, for progress messages. `size` in bytes. */
-  readonly onDownload?: (file: string, size: number) => void;
+  readonly onDownload?: ((file: string, size: number) => void) | undefined;
   /** Replaces the global `fetch` (proxies, tests). */
-  readonly fetch?: typeof fetch;
+  readonly fetch?: typeof fetch | undefined;
 }
 
 const CONFIGURATION = 'config.json';
 const PREPROCESSOR = 'preprocessor_config.json';
-const LOCAL_ALTERNATIVE = 'or use a local model folder or --weights FILE';
+const LOCAL_ALTERNATIVE = 'or use a local model folder, or `weights` from a file';
 
 /**
- * Local files of the hub model `id` (`ORG/NAME`), downloaded where the cache lacks them. Throws `DiffrateError` where the id is
- * not one, the model does not exist or may not be read, it has no usable weights, or the hub cannot be reached.
+ * Local files of the hub model `id` (`ORG/NAME`), downloaded where the cache lacks them. Throws
+ * `DiffrateError` where the id is not one, the model does not exist or may not be read, it has no
+ * usable weights, or the hub cannot be reached.
  */
 export async function hubModelFiles(id: string, options: HubOptions = {}): Promise<HubModelFiles> {
   const { revision = 'main' } = options;
@@ -53,7 +58,7 @@ export async function hubModelFiles(id: string, options: HubOptions = {}): Promi
   if (!/^[\w-][\w./-]*$/.test(revision) || revision.includes('..')) {
     throw new DiffrateError(`"${revision}" is not a revision of a hub model: name a branch, a tag or a commit.`);
   }
-  const cache = new CachedModel(options.cacheFolder ?? hubCacheFolder(), id);
+  const cache = new CachedModel(options.cacheFolder ?? getHFHubCachePath(), id);
   const cached = await findCached(cache, revision);
   if (cached?.complete) return cached.files;
   if (options.offline ?? process.env['HF_HUB_OFFLINE'] === '1') {

@@ -1,5 +1,6 @@
 /**
- * One door for every checkpoint: the format is told from the content, because `.bin`, `.pt` and `.pth` say nothing.
+ * One door for every checkpoint: the format is told from the content, because `.bin`, `.pt` and
+ * `.pth` say nothing.
  */
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -12,8 +13,9 @@ import { readSafetensorsFrom } from './safetensors-file.ts';
 import type { Weights, WeightTensor } from './weights.ts';
 
 /**
- * All weights at `path` under canonical (timm) names. `path` is a safetensors or PyTorch zip file, the index of a sharded
- * checkpoint (`….index.json`), or a folder with one of the hub's names for these. Throws `DiffrateError`.
+ * All weights at `path` under canonical (timm) names. `path` is a safetensors or PyTorch zip file,
+ * the index of a sharded checkpoint (`….index.json`), or a folder with one of the hub's names for
+ * these. Throws `DiffrateError`.
  */
 export async function readCheckpoint(path: string): Promise<Weights> {
   return canonicalWeights(await readStoredCheckpoint(path), path);

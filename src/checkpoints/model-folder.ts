@@ -1,13 +1,13 @@
 /**
- * A model folder as the Hugging Face hub lays it out: `config.json`, `preprocessor_config.json`, and weights in one file
- * or in shards with an index. Only files and JSON here; what a configuration means is the models' business.
+ * A model folder as the Hugging Face hub lays it out: `config.json`, `preprocessor_config.json`,
+ * and weights in one file or in shards with an index. Only files and JSON here; what a
+ * configuration means is the models' business.
  */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { DiffrateError, messageOf } from '../errors.ts';
-
-/** A parsed JSON object; its fields are unchecked. */
-export type JsonObject = Readonly<Record<string, unknown>>;
+import { isJsonObject } from './json-object.ts';
+import type { JsonObject } from './json-object.ts';
 
 /** What a model folder holds. */
 export interface ModelFolder {
@@ -27,7 +27,10 @@ export const CHECKPOINT_NAMES = [
   'pytorch_model.bin.index.json',
 ] as const;
 
-/** Reads a model folder. Throws `DiffrateError` for a missing folder, missing or broken JSON, and missing weights. */
+/**
+ * Reads a model folder. Throws `DiffrateError` for a missing folder, missing or broken JSON, and
+ * missing weights.
+ */
 export async function readModelFolder(folder: string): Promise<ModelFolder> {
   await assertFolder(folder);
   const configurationPath = join(folder, 'config.json');
@@ -54,7 +57,10 @@ export async function findCheckpoint(folder: string): Promise<string> {
   );
 }
 
-/** File names of the shards that an index lists, each once. Throws `DiffrateError` for names that leave the index's folder. */
+/**
+ * File names of the shards that an index lists, each once. Throws `DiffrateError` for names that
+ * leave the index's folder.
+ */
 export async function readShardNames(indexPath: string): Promise<string[]> {
   const { weight_map: map } = await readJsonObject(indexPath);
   if (typeof map !== 'object' || map === null) {
@@ -93,9 +99,4 @@ async function assertFolder(folder: string): Promise<void> {
 async function isFile(path: string): Promise<boolean> {
   const information = await stat(path).catch(() => undefined);
   return information?.isFile() ?? false;
-}
-
-/** Whether a parsed value is an object. */
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,18 +1,25 @@
 /**
- * One canonical naming for Vision Transformer weights: timm's (`vision_transformer.py`). Names of Hugging Face transformers
- * (ViT, DeiT, ViTMAE; `modeling_vit.py` and kin, before and since version 5) are mapped onto it.
+ * One canonical naming for Vision Transformer weights: timm's (`vision_transformer.py`). Names of
+ * Hugging Face transformers (ViT, DeiT, ViTMAE; `modeling_vit.py` and kin, before and since version
+ * 5) are mapped onto it.
  */
 import { DiffrateError } from '../errors.ts';
 import type { Weights, WeightTensor } from './weights.ts';
 
-/** Prefixes that wrappers put before every name: data parallel, Lightning, detection backbones, torch.compile, timm in transformers. */
+/**
+ * Prefixes that wrappers put before every name: data parallel, Lightning, detection backbones,
+ * torch.compile, timm in transformers.
+ */
 const WRAPPER_PREFIXES = /^(?:(?:module|model|backbone|_orig_mod|timm_model)\.)+/;
 
 /** Names that only Hugging Face's ViT family uses. */
 const HUGGING_FACE_MARK =
   /^(?:(?:vit|deit)\.)?(?:embeddings\.patch_embeddings\.|encoder\.layer\.\d+\.|(?:encoder\.)?layers\.\d+\.attention\.q_proj\.)/;
 
-/** Names outside the blocks, without their `vit.` or `deit.`, a trailing `.weight` or `.bias` kept apart. */
+/**
+ * Names outside the blocks, without their `vit.` or `deit.`, a trailing `.weight` or `.bias` kept
+ * apart.
+ */
 const HUGGING_FACE_NAMES = new Map([
   ['embeddings.cls_token', 'cls_token'],
   ['embeddings.distillation_token', 'dist_token'],
@@ -50,7 +57,10 @@ const HUGGING_FACE_PROJECTIONS = new Map<string, QueryKeyValue>([
   ['attention.v_proj', 'value'],
 ]);
 
-/** Parts of pre-training that no network reads, and the pooler, which only encoders without a head do. */
+/**
+ * Parts of pre-training that no network reads, and the pooler, which only encoders without a head
+ * do.
+ */
 const HUGGING_FACE_UNUSED = /^(?:decoder|embeddings\.mask_token$)/;
 const HUGGING_FACE_POOLER = /^pooler\./;
 const PRETRAINING_UNUSED = /^(?:decoder_|mask_token$)/;
@@ -62,11 +72,12 @@ type Destination =
   | { readonly kind: 'unused' };
 
 /**
- * The weights under timm's names: wrapper prefixes (`module.`, `model.`, `backbone.`) go, Hugging Face names are mapped, its query,
- * key and value become `attn.qkv` (rows in that order), pre-training decoders are left out, and so is the pooler where there is a
- * classifier. Names that nobody knows stay as they are, for the model's loader to report.
- * @param file the file's name for errors
- * Throws `DiffrateError` where two tensors get one name, or a query, key or value is missing or does not fit the others.
+ * The weights under timm's names: wrapper prefixes (`module.`, `model.`, `backbone.`) go, Hugging
+ * Face names are mapped, its query, key and value become `attn.qkv` (rows in that order),
+ * pre-training decoders are left out, and so is the pooler where there is a classifier. Names that
+ * nobody knows stay as they are, for the model's loader to report.
+ * @param file the file's name for errors Throws `DiffrateError` where two tensors get one name, or
+ *   a query, key or value is missing or does not fit the others.
  */
 export function canonicalWeights(stored: Weights, file: string): Weights {
   const tensors = [...stored.values()].map((tensor) => ({
@@ -112,7 +123,10 @@ function fromHuggingFaceName(stored: string): Destination {
   return { kind: 'renamed', name: stored };
 }
 
-/** Query, key and value one below the other: `[C, C]` three times → `[3 C, C]`, or `[C]` three times → `[3 C]`. */
+/**
+ * Query, key and value one below the other: `[C, C]` three times → `[3 C, C]`, or `[C]` three times
+ * → `[3 C]`.
+ */
 function joinProjections(name: string, parts: ReadonlyMap<QueryKeyValue, WeightTensor>, file: string): WeightTensor {
   const tensors = QUERY_KEY_VALUE.map((part) => {
     const tensor = parts.get(part);

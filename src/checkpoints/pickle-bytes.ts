@@ -1,10 +1,14 @@
 /**
- * The operands of pickle instructions (`pickletools`): numbers, text and byte strings taken one after the other from a
- * buffer. Lengths are checked against what is left before anything is made of them.
+ * The operands of pickle instructions (`pickletools`): numbers, text and byte strings taken one
+ * after the other from a buffer. Lengths are checked against what is left before anything is made
+ * of them.
  */
 import { DiffrateError } from '../errors.ts';
 
-/** A position in a pickle's bytes, and what can be read there. Reading past the end throws `DiffrateError`. */
+/**
+ * A position in a pickle's bytes, and what can be read there. Reading past the end throws
+ * `DiffrateError`.
+ */
 export class PickleBytes {
   readonly #bytes: Uint8Array;
   readonly #file: string;
@@ -45,7 +49,10 @@ export class PickleBytes {
     return width === 4 ? this.view(4).getUint32(0, true) : Number(this.view(8).getBigUint64(0, true));
   }
 
-  /** Text; bytes that are not UTF-8 (Python's surrogates) become replacement characters, which no weight name has. */
+  /**
+   * Text; bytes that are not UTF-8 (Python's surrogates) become replacement characters, which no
+   * weight name has.
+   */
   text(count: number): string {
     return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.take(count));
   }
@@ -59,7 +66,9 @@ export class PickleBytes {
     return text;
   }
 
-  /** Two's complement, little-endian, of at most 64 bytes: longer integers belong to no weight file. */
+  /**
+   * Two's complement, little-endian, of at most 64 bytes: longer integers belong to no weight file.
+   */
   long(count: number): number | bigint {
     if (count > 64) throw this.damaged();
     let value = 0n;

@@ -1,7 +1,8 @@
 /**
- * A reader of Python pickles (opcodes of `pickletools`, protocols 2 to 5) that cannot run anything: a pickle is a program
- * whose instructions may name and call any Python function. Here a name is only a name; what a call of it means is the
- * caller's decision, name by name, and everything else is refused. Work and memory are bounded by the pickle's length.
+ * A reader of Python pickles (opcodes of `pickletools`, protocols 2 to 5) that cannot run anything:
+ * a pickle is a program whose instructions may name and call any Python function. Here a name is
+ * only a name; what a call of it means is the caller's decision, name by name, and everything else
+ * is refused. Work and memory are bounded by the pickle's length.
  */
 import { DiffrateError } from '../errors.ts';
 import { PickleBytes } from './pickle-bytes.ts';
@@ -22,17 +23,20 @@ export class PickleGlobal {
 export interface PickleHost {
   /** Whether this global may be named at all. */
   readonly allows: (name: string) => boolean;
-  /** The value of calling an allowed global; called for constructors (`REDUCE`, `NEWOBJ`) as well. */
+  /**
+   * The value of calling an allowed global; called for constructors (`REDUCE`, `NEWOBJ`) as well.
+   */
   readonly call: (name: string, values: readonly unknown[]) => unknown;
   /** The value that stands for a persistent id (PyTorch: a storage). */
   readonly persistent: (id: unknown) => unknown;
 }
 
 /**
- * Runs a pickle's instructions on plain data: dict → `Map`, list and tuple → array, set → `Set`, bytes → `Uint8Array`,
- * int → `number` (beyond 2^53 `bigint`). State given to other objects (`BUILD`) is dropped.
- * @param file the file's name for errors
- * Throws `DiffrateError` for refused globals, damaged pickles and instructions that weight files do not use.
+ * Runs a pickle's instructions on plain data: dict → `Map`, list and tuple → array, set → `Set`,
+ * bytes → `Uint8Array`, int → `number` (beyond 2^53 `bigint`). State given to other objects
+ * (`BUILD`) is dropped.
+ * @param file the file's name for errors Throws `DiffrateError` for refused globals, damaged
+ *   pickles and instructions that weight files do not use.
  */
 export function readPickle(bytes: Uint8Array, host: PickleHost, file: string): unknown {
   return new PickleMachine(bytes, host, file).run();
@@ -105,7 +109,10 @@ class PickleMachine {
     }
   }
 
-  /** Lists, tuples, dicts, sets, the stack and the memo. Returns whether the opcode was one of these. */
+  /**
+   * Lists, tuples, dicts, sets, the stack and the memo. Returns whether the opcode was one of
+   * these.
+   */
   #container(opcode: number): boolean {
     switch (opcode) {
       case 0x80: // PROTO

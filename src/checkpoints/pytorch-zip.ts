@@ -1,8 +1,9 @@
 /**
- * PyTorch's `.pth`, `.pt`, `.bin` files as `torch.save` has written them since 1.6: a zip with `NAME/data.pkl` (a pickle of
- * the object, tensors as references to storages) and one entry `NAME/data/KEY` of raw bytes per storage
- * (caffe2/serialize/inline_container.h, torch/serialization.py). The pickle is read, never executed; only the storages of the
- * chosen weights are loaded, so an optimizer's state costs nothing.
+ * PyTorch's `.pth`, `.pt`, `.bin` files as `torch.save` has written them since 1.6: a zip with
+ * `NAME/data.pkl` (a pickle of the object, tensors as references to storages) and one entry
+ * `NAME/data/KEY` of raw bytes per storage (caffe2/serialize/inline_container.h,
+ * torch/serialization.py). The pickle is read, never executed; only the storages of the chosen
+ * weights are loaded, so an optimizer's state costs nothing.
  */
 import { DiffrateError } from '../errors.ts';
 import type { ByteSource } from './byte-source.ts';
@@ -29,7 +30,10 @@ const DICTIONARIES = new Set(['collections.OrderedDict', 'collections.defaultdic
 const TENSORS = new Set(['torch._utils._rebuild_tensor_v2', 'torch._utils._rebuild_tensor']);
 const PARAMETERS = new Set(['torch._utils._rebuild_parameter', 'torch._utils._rebuild_parameter_with_state']);
 
-/** Names of what training scripts leave beside weights (arguments, metrics, paths): kept as inert placeholders. */
+/**
+ * Names of what training scripts leave beside weights (arguments, metrics, paths): kept as inert
+ * placeholders.
+ */
 const INERT = new Set([
   'argparse.Namespace',
   'torch.Size',
@@ -55,8 +59,8 @@ const INERT = new Set([
 ]);
 
 /**
- * Keys under which training scripts keep weights, in order of preference: plain weights before moving averages,
- * as the authors of DeiT and MAE load their own files.
+ * Keys under which training scripts keep weights, in order of preference: plain weights before
+ * moving averages, as the authors of DeiT and MAE load their own files.
  */
 const STATE_DICT_KEYS = [
   'model',
@@ -105,9 +109,10 @@ class TensorReference {
 }
 
 /**
- * The weights of a PyTorch zip file under their stored names: the object itself if it is a state dict, else what is nested
- * in it under `model`, `state_dict`, `model_ema` and the like; whatever is not a tensor is passed over.
- * Throws `DiffrateError` for damaged files, refused globals and tensors that do not lie inside their storage.
+ * The weights of a PyTorch zip file under their stored names: the object itself if it is a state
+ * dict, else what is nested in it under `model`, `state_dict`, `model_ema` and the like; whatever
+ * is not a tensor is passed over. Throws `DiffrateError` for damaged files, refused globals and
+ * tensors that do not lie inside their storage.
  */
 export async function readPytorchZip(source: ByteSource): Promise<Weights> {
   const archive = await openZip(source);
@@ -170,7 +175,10 @@ function tensorReference(values: readonly unknown[], file: string): TensorRefere
   return new TensorReference(storage, offset, [...shape], [...strides]);
 }
 
-/** The first dict with tensors, preferred keys first; `seen` ends the search in dicts that contain each other. */
+/**
+ * The first dict with tensors, preferred keys first; `seen` ends the search in dicts that contain
+ * each other.
+ */
 function findStateDict(value: unknown, seen: Set<unknown>): Map<string, TensorReference> | undefined {
   if (!(value instanceof Map) || seen.has(value)) return undefined;
   seen.add(value);

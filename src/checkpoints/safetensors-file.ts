@@ -1,5 +1,6 @@
 /**
- * Safetensors files on disk: read with the data section in aligned memory, written whole or not at all.
+ * Safetensors files on disk: read with the data section in aligned memory, written whole or not at
+ * all.
  */
 import { open } from 'node:fs/promises';
 import { DiffrateError, messageOf } from '../errors.ts';
@@ -8,10 +9,15 @@ import { withFileSource, type ByteSource } from './byte-source.ts';
 import { parseSafetensorsHeader, safetensorsDataStart, safetensorsLayout } from './safetensors.ts';
 import type { Weights, WeightTensor } from './weights.ts';
 
-/** Up to here all tensors share one buffer; above, each has its own (one buffer of that size may not be allocatable). */
+/**
+ * Up to here all tensors share one buffer; above, each has its own (one buffer of that size may not
+ * be allocatable).
+ */
 const LARGEST_SHARED_BUFFER = 2 ** 31 - 1;
 
-/** All tensors of the safetensors file at `path`, under their stored names. Throws `DiffrateError`. */
+/**
+ * All tensors of the safetensors file at `path`, under their stored names. Throws `DiffrateError`.
+ */
 export async function readSafetensors(path: string): Promise<Weights> {
   return withFileSource(path, readSafetensorsFrom);
 }
@@ -34,8 +40,9 @@ export async function readSafetensorsFrom(source: ByteSource): Promise<Weights> 
 }
 
 /**
- * Writes weights as the safetensors file `path`, element types as they are, in a folder that is made where it is missing. Throws
- * `DiffrateError` (and leaves nothing behind) where the place cannot be written.
+ * Writes weights as the safetensors file `path`, element types as they are, in a folder that is
+ * made where it is missing. Throws `DiffrateError` (and leaves nothing behind) where the place
+ * cannot be written.
  */
 export async function writeSafetensors(
   path: string,

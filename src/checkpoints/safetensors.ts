@@ -1,12 +1,16 @@
 /**
- * The safetensors format (github.com/huggingface/safetensors, "Format"): 8 bytes little-endian header length, a JSON header
- * `{name: {dtype, shape, data_offsets: [begin, end]}}`, then the tensors' bytes without holes or overlaps.
- * Pure: bytes in, bytes out. Every statement of a header is checked, because headers come from strangers.
+ * The safetensors format (github.com/huggingface/safetensors, "Format"): 8 bytes little-endian
+ * header length, a JSON header `{name: {dtype, shape, data_offsets: [begin, end]}}`, then the
+ * tensors' bytes without holes or overlaps. Pure: bytes in, bytes out. Every statement of a header
+ * is checked, because headers come from strangers.
  */
 import { DiffrateError, messageOf } from '../errors.ts';
 import { elementCount, elementSize, type WeightTensor, type WeightType, type Weights } from './weights.ts';
 
-/** Some 80,000 tensors; the format allows 100 MB, but parsing that much hostile JSON could exhaust memory. */
+/**
+ * Some 80,000 tensors; the format allows 100 MB, but parsing that much hostile JSON could exhaust
+ * memory.
+ */
 const LARGEST_HEADER = 8 * 2 ** 20;
 
 const TYPES_BY_DTYPE = new Map<string, WeightType>([
@@ -26,7 +30,9 @@ const TYPES_BY_DTYPE = new Map<string, WeightType>([
 ]);
 const DTYPES_BY_TYPE = new Map([...TYPES_BY_DTYPE].map(([dtype, type]) => [type, dtype]));
 
-/** Where one tensor lies: `begin` and `end` are byte positions counted from the end of the header. */
+/**
+ * Where one tensor lies: `begin` and `end` are byte positions counted from the end of the header.
+ */
 export interface SafetensorsEntry {
   readonly name: string;
   readonly type: WeightType;
@@ -84,7 +90,10 @@ export function parseSafetensorsHeader(header: Uint8Array, dataSize: number, fil
   return entries;
 }
 
-/** All tensors of a safetensors file held in memory; their bytes are views of `bytes`. Throws `DiffrateError` on any lie. */
+/**
+ * All tensors of a safetensors file held in memory; their bytes are views of `bytes`. Throws
+ * `DiffrateError` on any lie.
+ */
 export function decodeSafetensors(bytes: Uint8Array, file: string): Weights {
   const start = safetensorsDataStart(bytes.subarray(0, 8), bytes.byteLength, file);
   const data = bytes.subarray(start);
@@ -95,8 +104,9 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): Weights {
 }
 
 /**
- * Header (8-byte length included) and tensors in the order of their bytes: larger elements first, so that every tensor
- * is aligned, else the map's order. The header is padded with spaces to a multiple of 8 bytes.
+ * Header (8-byte length included) and tensors in the order of their bytes: larger elements first,
+ * so that every tensor is aligned, else the map's order. The header is padded with spaces to a
+ * multiple of 8 bytes.
  * @param metadata free text entries, kept under `__metadata__`
  */
 export function safetensorsLayout(
@@ -127,7 +137,10 @@ export function safetensorsLayout(
   return { header, tensors };
 }
 
-/** The bytes of a safetensors file with these weights (element types as they are), `metadata` under `__metadata__`. */
+/**
+ * The bytes of a safetensors file with these weights (element types as they are), `metadata` under
+ * `__metadata__`.
+ */
 export function encodeSafetensors(weights: Weights, metadata?: Readonly<Record<string, string>>): Uint8Array {
   const { header, tensors } = safetensorsLayout(weights, metadata);
   const size = tensors.reduce((sum, tensor) => sum + tensor.bytes.byteLength, header.byteLength);
@@ -182,7 +195,10 @@ function assertCovered(entries: readonly SafetensorsEntry[], dataSize: number, f
   if (covered !== dataSize) throw damaged(file, `its tensors cover ${covered} of ${dataSize} bytes of data`);
 }
 
-/** Keys of the outermost object of valid JSON, repeated ones included (`JSON.parse` would keep only the last). */
+/**
+ * Keys of the outermost object of valid JSON, repeated ones included (`JSON.parse` would keep only
+ * the last).
+ */
 function topLevelKeys(json: string): string[] {
   const keys: string[] = [];
   let depth = 0;

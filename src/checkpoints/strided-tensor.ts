@@ -1,10 +1,14 @@
 /**
- * Strided windows on a flat storage (PyTorch's tensor layout: element `i` of dimension `d` lies `i · stride_d` elements
- * on) made row-major: without a copy where they are so already, else gathered.
+ * Strided windows on a flat storage (PyTorch's tensor layout: element `i` of dimension `d` lies
+ * `i · stride_d` elements on) made row-major: without a copy where they are so already, else
+ * gathered.
  */
 import { elementCount } from './weights.ts';
 
-/** Gathers windows under a common limit on copied bytes, since a small file can describe any number of large windows. */
+/**
+ * Gathers windows under a common limit on copied bytes, since a small file can describe any number
+ * of large windows.
+ */
 export class TensorGatherer {
   #copyBudget: number;
 

@@ -1,6 +1,7 @@
 /**
- * What every checkpoint reader hands on: named tensors as raw little-endian bytes, whatever file they came from.
- * Numbers are converted only where someone asks for them, so a float16 file costs float16 memory until then.
+ * What every checkpoint reader hands on: named tensors as raw little-endian bytes, whatever file
+ * they came from. Numbers are converted only where someone asks for them, so a float16 file costs
+ * float16 memory until then.
  */
 import { DiffrateError } from '../errors.ts';
 import { float16Values } from './float16.ts';
@@ -25,7 +26,10 @@ const ELEMENT_SIZES = {
 /** Element type of a stored tensor. */
 export type WeightType = keyof typeof ELEMENT_SIZES;
 
-/** One stored tensor; `bytes` is little-endian, row-major, and a view into the file's buffer (never to be written to). */
+/**
+ * One stored tensor; `bytes` is little-endian, row-major, and a view into the file's buffer (never
+ * to be written to).
+ */
 export interface WeightTensor {
   readonly name: string;
   readonly type: WeightType;
@@ -44,8 +48,9 @@ export function elementSize(type: WeightType): number {
 }
 
 /**
- * Number of elements of a shape (1 for a scalar), or `undefined` where a dimension is not a non-negative integer or the
- * product cannot be counted exactly: shapes come from files that may lie.
+ * Number of elements of a shape (1 for a scalar), or `undefined` where a dimension is not a
+ * non-negative integer or the product cannot be counted exactly: shapes come from files that may
+ * lie.
  */
 export function elementCount(shape: readonly number[]): number | undefined {
   let count = 1;
@@ -59,7 +64,10 @@ export function elementCount(shape: readonly number[]): number | undefined {
   return empty ? 0 : count;
 }
 
-/** A float32 tensor around `values` (not copied); throws `DiffrateError` where they do not fill `shape`. */
+/**
+ * A float32 tensor around `values` (not copied); throws `DiffrateError` where they do not fill
+ * `shape`.
+ */
 export function float32Tensor(name: string, shape: readonly number[], values: Float32Array): WeightTensor {
   if (elementCount(shape) !== values.length) {
     throw new DiffrateError(
@@ -71,9 +79,10 @@ export function float32Tensor(name: string, shape: readonly number[], values: Fl
 }
 
 /**
- * The values of a floating point tensor, row-major, as float32: float32 as stored (no copy where the bytes are aligned to
- * 4), float16 and bfloat16 exactly, float64 rounded to nearest. Integer tensors throw `DiffrateError`: no weight of a
- * network is one, so a caller that asks has the wrong tensor.
+ * The values of a floating point tensor, row-major, as float32: float32 as stored (no copy where
+ * the bytes are aligned to 4), float16 and bfloat16 exactly, float64 rounded to nearest. Integer
+ * tensors throw `DiffrateError`: no weight of a network is one, so a caller that asks has the wrong
+ * tensor.
  */
 export function float32Values(tensor: WeightTensor): Float32Array {
   switch (tensor.type) {
@@ -105,7 +114,10 @@ function uint16Values(bytes: Uint8Array): Uint16Array {
   return new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 2);
 }
 
-/** The same bytes at an offset that a typed array of this element size accepts; copies only where it must. */
+/**
+ * The same bytes at an offset that a typed array of this element size accepts; copies only where it
+ * must.
+ */
 function alignedBytes(bytes: Uint8Array, alignment: number): Uint8Array {
   // Not `slice()`: that of Node's Buffer does not copy.
   return bytes.byteOffset % alignment === 0 ? bytes : new Uint8Array(bytes);

@@ -1,7 +1,8 @@
 /**
- * Zip archives by position (APPNOTE.TXT 6.3, with zip64), as `torch.save` writes them: the directory at the end is read
- * first, then only the entries asked for. Stored entries come back without a copy. Nothing that an archive says about itself is
- * believed: entries cannot be larger together than the file (stored) or than a bounded multiple of it (deflated).
+ * Zip archives by position (APPNOTE.TXT 6.3, with zip64), as `torch.save` writes them: the
+ * directory at the end is read first, then only the entries asked for. Stored entries come back
+ * without a copy. Nothing that an archive says about itself is believed: entries cannot be larger
+ * together than the file (stored) or than a bounded multiple of it (deflated).
  */
 import { inflateSync } from 'fflate';
 import { DiffrateError } from '../errors.ts';
@@ -22,7 +23,10 @@ export interface ZipEntry {
 /** An opened archive. */
 export interface ZipArchive {
   readonly entries: ReadonlyMap<string, ZipEntry>;
-  /** The entry's content: a view of the source where it is stored (and the source is memory), unpacked where deflated. */
+  /**
+   * The entry's content: a view of the source where it is stored (and the source is memory),
+   * unpacked where deflated.
+   */
   read(entry: ZipEntry): Promise<Uint8Array>;
 }
 
@@ -35,11 +39,16 @@ const DIRECTORY_END_SIZE = 22;
 const LONGEST_COMMENT = 0xffff;
 const IN_ZIP64 = 0xffffffff;
 
-/** Weights hardly compress; an archive that claims to unpack to far more than its size is a bomb. */
+/**
+ * Weights hardly compress; an archive that claims to unpack to far more than its size is a bomb.
+ */
 const LARGEST_EXPANSION = 16;
 const EXPANSION_ALLOWANCE = 64 * 2 ** 20;
 
-/** Reads an archive's directory. Throws `DiffrateError` where it is truncated, damaged, encrypted or contradicts itself. */
+/**
+ * Reads an archive's directory. Throws `DiffrateError` where it is truncated, damaged, encrypted or
+ * contradicts itself.
+ */
 export async function openZip(source: ByteSource): Promise<ZipArchive> {
   const { position, size } = await findDirectory(source);
   const entries = parseDirectory(await source.read(position, size), source);
@@ -100,7 +109,10 @@ function parseDirectory(bytes: Uint8Array, source: ByteSource): Map<string, ZipE
   return entries;
 }
 
-/** Sizes and offset of the zip64 extra field, in the order in which 32-bit fields defer to it; empty without one. */
+/**
+ * Sizes and offset of the zip64 extra field, in the order in which 32-bit fields defer to it; empty
+ * without one.
+ */
 function zip64Numbers(directory: DataView, start: number, end: number, source: ByteSource): number[] {
   for (let at = start; at + 4 <= end;) {
     const fieldEnd = at + 4 + directory.getUint16(at + 2, true);

@@ -1,14 +1,15 @@
 /**
- * The command line: finds the command, checks its arguments, runs it, and turns whatever goes wrong into one sentence
- * and an exit code.
+ * The command line: finds the command, checks its arguments, runs it, and turns whatever goes wrong
+ * into one sentence and an exit code.
  */
 import { stripVTControlCharacters } from 'node:util';
-import { defineCommand, renderUsage, runCommand } from 'citty';
+import { defineCommand, renderUsage } from 'citty';
 import type { ArgsDef, CommandDef } from 'citty';
 import { DiffrateError, messageOf, UsageError } from '../errors.ts';
+import { inCommandWords } from './command-words.ts';
 import { nearest } from './nearest.ts';
 import { oneLine } from './output.ts';
-import { checkArguments } from './strict-arguments.ts';
+import { parseArguments } from './strict-arguments.ts';
 import { packageVersion } from './version.ts';
 
 /** Exit codes: done, failed, used wrongly. */
@@ -20,8 +21,8 @@ interface Command {
   readonly load: () => Promise<CommandDef<never>>;
 }
 
-// citty types a definition by its own arguments; what is common to all of them is only that they can be checked and
-// run.
+// citty types a definition by its own arguments; what is common to all of them is only that they
+// can be read and run.
 const asCommand = (definition: unknown): CommandDef<never> => definition as CommandDef<never>;
 
 const commands: Readonly<Record<string, Command>> = {
@@ -86,7 +87,7 @@ export async function runCommandLine(rawArguments: readonly string[]): Promise<n
 /** What is printed of an error: its sentence alone; of a defect, its message and where to look. */
 export function errorSentence(error: unknown): string {
   const message = oneLine(messageOf(error));
-  if (error instanceof DiffrateError) return `error: ${message}`;
+  if (error instanceof DiffrateError) return `error: ${inCommandWords(message)}`;
   return `error: something went wrong inside diffrate (${message}); please report it.`;
 }
 
@@ -114,8 +115,8 @@ async function dispatch([name, ...rest]: readonly string[]): Promise<void> {
     await printHelp(definition);
     return;
   }
-  const checked = checkArguments(rest, (definition.args ?? {}) as ArgsDef, `diffrate ${name}`);
-  await runCommand(definition, { rawArgs: checked });
+  const args = parseArguments(rest, (definition.args ?? {}) as ArgsDef, `diffrate ${name}`);
+  await definition.run?.({ args: args as never, rawArgs: rest, cmd: definition });
 }
 
 /** Only for the overview that `--help` prints. */

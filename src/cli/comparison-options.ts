@@ -4,9 +4,10 @@ import { allMethods, parseMethodList } from '../comparison/method-list.ts';
 import type { RandomSchedulesRequest } from '../comparison/comparison-options.ts';
 import { listedSchedules, searchedSchedules } from '../comparison/schedule-source.ts';
 import type { ScheduleSource } from '../comparison/schedule-source.ts';
+import { resumeOptions } from './resume-options.ts';
 import { openImageFolder } from '../data/open-image-folder.ts';
 import { UsageError } from '../errors.ts';
-import type { LoadedModel } from '../loading/load-model.ts';
+import type { LoadedModel } from '../loading/model-from-files.ts';
 import type { Objective } from '../objectives/objective.ts';
 import { publishedSchedules } from '../reduction/published-schedules.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
@@ -51,7 +52,7 @@ export const comparisonOptions = {
     default: '128',
   },
   rounds: { type: 'string', valueHint: 'N', description: 'runs of a throughput measurement', default: '5' },
-  resume: { type: 'boolean', description: 'continue a comparison that was stopped' },
+  ...resumeOptions,
 } as const;
 
 /** What the definitions give. */
@@ -145,8 +146,7 @@ export async function scheduleSource(request: ScheduleRequest): Promise<Schedule
       ...session,
       model,
       objective,
-      folder: await openImageFolder(searchData, { onWarning: printWarning }),
-      preset: 'small-data',
+      images: await openImageFolder(searchData, { onWarning: printWarning }),
       seed: settings.seed,
       steps: settings.searchSteps,
       onWarning: printWarning,

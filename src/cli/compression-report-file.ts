@@ -1,13 +1,13 @@
 /**
- * `report.html` in the model folder that `diffrate compress` wrote: what can go wrong with it must not cost the
- * finished work.
+ * `report.html` in the model folder that `diffrate compress` wrote: what can go wrong with it must
+ * not cost the finished work.
  */
 import { join } from 'node:path';
 import { formatCost } from '../cost/cost.ts';
 import type { DecodedImages } from '../data/decoded-images.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import { messageOf } from '../errors.ts';
-import type { LoadedModel } from '../loading/load-model.ts';
+import type { LoadedModel } from '../loading/model-from-files.ts';
 import type { Objective } from '../objectives/objective.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import { effectiveTokens } from '../reduction/schedule.ts';
@@ -19,8 +19,7 @@ import { compressionReport } from '../report/report.ts';
 import { reportFileName, writeReport } from '../report/report-file.ts';
 import type { Fact } from '../report/sections/provenance.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
-import type { SearchHistoryEntry } from '../search/search-options.ts';
-import type { CompressionReport } from './compression-report.ts';
+import type { CompressionResult } from '../compress/compress-options.ts';
 import { formatSeconds, oneLine, printWarning } from './output.ts';
 import { withProgress } from './progress.ts';
 import { typedCommand, versionFacts } from './provenance.ts';
@@ -28,11 +27,10 @@ import { typedCommand, versionFacts } from './provenance.ts';
 /** What a report is made of. */
 export interface CompressionReportRequest {
   readonly model: LoadedModel;
-  readonly report: CompressionReport;
-  readonly history: readonly SearchHistoryEntry[];
+  readonly result: CompressionResult;
   /** Images that the schedule was searched on, and those that pictures are drawn of. */
-  readonly searched: ImageFolder | undefined;
-  readonly evaluated: ImageFolder | undefined;
+  readonly searched: ImageSource | undefined;
+  readonly evaluated: ImageSource | undefined;
   /** Images that were decoded for search and evaluation. */
   readonly decoded: DecodedImages;
   /** What the search minimised. */
@@ -48,47 +46,48 @@ const shownImages = 6;
  * @returns its path, or `null` where there is none
  */
 export async function writeCompressionReport(request: CompressionReportRequest): Promise<string | null> {
-  const { model, report, history, objective } = request;
-  const path = join(report.out, reportFileName);
+  const { model, result, objective } = request;
+  const path = join(result.directory, reportFileName);
   try {
     const page = await compressionReport({
       model: model.name,
       network: model.network,
-      schedule: report.schedule,
-      target: { value: report.target, unit: 'GFLOPs' },
+      schedule: result.schedule,
+      target: { value: result.target, unit: 'GFLOPs' },
       objective,
-      measurements: report,
-      history,
+      measurements: result,
+      precisions: result.precisions,
+      history: result.history,
       pictures: await picturesOf(request),
       provenance: { command: typedCommand(), facts: await factsOf(request) },
     });
     await writeReport(path, page);
     return path;
   } catch (error) {
-    printWarning(`The model folder ${report.out} is complete but has no report: ${oneLine(messageOf(error))}`);
+    printWarning(`The model folder ${result.directory} is complete but has no report: ${oneLine(messageOf(error))}`);
     return null;
   }
 }
 
 async function picturesOf({
   model,
-  report,
+  result,
   evaluated,
   decoded,
   seed,
   session,
 }: CompressionReportRequest): Promise<PictureSeries[]> {
-  if (evaluated === undefined || (report.evaluation?.after.images ?? 0) === 0) return [];
-  const broken = new Set(report.evaluation?.after.skipped.map(({ file }) => file));
+  if (evaluated === undefined || (result.evaluation?.after.images ?? 0) === 0) return [];
+  const broken = new Set(result.evaluation?.after.skipped.map(({ file }) => file));
   const whole = { ...evaluated, images: evaluated.images.filter(({ file }) => !broken.has(file)) };
   const { network } = model;
-  const tokensOut = effectiveTokens(report.schedule, tokenCount(network.layout)).map((block) => block.tokensOut);
+  const tokensOut = effectiveTokens(result.schedule, tokenCount(network.layout)).map((block) => block.tokensOut);
   return withProgress((progress) =>
     drawPictures({
       ...session,
       network: model,
-      reducer: diffRate(report.schedule, network),
-      folder: evaluated,
+      reducer: diffRate(result.schedule, network),
+      source: evaluated,
       images: sampleImages(whole, shownImages, seed),
       decoded,
       blocks: defaultBlocks(tokensOut, network.layout),
@@ -97,17 +96,17 @@ async function picturesOf({
   );
 }
 
-async function factsOf({ model, report, searched, evaluated, seed }: CompressionReportRequest): Promise<Fact[]> {
-  const { search, schedule, machine } = report;
-  const folderFact = (name: string, folder: ImageFolder | undefined): Fact[] =>
-    folder === undefined ? [] : [[name, `${folder.images.length} of ${folder.directory}`]];
+async function factsOf({ model, result, searched, evaluated, seed }: CompressionReportRequest): Promise<Fact[]> {
+  const { search, schedule, machine } = result;
+  const folderFact = (name: string, folder: ImageSource | undefined): Fact[] =>
+    folder === undefined ? [] : [[name, `${folder.images.length} of ${folder.name}`]];
   return [
     ['model', `${model.name} (weights from ${model.source})`],
     [
       'schedule',
       search === null ? schedule.createdBy : `searched in ${search.steps} steps, ${formatSeconds(search.seconds)}`,
     ],
-    ['target', formatCost(report.target, 'GFLOPs', 6)],
+    ['target', formatCost(result.target, 'GFLOPs', 6)],
     ...(search === null ? [] : ([['seed', seed]] as const)),
     ...folderFact('images to search on', searched),
     ...folderFact('images to evaluate on', evaluated),

@@ -1,5 +1,5 @@
 /** How far an evaluation is, in words. */
-import type { EvaluationProgress } from '../evaluation/evaluate.ts';
+import type { EvaluationProgress } from '../evaluation/evaluation-options.ts';
 import { formatSeconds } from './output.ts';
 
 /** One line of progress. */

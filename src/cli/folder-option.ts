@@ -1,6 +1,6 @@
 /** `--data`, `--limit` and `--strict`: the image folder. */
 import { openImageFolder } from '../data/open-image-folder.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import { integerOption } from './options.ts';
 import { printWarning } from './output.ts';
 
@@ -8,7 +8,7 @@ import { printWarning } from './output.ts';
 export async function resolveFolder(
   data: string,
   given: { readonly limit?: string; readonly strict?: boolean },
-): Promise<ImageFolder> {
+): Promise<ImageSource> {
   const limit = integerOption('limit', given.limit);
   return openImageFolder(data, {
     strict: given.strict,

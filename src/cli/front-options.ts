@@ -1,10 +1,12 @@
 /**
- * `--front` of `diffrate search`: a range of budgets in place of one target, its search with progress, and its table.
+ * `--front` of `diffrate search`: a range of budgets in place of one target, its search with
+ * progress, and its table.
  */
 import { UsageError } from '../errors.ts';
 import { frontIndex } from '../exporting/front-folder.ts';
-import { searchFront } from '../search/front/front.ts';
-import type { FrontOptions, FrontOutcome, FrontProgress, FrontRange } from '../search/front/front-options.ts';
+import { searchFront } from '../compress/search.ts';
+import type { NodeFrontOptions } from '../compress/search.ts';
+import type { FrontOutcome, FrontProgress, FrontRange } from '../search/front/front-options.ts';
 import { frontRatios } from '../search/front/front-plan.ts';
 import { interruptible } from './interrupt.ts';
 import { formatNumber, formatTable } from './output.ts';
@@ -45,7 +47,7 @@ export function parseFront(text: string | undefined, target: GivenTarget): Front
 }
 
 /** Searches with progress on standard error; Ctrl-C ends it after the running step. */
-export async function runFront(settings: Omit<FrontOptions, 'signal' | 'onWarning'>): Promise<FrontOutcome> {
+export async function runFront(settings: Omit<NodeFrontOptions, 'signal' | 'onWarning'>): Promise<FrontOutcome> {
   return withProgress((progress) => {
     const onWarning = (message: string): void => progress.note(`warning: ${message}`);
     const onProgress = (report: FrontProgress): void => progress.update(frontLine(report));

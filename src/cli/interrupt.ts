@@ -1,6 +1,7 @@
 /**
- * Ctrl-C. A command that is stopped says so and ends; what it writes is written beside and renamed, and what lies
- * beside goes when the process exits. A search is asked to finish its step first, so that it can write its checkpoint.
+ * Ctrl-C. A command that is stopped says so and ends; what it writes is written beside and renamed,
+ * and what lies beside goes when the process exits. A search is asked to finish its step first, so
+ * that it can write its checkpoint.
  */
 
 /** Code of a process that was stopped: it has not done what it was asked for. */

@@ -7,7 +7,8 @@ import { handleInterrupts } from './interrupt.ts';
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? exitCodes.done : exitCodes.failed);
 });
-// What is thrown outside of any await, in a thread's callback for instance, must not end in a stack trace either.
+// What is thrown outside of any await, in a thread's callback for instance, must not end in a stack
+// trace either.
 process.on('uncaughtException', (error) => {
   process.stderr.write(`${errorSentence(error)}\n`);
   process.exit(exitCodes.failed);

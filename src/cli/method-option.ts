@@ -1,5 +1,6 @@
 /**
- * `--method NAME:KEY=VALUE,…`: a token-reduction method in place of a schedule, checked against the network it is for.
+ * `--method NAME:KEY=VALUE,…`: a token-reduction method in place of a schedule, checked against the
+ * network it is for.
  */
 import { flopsPerGflop } from '../cost/flops.ts';
 import type { CountedNetwork } from '../cost/flops.ts';
@@ -48,11 +49,11 @@ export interface CompressedNetwork {
 }
 
 /**
- * The schedule or the method that the options ask for; where they ask for nothing, the method that the network was
- * trained for.
+ * The schedule or the method that the options ask for; where they ask for nothing, the method that
+ * the network was trained for.
  * @param isForTraining whether the method is to be trained, and not used as it was
- * @throws {DiffrateError} where the network cannot do it; {@link UsageError} where both are given, or a name is not
- *   known
+ * @throws {DiffrateError} where the network cannot do it; {@link UsageError} where both are given,
+ *   or a name is not known
  */
 export async function resolveCompression(
   args: CompressionArguments,
@@ -70,7 +71,9 @@ export async function resolveCompression(
   return { named: undefined, method: buildMethod(parsed, shape, { schedule: found?.schedule }) };
 }
 
-/** What only training reads cannot be changed afterwards: results would be called what they are not. */
+/**
+ * What only training reads cannot be changed afterwards: results would be called what they are not.
+ */
 function checkTrainedFor({ method, given }: MethodText, { name, trainedMethod }: CompressedNetwork): void {
   if (trainedMethod === undefined) return;
   const trained = parseMethod(trainedMethod);
@@ -84,14 +87,20 @@ function checkTrainedFor({ method, given }: MethodText, { name, trainedMethod }:
   }
 }
 
-/** A method's bare name stands for the settings that the network was trained for, if it was trained for that method. */
+/**
+ * A method's bare name stands for the settings that the network was trained for, if it was trained
+ * for that method.
+ */
 function methodText(asked: string | undefined, { trainedMethod }: CompressedNetwork): string | undefined {
   if (trainedMethod === undefined) return asked;
   const isBare = asked === undefined || asked === trainedMethod.split(':')[0];
   return isBare ? trainedMethod : asked;
 }
 
-/** FLOPs of a method by the paper's count, in 10⁹; `undefined` where they differ per image, to be measured. */
+/**
+ * FLOPs of a method by the paper's count, in 10⁹; `undefined` where they differ per image, to be
+ * measured.
+ */
 export function methodGflops(
   network: CountedNetwork,
   { method, tokensPerBlock, reducesBeforeBlock }: NamedMethod,

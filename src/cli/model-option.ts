@@ -1,6 +1,6 @@
 /** `MODEL` and `--weights`: the network with its weights, and what is odd about it as warnings. */
 import { loadModel } from '../loading/load-model.ts';
-import type { LoadedModel } from '../loading/load-model.ts';
+import type { LoadedModel } from '../loading/model-from-files.ts';
 import { printWarning } from './output.ts';
 
 /** Loads the model that the command line names. */

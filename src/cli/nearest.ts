@@ -1,8 +1,11 @@
 /**
- * The word that a user probably meant: the known one within the fewest edits (Levenshtein distance), if those are few.
+ * The word that a user probably meant: the known one within the fewest edits (Levenshtein
+ * distance), if those are few.
  */
 
-/** The nearest of `known`, or `undefined` where none is within two edits (or a third of the word). */
+/**
+ * The nearest of `known`, or `undefined` where none is within two edits (or a third of the word).
+ */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((candidate) => ({ candidate, edits: distance(word, candidate) }))

@@ -1,7 +1,10 @@
-/** `--out DIR` before long work: whether the folder could be written, and its name where none was given. */
+/**
+ * `--out DIR` before long work: whether the folder could be written, and its name where none was
+ * given.
+ */
 import { checkTarget } from '../files/staged-folder.ts';
 import type { FolderKind } from '../files/staged-folder.ts';
-import { prepareOutputFile } from './output-file.ts';
+import { prepareOutputFile } from '../files/output-file.ts';
 
 /**
  * Checks that a folder of that kind could be written there.

@@ -1,6 +1,8 @@
 /**
- * What a command prints: its result on standard output, everything else (progress, warnings, errors) on standard error.
+ * What a command prints: its result on standard output, everything else (progress, warnings,
+ * errors) on standard error.
  */
+import { inCommandWords } from './command-words.ts';
 
 /** Prints a result: as one JSON object, or as text. */
 export function printResult(json: boolean | undefined, result: object, text: () => string): void {
@@ -9,7 +11,7 @@ export function printResult(json: boolean | undefined, result: object, text: () 
 
 /** Prints a warning, one sentence. */
 export function printWarning(message: string): void {
-  process.stderr.write(`warning: ${oneLine(message)}\n`);
+  process.stderr.write(`warning: ${inCommandWords(oneLine(message))}\n`);
 }
 
 /** A message on one line, whatever was thrown in the depths. */
@@ -44,4 +46,9 @@ export function formatSeconds(seconds: number): string {
   const pad = (value: number): string => String(value).padStart(2, '0');
   if (whole < 3600) return `${Math.floor(whole / 60)} min ${pad(whole % 60)} s`;
   return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))} min`;
+}
+
+/** Largest resident memory of this process so far, in bytes. */
+export function peakMemory(): number {
+  return process.resourceUsage().maxRSS * 1024;
 }

@@ -1,4 +1,8 @@
-/** Progress on standard error: one line that is rewritten on a terminal, a plain line now and then in a pipe. */
+/**
+ * Progress on standard error: one line that is rewritten on a terminal, a plain line now and then
+ * in a pipe.
+ */
+import { inCommandWords } from './command-words.ts';
 
 /** Shortest time between two lines in ms, on a terminal and in a pipe. */
 const intervals = { terminal: 100, pipe: 5000 } as const;
@@ -42,7 +46,7 @@ export class Progress {
   note(line: string): void {
     if (this.#open) this.#stream.write('\r\u001B[K');
     this.#open = false;
-    this.#stream.write(`${line}\n`);
+    this.#stream.write(`${inCommandWords(line)}\n`);
   }
 
   #flush(): void {
@@ -60,8 +64,8 @@ export class Progress {
 }
 
 /**
- * Runs work that reports, and ends its line whatever comes of it, so that an error sentence starts on a line of its
- * own.
+ * Runs work that reports, and ends its line whatever comes of it, so that an error sentence starts
+ * on a line of its own.
  */
 export async function withProgress<Result>(work: (progress: Progress) => Promise<Result>): Promise<Result> {
   const progress = new Progress();

@@ -1,4 +1,6 @@
-/** How a result was made, for its report: the command as it was typed, and the versions that did it. */
+/**
+ * How a result was made, for its report: the command as it was typed, and the versions that did it.
+ */
 import { env } from 'onnxruntime-node';
 import type { Fact } from '../report/sections/provenance.ts';
 import { packageVersion } from './version.ts';

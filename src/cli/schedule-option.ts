@@ -1,4 +1,7 @@
-/** `--schedule FILE|NAME`: a schedule file or a published schedule, checked against the network it is for. */
+/**
+ * `--schedule FILE|NAME`: a schedule file or a published schedule, checked against the network it
+ * is for.
+ */
 import { stat } from 'node:fs/promises';
 import { readScheduleFile } from '../exporting/schedule-file.ts';
 import { namedShape } from '../networks/model.ts';
@@ -15,8 +18,8 @@ export interface NamedSchedule {
 }
 
 /**
- * Finds a schedule and checks that it fits; a schedule that was learnt for another network of the same sizes is worth a
- * warning.
+ * Finds a schedule and checks that it fits; a schedule that was learnt for another network of the
+ * same sizes is worth a warning.
  * @param text `undefined` where the option was not given
  * @throws DiffrateError if there is none of that name, it is damaged, or it does not fit
  */

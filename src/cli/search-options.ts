@@ -2,13 +2,16 @@
 import { formatCost } from '../cost/cost.ts';
 import type { TargetKind } from '../execution/soft-targets.ts';
 import type { ObjectiveName } from '../objectives/registry.ts';
-import { searchSchedule } from '../search/search.ts';
+import { searchSchedule } from '../compress/search.ts';
+import type { NodeSearchOptions } from '../compress/search.ts';
 import type { PresetName } from '../search/presets.ts';
 import type { SearchOptions, SearchOutcome, SearchProgress } from '../search/search-options.ts';
 import { interruptible } from './interrupt.ts';
 import { integerOption, options } from './options.ts';
 import { formatSeconds } from './output.ts';
 import { withProgress } from './progress.ts';
+import { parseResume, resumeOptions } from './resume-options.ts';
+import type { GivenResume } from './resume-options.ts';
 import { sessionOptions } from './session-options.ts';
 
 // citty wants lists that may be changed.
@@ -36,20 +39,19 @@ export const searchOptions = {
   },
   objective: options.objective,
   seed: options.seed,
-  resume: { type: 'boolean', description: 'continue a search that was stopped' },
+  ...resumeOptions,
   device: options.device,
   threads: options.threads,
 } as const;
 
 /** What the definitions give. */
-export interface GivenSearch {
+export interface GivenSearch extends GivenResume {
   readonly preset: PresetName;
   readonly steps?: string;
   readonly batch?: string;
   readonly targets?: TargetKind;
   readonly objective?: ObjectiveName;
   readonly seed: string;
-  readonly resume?: boolean;
   readonly device: string;
   readonly threads?: string;
 }
@@ -69,12 +71,12 @@ export function parseSearchOptions(given: GivenSearch): SearchSettings {
     batchSize: integerOption('batch', given.batch),
     targets: given.targets,
     seed: integerOption('seed', given.seed, 0) ?? 0,
-    resume: given.resume === true,
+    resume: parseResume(given),
   };
 }
 
 /** Searches with progress on standard error; Ctrl-C ends it after the running step. */
-export async function runSearch(settings: Omit<SearchOptions, 'signal' | 'onWarning'>): Promise<SearchOutcome> {
+export async function runSearch(settings: Omit<NodeSearchOptions, 'signal' | 'onWarning'>): Promise<SearchOutcome> {
   return withProgress((progress) => {
     const onWarning = (message: string): void => progress.note(`warning: ${message}`);
     const onProgress = (report: SearchProgress): void => progress.update(progressLine(report));
@@ -84,6 +86,7 @@ export async function runSearch(settings: Omit<SearchOptions, 'signal' | 'onWarn
 
 /** One line of progress. */
 export function progressLine(progress: SearchProgress): string {
-  const { step, steps, loss, cost, unit, imagesPerSecond, secondsLeft } = progress;
-  return `step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${formatCost(cost, unit)}, ${imagesPerSecond.toFixed(1)} images/s, ${formatSeconds(secondsLeft)} left`;
+  const { phase, step, steps, loss, cost, unit, imagesPerSecond, secondsLeft } = progress;
+  const counted = phase === 'gradients' ? 'step' : 'local search, image pass';
+  return `${counted} ${step} of ${steps}, loss ${loss.toFixed(4)}, ${formatCost(cost, unit)}, ${imagesPerSecond.toFixed(1)} images/s, ${formatSeconds(secondsLeft)} left`;
 }

@@ -2,7 +2,8 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { openImageFolder } from '../data/open-image-folder.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
+import { imageFiles } from '../data/image-files.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import { DiffrateError, UsageError } from '../errors.ts';
 import { printWarning } from './output.ts';
 
@@ -11,8 +12,10 @@ const idxFile = /(\.gz|\.idx|ubyte)$/i;
 
 /** What is shown. */
 export interface ShownImages {
-  readonly folder: ImageFolder;
-  /** Whether each image was named: one that cannot be decoded is then an error and not a warning. */
+  readonly folder: ImageSource;
+  /**
+   * Whether each image was named: one that cannot be decoded is then an error and not a warning.
+   */
   readonly named: boolean;
 }
 
@@ -24,7 +27,7 @@ export interface ShownImages {
  */
 export async function resolveImages(paths: readonly string[], limit: number): Promise<ShownImages> {
   const [only] = paths;
-  const open = (path: string): Promise<ImageFolder> => openImageFolder(path, { limit, onWarning: printWarning });
+  const open = (path: string): Promise<ImageSource> => openImageFolder(path, { limit, onWarning: printWarning });
   if (only !== undefined && paths.length === 1 && ((await isFolder(only)) || idxFile.test(only))) {
     return { folder: await open(only), named: false };
   }
@@ -32,8 +35,8 @@ export async function resolveImages(paths: readonly string[], limit: number): Pr
   let named = true;
   for (const path of paths) {
     if (await isFolder(path)) {
-      const { directory, images } = await open(path);
-      files.push(...images.map(({ file }) => join(directory, file)));
+      const { name, images } = await open(path);
+      files.push(...images.map(({ file }) => join(name, file)));
       named = false;
     } else if (idxFile.test(path)) {
       throw new UsageError(`${path} is an IDX file, which is shown by itself: leave out the other images.`);
@@ -41,7 +44,8 @@ export async function resolveImages(paths: readonly string[], limit: number): Pr
       files.push(path);
     }
   }
-  return { folder: { directory: process.cwd(), images: files.map((file) => ({ file })), labelled: false }, named };
+  const images = files.map((file) => ({ file }));
+  return { folder: imageFiles(process.cwd(), images), named };
 }
 
 /** @throws DiffrateError if there is nothing of that name */

@@ -1,6 +1,7 @@
 /**
- * `MODEL`, `--weights`, `--schedule` and `--method` of `diffrate show`: a folder that was compressed brings its
- * schedule, but not its weights; one that was trained with a method brings both.
+ * `MODEL`, `--weights`, `--schedule` and `--method` of `diffrate show`: a folder that was
+ * compressed brings its schedule, but not its weights; one that was trained with a method brings
+ * both.
  */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { CHECKPOINT_NAMES } from '../checkpoints/model-folder.ts';
 import { DiffrateError, UsageError } from '../errors.ts';
 import { diffrateMember } from '../exporting/model-configuration.ts';
 import { readJsonIfThere } from '../files/staged-folder.ts';
-import type { LoadedModel } from '../loading/load-model.ts';
+import type { LoadedModel } from '../loading/model-from-files.ts';
 import { lookUpModel } from '../networks/registry.ts';
 import { resolveModel } from './model-option.ts';
 import { checkCompression, resolveCompression } from './method-option.ts';
@@ -33,8 +34,8 @@ export async function resolveShownModel(
   const own = join(name, 'schedule.json');
   const schedule = given.schedule ?? (method === undefined && (await isFile(own)) ? own : undefined);
   const isAsked = schedule !== undefined || method !== undefined;
-  // Only a folder can bring a method that was trained for it; a registry name's weights need not be read to know that
-  // it does not.
+  // Only a folder can bring a method that was trained for it; a registry name's weights need not be
+  // read to know that it does not.
   if (!isAsked && lookUpModel(name) !== undefined) throw nothingToShow();
   const model = await resolveModel(await modelBehind(name, given.weights), given.weights);
   if (!isAsked && model.trainedMethod === undefined) throw nothingToShow();

@@ -1,7 +1,5 @@
 /** `--ratio`, `--gflops` and `--latency`: the cost that a search is to reach. */
 import type { CostTarget } from '../cost/cost.ts';
-import { baselineFlops, flopsPerGflop } from '../cost/flops.ts';
-import type { CountedNetwork } from '../cost/flops.ts';
 import { UsageError } from '../errors.ts';
 import { positiveOption } from './options.ts';
 
@@ -50,10 +48,4 @@ export function parseTarget({ ratio, gflops, latency }: GivenTarget, fallback?: 
   if (cost !== undefined) return { value: cost, unit: 'GFLOPs' };
   if (fallback === undefined) throw new UsageError('A target is missing: give --ratio or --gflops.');
   return { ratio: fallback };
-}
-
-/** The target in 10⁹ multiply-accumulates; whether it can be reached is the search's question. */
-export function targetGflops(target: CostTarget, network: CountedNetwork): number {
-  if ('unit' in target) return target.value;
-  return Number(((target.ratio * baselineFlops(network).total) / flopsPerGflop).toPrecision(6));
 }

@@ -9,7 +9,7 @@ import type { TrainingOptions, TrainingOutcome, TrainingProgress } from '../trai
 import { interruptible } from './interrupt.ts';
 import { options } from './options.ts';
 import { formatSeconds } from './output.ts';
-import { prepareOutputFile } from './output-file.ts';
+import { prepareOutputFile } from '../files/output-file.ts';
 import { withProgress } from './progress.ts';
 
 // citty wants lists that may be changed.
@@ -33,7 +33,10 @@ export const trainingOptions = {
   json: options.json,
 } as const;
 
-/** Files beside the folder, which is to appear as a whole: the checkpoint, and the log while training goes on. */
+/**
+ * Files beside the folder, which is to appear as a whole: the checkpoint, and the log while
+ * training goes on.
+ */
 export function trainingFiles(out: string): { readonly checkpoint: string; readonly log: string } {
   const stem = out.replace(/[/\\]+$/, '');
   return { checkpoint: `${stem}.checkpoint.safetensors`, log: `${stem}.training.csv` };

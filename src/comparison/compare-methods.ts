@@ -7,11 +7,11 @@
  */
 import { baselineFlops, flopsPerGflop } from '../cost/flops.ts';
 import type { CountedNetwork } from '../cost/flops.ts';
-import { checkLabels } from '../data/image-folder.ts';
+import { checkLabels } from '../data/image-source.ts';
 import { onceEach } from '../data/skipped-images.ts';
 import { DiffrateError } from '../errors.ts';
 import { evaluateVariants } from '../evaluation/evaluate.ts';
-import type { EvaluationResult } from '../evaluation/evaluate.ts';
+import type { EvaluationResult } from '../evaluation/evaluation-options.ts';
 import { classesOf } from '../evaluation/metrics.ts';
 import type { Metrics } from '../evaluation/metrics.ts';
 import { measureThroughput } from '../evaluation/throughput.ts';
@@ -53,15 +53,15 @@ interface ReadyMethod extends FittedMethod {
 }
 
 /**
- * Compares methods.
- * Where a checkpoint is asked for, one of the finished comparison stays: remove it when the results are in their place.
- * @throws {DiffrateError} for a budget that no method can reach, images that cannot be used, a checkpoint of another
- *   comparison
+ * Compares methods. Where a checkpoint is asked for, one of the finished comparison stays: remove
+ * it when the results are in their place.
+ * @throws {DiffrateError} for a budget that no method can reach, images that cannot be used, a
+ *   checkpoint of another comparison
  */
 export async function compareMethods(asked: ComparisonOptions): Promise<Comparison> {
   // The same image is left out in every pass.
   const options: Settled = { ...asked, runtime: asked.runtime ?? nodeRuntime, onWarning: onceEach(asked.onWarning) };
-  checkLabels(options.folder, classesOf(options.model.network.answers));
+  checkLabels(options.images, classesOf(options.model.network.answers));
   const state = await ComparisonState.open(options);
   const planned = await planCells(options, state);
   const random = drawRandom(options);
@@ -105,7 +105,7 @@ async function planCells(
   options: Settled,
   state: ComparisonState,
 ): Promise<Map<string, FittedMethod | { readonly reason: string }>> {
-  const { model, folder, methods, budgets, target, schedules, onProgress } = options;
+  const { model, images: folder, methods, budgets, target, schedules, onProgress } = options;
   const cost = new MethodCost(model, folder, options);
   const planned = new Map<string, FittedMethod | { readonly reason: string }>();
   const least: number[] = [];
@@ -157,7 +157,7 @@ async function scheduled(
   text: MethodText,
   budget: number,
 ): Promise<FittedMethod | { readonly reason: string }> {
-  const { target, model, folder } = options;
+  const { target, model, images: folder } = options;
   const found = await diffRateAt(options, state, budget);
   if ('reason' in found) return found;
   const given = new Map([...text.given, ['schedule', found.name] as const]);
@@ -261,7 +261,7 @@ async function rank(
   budget: number,
   schedules: readonly KeptNumbers[],
 ): Promise<BudgetRanking> {
-  const { model, folder, random, onProgress } = options;
+  const { model, images: folder, random, onProgress } = options;
   if (random === undefined) throw new RangeError('random schedules were asked for');
   const found = options.methods.some(({ method }) => method.name === 'diffrate')
     ? await diffRateAt(options, state, budget)
@@ -270,7 +270,7 @@ async function rank(
   const name = `${random.count} at ${budget}, ${random.images} images, seed ${random.seed}, ${placed.map((one) => one.name).join(' ')}`;
   const ranking = await rankSchedules(model, {
     ...options,
-    folder,
+    source: folder,
     images: random.images,
     seed: random.seed,
     random: schedules,

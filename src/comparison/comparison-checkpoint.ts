@@ -1,7 +1,7 @@
 /** What the checkpoint of a comparison holds: finished cells and sums of random schedules. */
 import * as v from 'valibot';
-import { identitySchema, readCheckpoint, writeCheckpoint } from '../search/checkpoint-file.ts';
-import type { Identity, IdentifiedCheckpoint } from '../search/checkpoint-file.ts';
+import { identitySchema } from '../search/checkpoint.ts';
+import type { CheckpointKind, IdentifiedCheckpoint, Identity } from '../search/checkpoint.ts';
 import type { BaselineResult, ComparisonCell } from './comparison.ts';
 import type { RankingSums } from './random-ranking.ts';
 import type { SearchStage } from './schedule-source.ts';
@@ -61,21 +61,5 @@ const schema = v.object({
   ),
 });
 
-/**
- * Writes the checkpoint.
- * @throws {DiffrateError} if the file cannot be written.
- */
-export async function writeComparisonCheckpoint(path: string, checkpoint: ComparisonCheckpoint): Promise<void> {
-  await writeCheckpoint(path, checkpoint, 'comparison');
-}
-
-/**
- * Reads the checkpoint; `undefined` if there is none.
- * @throws {DiffrateError} if it is damaged or of another comparison.
- */
-export async function readComparisonCheckpoint(
-  path: string,
-  identity: Identity,
-): Promise<ComparisonCheckpoint | undefined> {
-  return readCheckpoint(path, identity, schema, 'comparison');
-}
+/** How it is read. */
+export const comparisonCheckpoint: CheckpointKind<ComparisonCheckpoint> = { schema, work: 'comparison' };

@@ -1,5 +1,6 @@
 /** What a comparison of methods is asked for, and what it says meanwhile. */
-import type { ImageFolder } from '../data/image-folder.ts';
+import type { ProgressOptions } from '../search/checkpoint.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import type { Model } from '../networks/model.ts';
 import type { Objective } from '../objectives/objective.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
@@ -8,7 +9,7 @@ import type { Runtime, SessionOptions } from '../runtime/runtime.ts';
 import type { ScheduleSource } from './schedule-source.ts';
 
 /** What to compare. */
-export interface ComparisonOptions extends SessionOptions {
+export interface ComparisonOptions extends SessionOptions, ProgressOptions {
   readonly model: Model;
   /** What schedules and methods for that network must fit. */
   readonly target: NetworkShape;
@@ -17,31 +18,24 @@ export interface ComparisonOptions extends SessionOptions {
   /** Where networks run; by default ONNX Runtime for Node. */
   readonly runtime?: Runtime | undefined;
   /** Images that all are evaluated on. */
-  readonly folder: ImageFolder;
+  readonly images: ImageSource;
   /** Shares of the uncompressed network's FLOPs, below 1. */
   readonly budgets: readonly number[];
   /** Methods without the parameter that sets their cost. */
   readonly methods: readonly MethodText[];
   /** Where DiffRate's schedules come from. */
   readonly schedules: ScheduleSource;
-  readonly random?: RandomSchedulesRequest;
+  readonly random?: RandomSchedulesRequest | undefined;
   /** Rounds of a throughput measurement; 5 by default. */
-  readonly rounds?: number;
+  readonly rounds?: number | undefined;
   /**
-   * Path of the file that a comparison which was stopped continues from.
-   * One that is done leaves it behind, so that nothing is lost before its results are in files:
-   * remove it then (`removeCheckpoint`).
+   * What must be the same to continue it, besides weights and images, in words: settings, seeds.
    */
-  readonly checkpoint?: string;
-  readonly resume: boolean;
-  /** What must be the same for that besides weights and images, in words: settings, seeds. */
   readonly identity: string;
   /** Fail at the first image that cannot be decoded instead of leaving it out. */
-  readonly strict?: boolean;
-  /** Called once for each image that is left out. */
-  readonly onWarning?: (message: string) => void;
+  readonly strict?: boolean | undefined;
   /** Called after each step of any phase. */
-  readonly onProgress?: (progress: ComparisonProgress) => void;
+  readonly onProgress?: ((progress: ComparisonProgress) => void) | undefined;
 }
 
 /** Random schedules to place DiffRate's among. */

@@ -1,4 +1,5 @@
 /** A comparison as rows of text: for the terminal, for `comparison.csv`, and for the report. */
+import { csvFormatRow } from 'd3-dsv';
 import type { Metrics } from '../evaluation/metrics.ts';
 import { objectiveLabel, shownMetrics } from '../evaluation/shown-metrics.ts';
 import type { ShownMetric } from '../evaluation/shown-metrics.ts';
@@ -96,7 +97,10 @@ const csvHeader = [
 /** Columns of networks that are no classifiers, besides. */
 const otherColumns = ['objective', 'featureDistance', 'neighbourAgreement'] as const;
 
-/** `comparison.csv` (RFC 4180): numbers in full; a cell that is not there has its reason in the last column. */
+/**
+ * `comparison.csv` (RFC 4180): numbers in full; a cell that is not there has its reason in the last
+ * column.
+ */
 export function comparisonCsv({ baseline, cells }: Pick<Comparison, 'baseline' | 'cells'>): string {
   const plain = {
     ...baseline,
@@ -113,15 +117,9 @@ export function comparisonCsv({ baseline, cells }: Pick<Comparison, 'baseline' |
     const values = new Map<string, unknown>(Object.entries(cell));
     if ('reason' in cell) values.set('missing', cell.reason);
     if ('objective' in cell) values.set('objective', cell.objective?.value);
-    return header.map((name) => csvField(values.get(name)));
+    return header.map((name) => String(values.get(name) ?? ''));
   });
-  return [header, ...rows].map((row) => `${row.join(',')}\r\n`).join('');
-}
-
-function csvField(value: unknown): string {
-  if (value === undefined || value === null) return '';
-  const text = String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  return [header, ...rows].map((row) => `${csvFormatRow(row)}\r\n`).join('');
 }
 
 /** Where DiffRate's schedule is among the random ones, in a sentence. */

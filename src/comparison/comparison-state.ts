@@ -1,7 +1,9 @@
 /** What a comparison has done so far, in memory and on disk. */
 import { imagesFingerprint, weightsFingerprint } from '../execution/fingerprints.ts';
-import type { Identity } from '../search/checkpoint-file.ts';
-import { readComparisonCheckpoint, writeComparisonCheckpoint } from './comparison-checkpoint.ts';
+import { messageOf } from '../errors.ts';
+import { resumedFrom, writeCheckpoint } from '../search/checkpoint.ts';
+import type { Identity, ProgressOptions } from '../search/checkpoint.ts';
+import { comparisonCheckpoint } from './comparison-checkpoint.ts';
 import type { ComparisonCheckpoint } from './comparison-checkpoint.ts';
 import type { ComparisonOptions } from './comparison-options.ts';
 import type { BaselineResult, ComparisonCell } from './comparison.ts';
@@ -11,7 +13,10 @@ import type { SearchStage } from './schedule-source.ts';
 /** A cell by what was asked for. */
 export const cellName = (asked: string, budget: number): string => `${asked} at ${budget}`;
 
-/** Finished cells, the uncompressed network's results and sums of random schedules; written whenever one is added. */
+/**
+ * Finished cells, the uncompressed network's results and sums of random schedules; written whenever
+ * one is added.
+ */
 export class ComparisonState {
   /** The uncompressed network; saved with the next cells. */
   baseline: BaselineResult | null;
@@ -20,10 +25,10 @@ export class ComparisonState {
   /** By their budgets in GFLOPs. */
   readonly #searches: Map<string, SearchStage>;
   readonly #identity: Identity;
-  readonly #path: string | undefined;
+  readonly #kept: ProgressOptions;
 
-  private constructor(path: string | undefined, identity: Identity, found: ComparisonCheckpoint | undefined) {
-    this.#path = path;
+  private constructor(kept: ProgressOptions, identity: Identity, found: ComparisonCheckpoint | undefined) {
+    this.#kept = kept;
     this.#identity = identity;
     this.baseline = found?.baseline ?? null;
     for (const cell of found?.cells ?? []) this.#cells.set(cellName(cell.asked, cell.budget), cell);
@@ -36,15 +41,14 @@ export class ComparisonState {
    * @throws {DiffrateError} where that is of another comparison
    */
   static async open(options: ComparisonOptions): Promise<ComparisonState> {
-    const { checkpoint, resume, model, folder } = options;
+    const { model, images: folder } = options;
     const identity = {
       comparison: options.identity,
-      weights: weightsFingerprint(model),
-      images: imagesFingerprint(folder),
+      weights: await weightsFingerprint(model),
+      images: await imagesFingerprint(folder),
       objective: options.objective?.name ?? 'usual',
     };
-    const found = resume && checkpoint !== undefined ? await readComparisonCheckpoint(checkpoint, identity) : undefined;
-    return new ComparisonState(checkpoint, identity, found);
+    return new ComparisonState(options, identity, await resumedFrom(options, identity, comparisonCheckpoint));
   }
 
   /** The cell of a method as it was asked for; `undefined` where it is still to be done. */
@@ -81,13 +85,16 @@ export class ComparisonState {
   }
 
   async #save(): Promise<void> {
-    if (this.#path === undefined) return;
-    await writeComparisonCheckpoint(this.#path, {
+    const { progress, onWarning } = this.#kept;
+    if (progress === undefined) return;
+    const checkpoint: ComparisonCheckpoint = {
       identity: this.#identity,
       baseline: this.baseline,
       cells: [...this.#cells.values()],
       rankings: Object.fromEntries(this.#sums),
       searches: Object.fromEntries(this.#searches),
-    });
+    };
+    // What is measured is worth more than its progress.
+    await writeCheckpoint(progress, checkpoint, 'comparison').catch((error: unknown) => onWarning?.(messageOf(error)));
   }
 }

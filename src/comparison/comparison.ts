@@ -17,7 +17,9 @@ export interface MeasuredCell extends Cell, Metrics {
   readonly kind: 'measured';
   /** The method with all its parameters. */
   readonly method: string;
-  /** By the paper's count, in 10⁹ multiply-accumulates; of a ragged method the mean over the images. */
+  /**
+   * By the paper's count, in 10⁹ multiply-accumulates; of a ragged method the mean over the images.
+   */
   readonly gflops: number;
   /** How many tokens are left differs per image; time does not fall with them. */
   readonly ragged: boolean;

@@ -1,7 +1,7 @@
 /**
- * Finds the value of a method's one cost-setting parameter at which its FLOPs are the largest that a budget allows.
- * FLOPs rise, or fall, with it, so this is a bisection.
- * They are a step function: of all values with the same FLOPs the shortest decimal is taken.
+ * Finds the value of a method's one cost-setting parameter at which its FLOPs are the largest that
+ * a budget allows. FLOPs rise, or fall, with it, so this is a bisection. They are a step function:
+ * of all values with the same FLOPs the shortest decimal is taken.
  */
 import type { Knob } from '../reduction/methods/method.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
@@ -22,7 +22,10 @@ export interface OutOfReach {
   readonly leastGflops: number;
 }
 
-/** Halvings of the range of a parameter with fractions that need no run of the network, and of one that does. */
+/**
+ * Halvings of the range of a parameter with fractions that need no run of the network, and of one
+ * that does.
+ */
 const halvings = { counted: 40, measured: 9 } as const;
 
 /** Fits one method to budgets; what was counted for one budget is remembered for the next. */

@@ -6,7 +6,7 @@
 import { flopsPerGflop } from '../cost/flops.ts';
 import { countMethodFlops, sumMethodFlops } from '../cost/method-flops.ts';
 import { createImageLoader } from '../data/batches.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import { NetworkSession } from '../execution/network-session.ts';
 import type { Model } from '../networks/model.ts';
 import type { BuiltMethod, ReductionMethod } from '../reduction/methods/method.ts';
@@ -26,11 +26,11 @@ export interface MethodCostOptions extends SessionOptions {
 /** Counts FLOPs; pixels of the sample are loaded when they are first needed. */
 export class MethodCost {
   readonly #model: Model;
-  readonly #folder: ImageFolder;
+  readonly #folder: ImageSource;
   readonly #options: MethodCostOptions;
   #sample: Promise<readonly Float32Array[]> | undefined;
 
-  constructor(model: Model, folder: ImageFolder, options: MethodCostOptions) {
+  constructor(model: Model, folder: ImageSource, options: MethodCostOptions) {
     this.#model = model;
     this.#folder = folder;
     this.#options = options;
@@ -67,7 +67,7 @@ export class MethodCost {
       (_, index) => images[Math.floor((index * images.length) / count)],
     ).filter((image) => image !== undefined);
     const { preprocessing } = this.#model;
-    const loader = createImageLoader({ folder: { ...this.#folder, images: chosen }, preprocessing, batchSize });
+    const loader = createImageLoader({ source: { ...this.#folder, images: chosen }, preprocessing, batchSize });
     const batches: Float32Array[] = [];
     try {
       for await (const { pixels } of loader) batches.push(pixels.slice());

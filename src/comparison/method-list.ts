@@ -1,5 +1,5 @@
 /**
- * A list of methods as text, for `--methods evit,tome:proportional=false,ppt`:
+ * A list of methods as text, `evit,tome:proportional=false,ppt`:
  * without the parameter that a comparison sets.
  */
 import { UsageError } from '../errors.ts';
@@ -11,8 +11,8 @@ import { parseMethod, reductionMethods } from '../reduction/methods/registry.ts'
  * Reads a list.
  * Commas stand between methods and between parameters:
  * what has an `=` and no method before it belongs to the method before.
- * @throws {UsageError} where a method or a parameter is not known, is there twice, is trained, or is what the
- *   comparison sets itself
+ * @throws {UsageError} where a method or a parameter is not known, is there twice, is trained, or
+ *   is what the comparison sets itself
  */
 export function parseMethodList(text: string): MethodText[] {
   const texts: string[] = [];
@@ -25,7 +25,7 @@ export function parseMethodList(text: string): MethodText[] {
   const methods = texts.map((one) => comparable(parseMethod(one)));
   const names = methods.map(formatMethod);
   const twice = names.find((name, index) => names.indexOf(name) < index);
-  if (twice !== undefined) throw new UsageError(`--methods names ${twice} twice: leave one of them away.`);
+  if (twice !== undefined) throw new UsageError(`\`methods\` names ${twice} twice: leave one of them away.`);
   return methods;
 }
 
@@ -38,14 +38,14 @@ function comparable(text: MethodText): MethodText {
   const { method, given } = text;
   if (method.trained === true) {
     throw new UsageError(
-      `--methods must not name ${method.name}, which is trained for one budget: evaluate a network that was trained for it with diffrate eval.`,
+      `\`methods\` must not name ${method.name}, which is trained for one budget: evaluate a network that was trained for it with \`evaluateModel\`.`,
     );
   }
   const key = method.knob?.key ?? 'schedule';
   if (!given.has(key)) return text;
   const instead =
     method.knob === undefined
-      ? 'schedules are given with --schedules, or searched with --search-data'
+      ? 'schedules come from `listedSchedules` or `searchedSchedules`'
       : 'the comparison finds it for each budget';
-  throw new UsageError(`--methods must not give ${method.name}:${key}: ${instead}.`);
+  throw new UsageError(`\`methods\` must not give ${method.name}:${key}: ${instead}.`);
 }

@@ -1,12 +1,12 @@
 /**
- * Where schedules stand among random ones at the same budget (Fig. 4 of DiffRate, arXiv 2305.17997).
- * All of them are evaluated on a small sample of images,
- * leading blocks that are alike computed once, all of them merging alike.
- * A schedule's rank is the number of random ones that are better, plus one.
+ * Where schedules stand among random ones at the same budget (Fig. 4 of DiffRate, arXiv
+ * 2305.17997). All of them are evaluated on a small sample of images, leading blocks that are alike
+ * computed once, all of them merging alike. A schedule's rank is the number of random ones that are
+ * better, plus one.
  */
 import { createImageLoader } from '../data/batches.ts';
-import { checkLabels } from '../data/image-folder.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
+import { checkLabels } from '../data/image-source.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import { RandomGenerator } from '../data/random.ts';
 import { countFlops, flopsPerGflop } from '../cost/flops.ts';
 import { classesOf, MetricAccumulator } from '../evaluation/metrics.ts';
@@ -33,7 +33,7 @@ export interface PlacedSchedule {
 
 /** What to rank, and on what. */
 export interface RankingOptions extends SessionOptions {
-  readonly folder: ImageFolder;
+  readonly source: ImageSource;
   /** What "the same answers" means; by default what is usual for such answers. */
   readonly objective?: Objective | undefined;
   /** Where networks run; by default ONNX Runtime for Node. */
@@ -47,11 +47,11 @@ export interface RankingOptions extends SessionOptions {
   /** What was done before. */
   readonly resumed?: RankingSums | undefined;
   /** Called after each batch with what is done by then. */
-  readonly onBatch?: (sums: RankingSums) => Promise<void>;
+  readonly onBatch?: ((sums: RankingSums) => Promise<void>) | undefined;
   /** Called after each schedule on each batch. */
-  readonly onProgress?: (progress: RankingProgress) => void;
+  readonly onProgress?: ((progress: RankingProgress) => void) | undefined;
   /** Called once for each image that is left out. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 /** How far a ranking is: evaluations of one schedule on one batch. */
@@ -122,7 +122,7 @@ export async function rankSchedules(model: Model, options: RankingOptions): Prom
   const { random, placed, resumed, onBatch, onProgress, runtime = nodeRuntime } = options;
   const { network } = model;
   const { answers } = network;
-  checkLabels(options.folder, classesOf(answers));
+  checkLabels(options.source, classesOf(answers));
   const listed = [...random, ...placed.map(({ kept }) => kept)];
   // The uncompressed network is a schedule, too; it comes first,
   // so that its answers are there to compare the others with.
@@ -255,16 +255,17 @@ interface Sample {
 }
 
 /**
- * Centre crops of a random part of the folder, the same for the same seed; images that cannot be decoded are left out.
+ * Centre crops of a random part of the folder, the same for the same seed; images that cannot be
+ * decoded are left out.
  */
 async function loadSample({ network, preprocessing }: Model, options: RankingOptions): Promise<Sample> {
-  const { folder, seed, onWarning } = options;
+  const { source: folder, seed, onWarning } = options;
   const count = Math.min(options.images, folder.images.length);
   const order = new RandomGenerator(seed).fork('ranking').permutation(folder.images.length);
   const images = Array.from(order.subarray(0, count), (index) => folder.images[index]).filter(
     (image) => image !== undefined,
   );
-  const loader = createImageLoader({ folder: { ...folder, images }, preprocessing, batchSize, onWarning });
+  const loader = createImageLoader({ source: { ...folder, images }, preprocessing, batchSize, onWarning });
   const imageSize = pixelCount(network.input);
   const pixels = new Float32Array(count * imageSize);
   const labels = new Int32Array(count);

@@ -1,14 +1,15 @@
 /**
- * Random monotone schedules at a budget (Fig. 4 of DiffRate, arXiv 2305.17997), drawn exactly uniformly from a set:
- * - every sequence of tokens after each block that never rises,
- *   on a grid that is coarse in the first blocks (so that many schedules share them) and of single tokens in the last;
+ * Random monotone schedules at a budget (Fig. 4 of DiffRate, arXiv 2305.17997), drawn exactly
+ * uniformly from a set:
+ * - every sequence of tokens after each block that never rises, on a grid that is coarse in the
+ *   first blocks (so that many schedules share them) and of single tokens in the last;
  * - times, for every block, that none, half or all of what goes is pruned and the rest merged;
  * - as far as its FLOPs by the paper's count are within 1 % below the budget.
  *
- * Uniform over a set that large is drawn by counting.
- * A table says how many completions each live number has at each remaining cost,
- * and blocks are drawn one after the other in proportion to them.
- * The table rounds costs, so a draw whose exact cost misses the range is drawn anew, which keeps it uniform.
+ * Uniform over a set that large is drawn by counting. A table says how many completions each live
+ * number has at each remaining cost, and blocks are drawn one after the other in proportion to
+ * them. The table rounds costs, so a draw whose exact cost misses the range is drawn anew, which
+ * keeps it uniform.
  */
 import { countFlops, flopsPerGflop } from '../cost/flops.ts';
 import { RandomGenerator } from '../data/random.ts';
@@ -70,7 +71,8 @@ class CompletionTable {
   readonly #shares: readonly number[];
   readonly #cost: (block: number, tokensIn: number, tokensOut: number) => number;
   /**
-   * Per block: by tokens that enter it, the number of ways that its and all later blocks' costs add up to each cost.
+   * Per block: by tokens that enter it, the number of ways that its and all later blocks' costs add
+   * up to each cost.
    */
   readonly #ways: Map<number, Float64Array>[];
   /** Costs that the sum over blocks may have, in steps, and how often each occurs. */

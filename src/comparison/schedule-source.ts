@@ -9,9 +9,11 @@ import { readScheduleFile, writeScheduleFile } from '../exporting/schedule-file.
 import { textFingerprint } from '../execution/fingerprints.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import { searchSpace } from '../reduction/search-space.ts';
-import { removeCheckpoint } from '../search/checkpoint-file.ts';
-import { searchSchedule } from '../search/search.ts';
-import type { SearchOptions, SearchProgress } from '../search/search-options.ts';
+import { searchSchedule } from '../compress/search.ts';
+import type { NodeSearchOptions } from '../compress/search.ts';
+import type { ImageSource } from '../data/image-source.ts';
+import { progressFile } from '../files/progress-file.ts';
+import type { SearchProgress } from '../search/search-options.ts';
 import { formatGflops } from './comparison-rows.ts';
 
 /** A schedule and what to call it. */
@@ -38,19 +40,21 @@ export interface ScheduleWish {
   /** Called where a search begins and where its schedule is in its file, for the next time. */
   readonly onStage: (stage: SearchStage) => Promise<void>;
   /** Called after each step of a search. */
-  readonly onProgress?: (progress: SearchProgress) => void;
+  readonly onProgress?: ((progress: SearchProgress) => void) | undefined;
 }
 
 /** Schedules by budget. */
 export interface ScheduleSource {
-  /** Whether there will be one for that budget in GFLOPs, and if not, why; without any long work. */
+  /**
+   * Whether there will be one for that budget in GFLOPs, and if not, why; without any long work.
+   */
   readonly available: (gflops: number) => NoSchedule | undefined;
   /** The schedule that costs most within the budget. */
   readonly at: (gflops: number, wish: ScheduleWish) => Promise<FoundSchedule | NoSchedule>;
   /** In words, for the report. */
   readonly description: string;
   /** What a checkpoint depends on. */
-  readonly identity: string;
+  readonly identity: () => Promise<string>;
 }
 
 /** Ready schedules; for a budget the one nearest below it. */
@@ -76,20 +80,26 @@ export function listedSchedules(
     },
     at: (gflops) => Promise.resolve(within(gflops)),
     description: known.map(({ found }) => found.name).join(' '),
-    identity: known.map(({ found }) => `${found.name} (${contentOf(found.schedule)})`).join(' '),
+    identity: async () => {
+      const texts = known.map(async ({ found }) => `${found.name} (${await contentOf(found.schedule)})`);
+      return (await Promise.all(texts)).join(' ');
+    },
   };
 }
 
-/** What a schedule does, in a few letters: a file of the same name may be another one the next time. */
-function contentOf({ pruneKept, mergeKept, merging }: Schedule): string {
+/**
+ * What a schedule does, in a few letters: a file of the same name may be another one the next time.
+ */
+function contentOf({ pruneKept, mergeKept, merging }: Schedule): Promise<string> {
   return textFingerprint(JSON.stringify([pruneKept, mergeKept, merging]));
 }
 
 /** A search for each budget. */
 export interface SearchedSchedulesOptions extends Pick<
-  SearchOptions,
-  'model' | 'folder' | 'preset' | 'seed' | 'steps' | 'objective' | 'runtime' | 'device' | 'threads' | 'onWarning'
+  NodeSearchOptions,
+  'model' | 'preset' | 'seed' | 'steps' | 'objective' | 'runtime' | 'device' | 'threads' | 'onWarning'
 > {
+  readonly images: ImageSource;
   /** Path of the schedule file for a budget in GFLOPs; the search's checkpoint is beside it. */
   readonly fileOf: (gflops: number) => string;
 }
@@ -98,27 +108,27 @@ export interface SearchedSchedulesOptions extends Pick<
  * Searches a schedule for each budget; where a comparison is continued,
  * its finished searches are read from their files.
  */
-export function searchedSchedules({ fileOf, ...search }: SearchedSchedulesOptions): ScheduleSource {
-  const { network } = search.model;
+export function searchedSchedules({ fileOf, ...wanted }: SearchedSchedulesOptions): ScheduleSource {
+  const { network } = wanted.model;
   const cost = flopsCost(network);
   const { min } = cost.reachable(searchSpace(network));
   const missing = (gflops: number): NoSchedule | undefined =>
     gflops < min ? { reason: `out of reach: at least ${formatGflops(min)} GFLOPs` } : undefined;
   const done = new Map<number, FoundSchedule>();
-  const description = `searched on ${search.folder.directory}, seed ${search.seed}, steps ${search.steps ?? 'of the preset'}`;
+  const description = `searched on ${wanted.images.name}, seed ${wanted.seed ?? 0}, steps ${wanted.steps ?? 'of the preset'}`;
   const searched = async (gflops: number, { before, onStage, onProgress }: ScheduleWish): Promise<FoundSchedule> => {
     const path = fileOf(gflops);
     const finished = before === 'done' ? await readScheduleFile(path).catch(() => undefined) : undefined;
     if (finished?.target === gflops) return { schedule: finished, name: path };
-    const checkpoint = `${path}.checkpoint`;
+    const progress = progressFile(`${path}.checkpoint`);
     // What another comparison has searched is not taken for this one's.
-    if (before === undefined) await removeCheckpoint(checkpoint);
+    if (before === undefined) await progress.remove();
     await onStage('begun');
-    const asked = { ...search, target: { value: gflops, unit: cost.unit }, resume: before !== undefined, checkpoint };
+    const asked = { ...wanted, target: { value: gflops, unit: cost.unit }, resume: before !== undefined, progress };
     const { schedule } = await searchSchedule(asked, onProgress);
     await writeScheduleFile(path, schedule);
     await onStage('done');
-    await removeCheckpoint(checkpoint);
+    await progress.remove();
     return { schedule, name: path };
   };
   return {
@@ -129,6 +139,6 @@ export function searchedSchedules({ fileOf, ...search }: SearchedSchedulesOption
       return found;
     },
     description,
-    identity: description,
+    identity: () => Promise.resolve(description),
   };
 }

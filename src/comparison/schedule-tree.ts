@@ -1,6 +1,6 @@
 /**
- * Schedules as a tree: those that keep the same numbers in their leading blocks share these blocks' nodes.
- * The last block is no node, as it runs together with the readout.
+ * Schedules as a tree: those that keep the same numbers in their leading blocks share these blocks'
+ * nodes. The last block is no node, as it runs together with the readout.
  */
 import { attentionFlops, mlpFlops } from '../networks/network-flops.ts';
 import type { BlockFlops } from '../networks/network-flops.ts';
@@ -24,7 +24,10 @@ export interface ScheduleNode extends ScheduleBranch {
 
 /** The end of schedules that give the same answers. */
 export interface ScheduleEnd {
-  /** What the last block keeps; absent where the readout does not see it, or the block removes nothing. */
+  /**
+   * What the last block keeps; absent where the readout does not see it, or the block removes
+   * nothing.
+   */
   readonly kept: EffectiveBlock | undefined;
   /** Positions in the list that the tree was made of. */
   readonly schedules: number[];
@@ -35,7 +38,10 @@ export interface ScheduleTree {
   readonly root: ScheduleBranch;
   /** Blocks that are to be computed, the last one of all schedules not counted. */
   readonly nodes: number;
-  /** Share of the FLOPs (paper's count, without the last block) that is saved by computing shared blocks once. */
+  /**
+   * Share of the FLOPs (paper's count, without the last block) that is saved by computing shared
+   * blocks once.
+   */
   readonly saved: number;
 }
 

@@ -1,25 +1,31 @@
 /**
- * What a search spends: a function of the kept numbers, in a unit of its own. FLOPs are one (`flops-cost.ts`); a latency table or a model of an
- * accelerator is another behind the same interface. It need not be smooth, and need not fall with every single token.
+ * What a search spends: a function of the kept numbers, in a unit of its own. FLOPs are one cost
+ * (`flops-cost.ts`); a latency table or a model of an accelerator is another, behind the same
+ * interface. It need not be smooth, and need not fall with every single token.
  */
 import { DiffrateError } from '../errors.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { greatestKept, leastKept } from '../reduction/search-space.ts';
 import type { SearchSpace } from '../reduction/search-space.ts';
 
-/** A cost of one image's forward pass as a function of the kept numbers, one pair per block of the span, possibly fractional. */
+/**
+ * A cost of one image's forward pass as a function of the kept numbers, one pair per block of the
+ * span, possibly fractional.
+ */
 export interface Cost {
-  /** `GFLOPs` (10⁹ multiply-accumulates), `ms`, `mJ`, …; it stands behind every value. */
+  /** `GFLOPs` (10⁹ multiply-accumulates), `ms`, `mJ`, …; it is written behind every value. */
   readonly unit: string;
-  /** Of the uncompressed network. */
+  /** Cost of the uncompressed network. */
   readonly baseline: number;
-  /** What no schedule changes of it. */
+  /** The part of it that no schedule changes. */
   readonly fixed: number;
-  /** With these kept numbers, in `unit`. */
+  /** Cost with these kept numbers, in `unit`. */
   value(kept: KeptNumbers): number;
   /**
-   * What one token more is worth in each block, in `unit` per token: after pruning or after merging, whichever leaves fewer.
-   * @param reach tokens to either side over which that is a mean: a staircase has no other slope.
+   * The price of a token: what one more costs in each block, in `unit` per token, after pruning or
+   * after merging, whichever leaves fewer.
+   * @param reach how many tokens to either side the price is a mean over: a staircase has no other
+   *   slope.
    */
   price(kept: KeptNumbers, reach: number): readonly number[];
   /** Least and greatest value that a search can spend. */
@@ -38,8 +44,8 @@ export function reachableRange(value: (kept: KeptNumbers) => number, space: Sear
 }
 
 /**
- * Prices of a cost that says nothing of its slope: differences over the reach, each block's own numbers moved alone.
- * Later blocks keep what they kept, as long as they still get as many.
+ * Prices of a cost that does not know its slope: differences over the reach, with the numbers of
+ * one block moved at a time. Later blocks keep what they kept, as long as they still get as many.
  */
 export function priceByDifference(
   value: (kept: KeptNumbers) => number,
@@ -86,9 +92,14 @@ export function targetValue(target: CostTarget, cost: Cost, space: SearchSpace, 
   }
   const value = 'unit' in target ? target.value : Number((target.ratio * baseline).toPrecision(6));
   const { min, max } = cost.reachable(space);
+  if (![baseline, min, max].every(Number.isFinite)) {
+    throw new DiffrateError(
+      `The cost in ${unit} gives ${baseline} for ${network} uncompressed, and from ${min} to ${max} for its schedules: it must give finite numbers.`,
+    );
+  }
   if (value >= min && value < max) return value;
   const digits = digitsFor(baseline);
-  // Into the range, so that what the sentence names can be asked for.
+  // Bounds are rounded into the range, so that a user can ask for what the sentence names.
   const rounded = (bound: number, round: (value: number) => number): string =>
     (round(bound * 10 ** digits) / 10 ** digits).toFixed(digits);
   throw new DiffrateError(

@@ -1,9 +1,11 @@
 /**
- * FLOPs of a network under a schedule, as the DiffRate paper's tables count them (arXiv 2305.17997, Algorithm 2, in the reading of the authors'
- * code). FLOPs here are multiply-accumulates, as the field uses the word.
+ * FLOPs of a network under a schedule, as the DiffRate paper's tables count them (arXiv 2305.17997,
+ * Algorithm 2, in the reading of the authors' code). FLOPs here are multiply-accumulates, as the
+ * field uses the word.
  *
- * Per block with N tokens in and N' = min(N, P, K) out: projections and attention on N tokens, the MLP on N'. What a compressed graph computes is
- * another number, read off the graph: see `graph-flops.ts`.
+ * Per block with N tokens in and N' = min(N, P, K) out: projections and attention on N tokens, the
+ * MLP on N'. What a compressed graph computes is another number, read off the graph: see
+ * `graph-flops.ts`.
  */
 import { attentionFlops, mlpFlops } from '../networks/network-flops.ts';
 import type { BlockFlops } from '../networks/network-flops.ts';
@@ -52,9 +54,10 @@ export function baselineFlops(network: CountedNetwork): FlopsCount {
 }
 
 /**
- * What one kept token more costs in each block, in FLOPs, as the authors' code propagates it: the terms that contain N' itself, the block's MLP and
- * the next block's attention. N' = min(N, P, K) passes its gradient straight through to both P and K at full weight, whichever is least, and none to
- * the previous N: later blocks' numbers are minima whose gradient goes to their own P and K.
+ * What one kept token more costs in each block, in FLOPs, as the authors' code propagates it: the
+ * terms that contain N' itself, the block's MLP and the next block's attention. N' = min(N, P, K)
+ * passes its gradient straight through to both P and K at full weight, whichever is least, and none
+ * to the previous N: later blocks' numbers are minima whose gradient goes to their own P and K.
  * @throws {DiffrateError} if the lists differ in length, or are not as long as the network's span.
  */
 export function flopsPrices({ layout, flops }: CountedNetwork, kept: KeptNumbers): number[] {

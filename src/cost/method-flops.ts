@@ -1,7 +1,9 @@
 /**
- * FLOPs of any token-reduction method by the paper's count: only how many tokens each block passes on matters, and whether they go before its
- * attention or behind it. Where numbers differ per image (ATS, LTMP), the FLOPs are the mean over images of each image's count.
- * What a method computes to choose tokens (scores, matching, predictors) is not counted, as in the paper; `graph-flops.ts` counts it.
+ * FLOPs of any token-reduction method by the paper's count: it depends only on how many tokens each
+ * block passes on, and on whether tokens go before its attention or after it. Where numbers differ
+ * per image (ATS, LTMP), the FLOPs are the mean over images of each image's count. What a method
+ * computes to choose tokens (scores, matching, predictors) is not counted, as in the paper;
+ * `graph-flops.ts` counts it.
  */
 import { attentionFlops, mlpFlops } from '../networks/network-flops.ts';
 import type { BlockFlops } from '../networks/network-flops.ts';

@@ -20,12 +20,15 @@ export interface RandomResizedCrop {
   readonly ratio?: readonly [number, number];
 }
 
-/** How images are varied, in the order of application; without a random crop they get the evaluation's centre crop. */
+/**
+ * How images are varied, in the order of application; without a random crop they get the
+ * evaluation's centre crop.
+ */
 export interface ImageAugmentation {
   readonly randomResizedCrop?: RandomResizedCrop;
   /**
-   * For small images, in place of `randomResizedCrop`.
-   * The centre crop gets a black border of this many pixels, and a random window of its former size is taken out.
+   * For small images, in place of `randomResizedCrop`. The centre crop gets a black border of this
+   * many pixels, and a random window of its former size is taken out.
    */
   readonly cropPadding?: number;
   /** Probability of a horizontal mirror image, default 0. */
@@ -38,7 +41,10 @@ export interface ImageAugmentation {
 /** The published recipes' augmentation (DeiT's, less RandAugment). */
 export const STANDARD_AUGMENTATION: ImageAugmentation = { randomResizedCrop: {}, horizontalFlip: 0.5 };
 
-/** DeiT's augmentation of single images: `STANDARD_AUGMENTATION` with RandAugment(9, 0.5) and random erasing. */
+/**
+ * DeiT's augmentation of single images: `STANDARD_AUGMENTATION` with RandAugment(9, 0.5) and random
+ * erasing.
+ */
 export const DEIT_AUGMENTATION: ImageAugmentation = {
   ...STANDARD_AUGMENTATION,
   randAugment: { magnitude: 9, deviation: 0.5 },
@@ -62,7 +68,8 @@ export function onlyFlips(augmentation: ImageAugmentation): boolean {
 
 /**
  * Checks a recipe.
- * @throws UsageError if a probability, a number of pixels or a magnitude is out of range, or two crops are asked for.
+ * @throws UsageError if a probability, a number of pixels or a magnitude is out of range, or two
+ *   crops are asked for.
  */
 export function checkAugmentation(augmentation: ImageAugmentation): void {
   const { randomResizedCrop, cropPadding = 0, horizontalFlip = 0, randAugment, randomErasing = 0 } = augmentation;
@@ -83,7 +90,9 @@ function requireRange(name: string, value: number, minimum: number, maximum: num
   throw new UsageError(`The ${name} must be a number from ${minimum} to ${maximum}, not ${value}.`);
 }
 
-/** Draws a crop as torchvision's `RandomResizedCrop.get_params` does: ten tries, then the centre. */
+/**
+ * Draws a crop as torchvision's `RandomResizedCrop.get_params` does: ten tries, then the centre.
+ */
 export function drawResizedCrop(
   random: RandomGenerator,
   width: number,
@@ -131,7 +140,10 @@ export function randomResizedCrop(
   return resizeImage(image, { ...size, interpolation, region });
 }
 
-/** A random window, of the size of the image, of the image `[height, width, 3]` within a black border. */
+/**
+ * A random window, of the size of the image, of the image `[height, width, 3]` within a black
+ * border.
+ */
 export function randomPaddedCrop(random: RandomGenerator, image: RgbImage, padding: number): RgbImage {
   const { data, width, height } = image;
   const left = random.integer(2 * padding + 1) - padding;

@@ -1,32 +1,31 @@
 /**
- * Batches of images as a network's input, decoded and resized in threads and fetched ahead, so that who consumes them
- * need not wait. In order and once for evaluating; shuffled without end for searching and training, where batch n is a
- * function of the seed and n alone: a run that starts at step n sees what an unbroken one would have seen.
+ * Batches of images as a network's input, fetched ahead, so that their consumer need not wait.
+ * They come in order and once for evaluating, and shuffled without end for searching and training.
+ * Shuffled, batch n is a function of the seed and n alone: a run that starts at step n sees what an
+ * unbroken one would have seen. The source decides where images are decoded, in threads or here.
  */
 
 import { DiffrateError, UsageError } from '../errors.ts';
-import { availableCores } from '../threads/available-cores.ts';
-import { WorkerPool } from '../threads/worker-pool.ts';
-import type { WorkerPoolSentences } from '../threads/worker-pool.ts';
 import { checkAugmentation } from './augmentation.ts';
 import type { ImageAugmentation } from './augmentation.ts';
-import type { ImageDecoder } from './decode.ts';
-import { DecodedImages, imageKey } from './decoded-images.ts';
-import { imagePath } from './open-image-folder.ts';
-import type { FolderImage, ImageFolder } from './image-folder.ts';
-import type { ImageJob, ImageJobResult, ImageRequest, ImageWorkerSettings } from './image-job.ts';
+import { DecodedImages } from './decoded-images.ts';
 import { ImageOrder } from './image-order.ts';
 import type { ImageSlot } from './image-order.ts';
+import type { ImageDecoder } from './image-decoder.ts';
+import type { ImageReader, ImageSource, SourceImage } from './image-source.ts';
 import { sizeText } from './preprocessing.ts';
 import type { Preprocessing } from './preprocessing.ts';
 
-/** How to load a folder. */
+/** How to load images. */
 export interface ImageLoaderOptions {
-  readonly folder: ImageFolder;
+  readonly source: ImageSource;
   readonly preprocessing: Preprocessing;
   /** Images per batch B. */
   readonly batchSize: number;
-  /** `sequential` (default): every image once, the last batch may be smaller. `shuffled`: epoch after epoch, no end. */
+  /**
+   * `sequential` (default): every image once, the last batch may be smaller. `shuffled`: epoch
+   * after epoch, no end.
+   */
   readonly order?: 'sequential' | 'shuffled';
   /** Seed of order and augmentation, default 0. */
   readonly seed?: number;
@@ -41,21 +40,24 @@ export interface ImageLoaderOptions {
   readonly repeatedAugmentation?: number;
   /** Default `exact`. */
   readonly decoder?: ImageDecoder;
-  /** Threads, default one less than this process has cores, from 1 to 4. */
+  /** Threads of a folder's reader; see `folder-reader.ts` for the default. */
   readonly workers?: number;
-  /** Batches that are fetched ahead, default one more than there are threads. */
+  /** Batches that are fetched ahead, default one more than the reader works on at a time. */
   readonly prefetch?: number;
   /**
-   * Where decoded images are kept for the next epoch, and shared with others that read the same images.
-   * Images of an IDX file, which are in memory anyway, are not kept there.
+   * Where decoded images are kept for the next epoch, and shared with others that read the same
+   * images. Images that are in memory anyway are not kept there.
    */
   readonly decoded?: DecodedImages;
   /**
    * Without `decoded`: whether the loader keeps decoded images for itself until it is closed.
-   * Default: where `shuffled` and images have files of their own.
+   * Default: where `shuffled` and images are not in memory.
    */
   readonly cacheDecoded?: boolean;
-  /** The most memory for that in bytes, default 512 MB. What does not fit is decoded again in every epoch. */
+  /**
+   * The most memory for that in bytes, default 512 MB. What does not fit is decoded again in every
+   * epoch.
+   */
   readonly cacheBytes?: number;
   /** Fail at the first image that cannot be decoded instead of leaving it out. */
   readonly strict?: boolean;
@@ -87,21 +89,16 @@ export interface SkippedImage {
   readonly reason: string;
 }
 
-const sentences: WorkerPoolSentences = {
-  closed: 'The image loader was closed: create a new one to read on.',
-  stopped: (reason) => `A thread that loads images stopped (${reason}): try again with fewer workers.`,
-};
-
 /** Loads batches; iterate it with `for await`, and close it when done. */
 export class ImageLoader implements AsyncIterable<ImageBatch> {
   /** Batches in all; undefined where there is no end. */
   readonly steps: number | undefined;
   readonly #options: ImageLoaderOptions;
-  readonly #folder: ImageFolder;
+  readonly #folder: ImageSource;
   readonly #shuffled: boolean;
   readonly #prefetch: number;
   readonly #order: ImageOrder;
-  readonly #pool: WorkerPool<ImageJob, ImageJobResult>;
+  readonly #reader: ImageReader;
   readonly #skipped = new Map<number, SkippedImage>();
   /** Undefined where nothing is kept. */
   readonly #decoded: DecodedImages | undefined;
@@ -109,12 +106,10 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
   #startupMilliseconds: number | undefined;
 
   constructor(options: ImageLoaderOptions) {
-    const { folder, preprocessing, batchSize, seed = 0, repeatedAugmentation = 1 } = options;
-    const workers = options.workers ?? Math.min(Math.max(availableCores() - 1, 1), 4);
-    this.#prefetch = options.prefetch ?? workers + 1;
+    const { source: folder, preprocessing, batchSize, seed = 0, repeatedAugmentation = 1 } = options;
     requireInteger('batch size', batchSize, 1);
-    requireInteger('number of workers', workers, 1);
-    requireInteger('number of batches to fetch ahead', this.#prefetch, 1);
+    if (options.workers !== undefined) requireInteger('number of workers', options.workers, 1);
+    if (options.prefetch !== undefined) requireInteger('number of batches to fetch ahead', options.prefetch, 1);
     requireInteger('step to start with', options.startStep ?? 0, 0);
     const { resize, crop } = preprocessing;
     if (resize.height < crop.height || resize.width < crop.width) {
@@ -123,7 +118,7 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
           `(${sizeText(crop)} pixels): make it larger, or the crop smaller.`,
       );
     }
-    if (folder.images.length === 0) throw new DiffrateError(`The image folder '${folder.directory}' holds no images.`);
+    if (folder.images.length === 0) throw new DiffrateError(`'${folder.name}' holds no images: add some.`);
     this.#options = options;
     this.#folder = folder;
     this.#shuffled = options.order === 'shuffled';
@@ -136,13 +131,19 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
     );
     this.steps = this.#order.steps;
     this.#decoded = decodedImagesOf(options);
-    const { augmentation = {}, decoder = 'exact' } = options;
+    const { augmentation = {}, decoder, workers } = options;
     checkAugmentation(augmentation);
-    const { pixels } = folder;
-    const workerData: ImageWorkerSettings = { preprocessing, decoder, augmentation, seed, ...(pixels && { pixels }) };
-    // From sources the worker is a TypeScript file, in the published package a JavaScript one.
-    const file = new URL(import.meta.url.endsWith('.ts') ? './image-worker.ts' : './image-worker.js', import.meta.url);
-    this.#pool = new WorkerPool({ file, size: workers, workerData, sentences });
+    const decoded = this.#decoded;
+    this.#reader = folder.open({
+      images: folder.images,
+      preprocessing,
+      augmentation,
+      seed,
+      decoder,
+      workers,
+      decoded,
+    });
+    this.#prefetch = options.prefetch ?? this.#reader.parallel + 1;
   }
 
   /** Images found undecodable so far. */
@@ -150,19 +151,25 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
     return [...this.#skipped.values()];
   }
 
-  /** Time in which the consumer waited for a batch that was not ready, the first batch included, in ms. */
+  /**
+   * Time in which the consumer waited for a batch that was not ready, the first batch included, in
+   * ms.
+   */
   get waitingMilliseconds(): number {
     return this.#waitingMilliseconds;
   }
 
-  /** The part of `waitingMilliseconds` that went into the first batch (threads start, nothing is cached), in ms. */
+  /**
+   * The part of `waitingMilliseconds` that went into the first batch (threads start, nothing is
+   * cached), in ms.
+   */
   get startupMilliseconds(): number {
     return this.#startupMilliseconds ?? 0;
   }
 
-  /** Stops the threads. */
+  /** Lets go of threads and memory. */
   async close(): Promise<void> {
-    await this.#pool.close();
+    await this.#reader.close();
     if (this.#decoded !== this.#options.decoded) this.#decoded?.clear();
   }
 
@@ -172,11 +179,10 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
 
   /**
    * Batches from `startStep` on.
-   * @throws DiffrateError if no image can be decoded, a thread stops, or, with `strict`, an image cannot be decoded.
+   * @throws DiffrateError if no image can be decoded, a thread stops, or, with `strict`, an image
+   *   cannot be decoded.
    */
   async *batches(startStep = 0): AsyncGenerator<ImageBatch, void, undefined> {
-    // libvips must stay loaded while any thread uses it, so the main thread loads it, too.
-    await import('sharp');
     const queue: { batch: Promise<ImageBatch | undefined>; ready: boolean }[] = [];
     let next = startStep;
     const fill = (): void => {
@@ -209,7 +215,7 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
       const slots = this.#order.slots(step, this.#skipped);
       if (this.#skipped.size === this.#folder.images.length) throw this.#nothingDecodable();
       if (slots.length === 0) return undefined;
-      const { pixels, flipped, failures } = await this.#read(slots);
+      const { pixels, flipped, failures } = await this.#reader.read(slots);
       for (const { slot, reason } of failures) this.#skip(slots[slot], reason);
       // A shuffled batch is always full: again, with others in place of those that failed.
       if (failures.length > 0 && this.#shuffled) continue;
@@ -217,36 +223,6 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
       const loaded = slots.filter((_, slot) => !failed.has(slot));
       return loaded.length === 0 ? undefined : this.#assemble(step, loaded, pixels, flipped);
     }
-  }
-
-  /** Reads the images of some slots, those that are not kept in a thread. */
-  async #read(slots: readonly ImageSlot[]): Promise<ImageJobResult> {
-    const decoded = this.#decoded;
-    if (decoded === undefined) return this.#pool.run({ images: this.#requests(slots), keepDecoded: false });
-    const announcement = decoded.announce(slots.map((slot) => this.#key(slot)));
-    try {
-      await announcement.others;
-      const result = await this.#pool.run({ images: this.#requests(slots), keepDecoded: decoded.hasRoom });
-      decoded.count(result.decodings);
-      for (const { slot, image } of result.decoded) {
-        const place = slots[slot];
-        if (place) decoded.keep(this.#key(place), image);
-      }
-      return result;
-    } finally {
-      announcement.done();
-    }
-  }
-
-  #requests(slots: readonly ImageSlot[]): ImageRequest[] {
-    return slots.map((slot) => {
-      const cached = this.#decoded?.get(this.#key(slot));
-      return { ...slot, source: this.#source(this.#image(slot.index)), ...(cached && { cached }) };
-    });
-  }
-
-  #key({ index }: ImageSlot): string {
-    return imageKey(imagePath(this.#folder, this.#image(index)), this.#options);
   }
 
   #assemble(step: number, slots: readonly ImageSlot[], pixels: Float32Array, flipped: readonly boolean[]): ImageBatch {
@@ -262,12 +238,7 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
     };
   }
 
-  #source(image: FolderImage): string | number {
-    const read = this.#folder.pixels !== undefined && image.position !== undefined;
-    return read ? image.position : imagePath(this.#folder, image);
-  }
-
-  #image(index: number): FolderImage {
+  #image(index: number): SourceImage {
     const image = this.#folder.images[index];
     if (!image) throw new RangeError(`there is no image ${index}`);
     return image;
@@ -276,26 +247,28 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
   #skip(slot: ImageSlot | undefined, reason: string): void {
     if (!slot || this.#skipped.has(slot.index)) return;
     const { file } = this.#image(slot.index);
-    const message = `Cannot decode the image '${file}' in '${this.#folder.directory}' (${reason})`;
+    const message = `Cannot decode the image '${file}' in '${this.#folder.name}' (${reason})`;
     if (this.#options.strict) throw new DiffrateError(`${message}: replace or remove it.`);
     this.#skipped.set(slot.index, { file, reason });
     this.#options.onWarning?.(`${message}: it is left out.`);
   }
 
   #nothingDecodable(): DiffrateError {
-    const { directory, images } = this.#folder;
+    const { name, images } = this.#folder;
     const first = this.skipped[0];
     return new DiffrateError(
-      `None of the ${images.length} images in '${directory}' can be decoded ` +
+      `None of the ${images.length} images in '${name}' can be decoded ` +
         `('${first?.file}': ${first?.reason}): replace them.`,
     );
   }
 }
 
-/** The images that others share, or a store of the loader's own; `undefined` where it keeps nothing. */
+/**
+ * The images that others share, or a store of the loader's own; `undefined` where it keeps nothing.
+ */
 function decodedImagesOf(options: ImageLoaderOptions): DecodedImages | undefined {
-  const { decoded, folder, order, cacheBytes } = options;
-  const areFiles = folder.pixels === undefined;
+  const { decoded, source: folder, order, cacheBytes } = options;
+  const areFiles = folder.keyOf !== undefined;
   if (decoded !== undefined) return areFiles ? decoded : undefined;
   if (!(options.cacheDecoded ?? (order === 'shuffled' && areFiles))) return undefined;
   return new DecodedImages(cacheBytes === undefined ? {} : { bytes: cacheBytes });

@@ -1,6 +1,7 @@
 /**
- * Reader of uncompressed Windows bitmaps (BMP: 1, 4, 8 bits with a palette, 24 and 32 bits), which the image library
- * does not read. Layout: BITMAPFILEHEADER (14 bytes), BITMAPINFOHEADER (40 bytes or more), palette, rows padded to 4 bytes.
+ * Reader of uncompressed Windows bitmaps (BMP: 1, 4, 8 bits with a palette, 24 and 32 bits), which
+ * the image library does not read. Layout: BITMAPFILEHEADER (14 bytes), BITMAPINFOHEADER (40 bytes
+ * or more), palette, rows padded to 4 bytes.
  */
 
 import type { RgbImage } from './pillow-resize.ts';

@@ -1,8 +1,9 @@
 /**
- * Image files to 8-bit RGB, as Pillow's `Image.open(file).convert('RGB')` answers: no EXIF rotation, no colour
- * management, alpha dropped and not blended, 16-bit grey clipped at 255, 16-bit colour cut to its high byte.
- * JPEGs go through MozJPEG in WebAssembly (`@jsquash/jpeg`, equal to Pillow's pixels bit for bit) unless asked
- * otherwise; the rest through libvips (`sharp`), bitmaps through an own reader.
+ * Image files to 8-bit RGB, as Pillow's `Image.open(file).convert('RGB')` answers: no EXIF
+ * rotation, no colour management, alpha dropped and not blended, 16-bit grey clipped at 255, 16-bit
+ * colour cut to its high byte. JPEGs go through MozJPEG in WebAssembly (`@jsquash/jpeg`, equal to
+ * Pillow's pixels bit for bit) unless asked otherwise; the rest through libvips (`sharp`), bitmaps
+ * through an own reader.
  */
 
 import { readFile } from 'node:fs/promises';
@@ -11,19 +12,20 @@ import decodeJpeg, { init as initJpegDecoder } from '@jsquash/jpeg/decode.js';
 import type { SharpOptions } from 'sharp';
 import { DiffrateError, messageOf } from '../errors.ts';
 import { decodeBitmap, isBitmap } from './bitmap.ts';
+import type { ImageDecoder } from './image-decoder.ts';
 import { isJpeg, readJpegLayout } from './jpeg-markers.ts';
 import type { RgbImage } from './pillow-resize.ts';
 
-/** `exact`: JPEGs bit-identical to Pillow's. `fast`: libvips for everything, quicker on large photographs. */
-export type ImageDecoder = 'exact' | 'fast';
-
-/** libvips stops at files that are cut short and keeps quiet about lesser blemishes, as Pillow does. */
+/**
+ * libvips stops at files that are cut short and keeps quiet about lesser blemishes, as Pillow does.
+ */
 const SHARP_OPTIONS: SharpOptions = { ignoreIcc: true, failOn: 'truncated' };
 
 /**
  * Decodes an image file's content.
  * @returns RGB, or RGBA with an alpha to be ignored.
- * @throws Error whose message is the reason, if the bytes are no image, are cut short or of an unsupported kind.
+ * @throws Error whose message is the reason, if the bytes are no image, are cut short or of an
+ *   unsupported kind.
  */
 export async function decodeImage(bytes: Uint8Array, decoder: ImageDecoder = 'exact'): Promise<RgbImage> {
   if (bytes.length === 0) throw new Error('the file is empty');
@@ -76,7 +78,8 @@ async function decodeJpegExactly(bytes: Uint8Array): Promise<RgbImage> {
   await (jpegDecoder ??= startJpegDecoder());
   jpegMessages = [];
   try {
-    // The decoder takes any byte array although its type asks for a buffer; a view of a larger buffer needs no copy.
+    // The decoder takes any byte array although its type asks for a buffer; a view of a larger
+    // buffer needs no copy.
     const { data, width, height } = await decodeJpeg(bytes as unknown as ArrayBuffer);
     if (jpegMessages.some((message) => message.startsWith('Premature end of JPEG file'))) {
       throw new Error('the JPEG is cut short');
@@ -89,7 +92,10 @@ async function decodeJpegExactly(bytes: Uint8Array): Promise<RgbImage> {
   }
 }
 
-/** Any kind of picture: those that libvips and Pillow turn into RGB differently are taken raw and converted here. */
+/**
+ * Any kind of picture: those that libvips and Pillow turn into RGB differently are taken raw and
+ * converted here.
+ */
 async function decodeAnything(bytes: Uint8Array): Promise<RgbImage> {
   const { default: sharp } = await import('sharp');
   const { space, channels } = await sharp(bytes, SHARP_OPTIONS).metadata();

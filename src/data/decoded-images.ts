@@ -1,10 +1,10 @@
 /**
- * Decoded images that several loaders and pictures of a process share, so that a file is decoded once for each way to
- * prepare it. Who makes one hands it to all that read the same images.
+ * Decoded images that several loaders and pictures of a process share, so that a file is decoded
+ * once for each way to prepare it. Who makes one hands it to all that read the same images.
  */
 
 import type { ImageAugmentation } from './augmentation.ts';
-import type { ImageDecoder } from './decode.ts';
+import type { ImageDecoder } from './image-decoder.ts';
 import { resizeImage } from './pillow-resize.ts';
 import type { RgbImage } from './pillow-resize.ts';
 import type { Preprocessing } from './preprocessing.ts';
@@ -23,7 +23,10 @@ export interface CachedImage {
 
 /** What was announced: see `DecodedImages.announce`. */
 export interface Announcement {
-  /** Settles when others are done with those of the images that they announced earlier; it never fails. */
+  /**
+   * Settles when others are done with those of the images that they announced earlier; it never
+   * fails.
+   */
   readonly others: Promise<unknown>;
   /** To be called when the images were kept, or could not be decoded. */
   readonly done: () => void;
@@ -32,7 +35,7 @@ export interface Announcement {
 /** How much is kept. */
 export interface DecodedImagesOptions {
   /** The most memory in bytes, default 512 MB. */
-  readonly bytes?: number;
+  readonly bytes?: number | undefined;
 }
 
 const DEFAULT_BYTES = 512 * 2 ** 20;
@@ -66,8 +69,8 @@ export class DecodedImages {
   }
 
   /**
-   * Keeps an image, if there is room.
-   * Once full it stays as it is: in shuffled epochs the oldest image is the one that is wanted next.
+   * Keeps an image, if there is room. Once full it stays as it is: in shuffled epochs the oldest
+   * image is the one that is wanted next.
    */
   keep(key: string, image: CachedImage): void {
     if (this.#images.has(key)) return;

@@ -1,4 +1,7 @@
-/** Undecoded grey images of one size, one after the other in memory that threads share: what an IDX file holds. */
+/**
+ * Undecoded grey images of one size, one after the other in memory that threads share: what an IDX
+ * file holds.
+ */
 
 import type { RgbImage } from './pillow-resize.ts';
 

@@ -1,7 +1,8 @@
 /**
- * The IDX format of MNIST (LeCun, Cortes, Burges: "The MNIST database", section "File formats"): two zero bytes, the type of
- * values (8: unsigned bytes, the only one read here), the number of dimensions, each dimension as a big-endian 32-bit
- * integer, then the values. Files may be gzipped; they are recognised by their first bytes, not by their names.
+ * The IDX format of MNIST (LeCun, Cortes, Burges: "The MNIST database", section "File formats"):
+ * two zero bytes, the type of values (8: unsigned bytes, the only one read here), the number of
+ * dimensions, each dimension as a big-endian 32-bit integer, then the values. Files may be gzipped;
+ * they are recognised by their first bytes, not by their names.
  */
 
 import { createReadStream } from 'node:fs';
@@ -34,7 +35,8 @@ const LARGEST_DATA = 2 ** 32 - 1;
  * @param bytes the file from its beginning on, as far as it is there.
  * @param file its name, for messages.
  * @returns undefined if the header goes on after `bytes`.
- * @throws DiffrateError if it is none of an array of unsigned bytes, or the array is empty or larger than 4 GiB.
+ * @throws DiffrateError if it is none of an array of unsigned bytes, or the array is empty or
+ *   larger than 4 GiB.
  */
 export function parseIdxHeader(bytes: Uint8Array, file: string): IdxHeader | undefined {
   if (bytes.length < 4) return undefined;
@@ -61,9 +63,10 @@ export function parseIdxHeader(bytes: Uint8Array, file: string): IdxHeader | und
 }
 
 /**
- * Reads a file, gzipped or not. Never takes more memory than the file really holds, nor more than its header promises.
- * @throws DiffrateError if it cannot be read, is no IDX file of unsigned bytes, or holds fewer or more values than its
- *   header promises.
+ * Reads a file, gzipped or not. Never takes more memory than the file really holds, nor more than
+ * its header promises.
+ * @throws DiffrateError if it cannot be read, is no IDX file of unsigned bytes, or holds fewer or
+ *   more values than its header promises.
  */
 export async function readIdxFile(file: string): Promise<IdxArray> {
   let header: IdxHeader | undefined;
@@ -116,7 +119,10 @@ function wrongLength(file: string, { dimensions, dataBytes }: IdxHeader, found: 
   );
 }
 
-/** The file's bytes, unpacked. (`stream.pipeline` would report an error of who reads them as its own abortion.) */
+/**
+ * The file's bytes, unpacked. (`stream.pipeline` would report an error of who reads them as its own
+ * abortion.)
+ */
 async function* contentOf(file: string): AsyncGenerator<Uint8Array, void, undefined> {
   const gzipped = await isGzipped(file);
   const stored = createReadStream(file);

@@ -1,20 +1,24 @@
 /**
- * An IDX file of images as an image folder, with the labels file that lies beside it: MNIST, Fashion-MNIST and what else is
- * spread in that format. Image 17 of `train-images-idx3-ubyte.gz` is called `train-images-idx3-ubyte#17`.
+ * An IDX file of images as an image folder, with the labels file that lies beside it: MNIST,
+ * Fashion-MNIST and what else is spread in that format. Image 17 of `train-images-idx3-ubyte.gz` is
+ * called `train-images-idx3-ubyte#17`.
  */
 
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DiffrateError } from '../errors.ts';
 import { readIdxFile } from './idx-file.ts';
-import type { ImageFolder } from './image-folder.ts';
+import { openFolderReader } from './folder-reader.ts';
+import { colourImage } from './grey-images.ts';
+import type { ImageSource, SourceImage } from './image-source.ts';
 
 /**
  * Opens an IDX file of images; its pixels are read at once.
  * @param warn told in one sentence where there is no labels file.
- * @throws DiffrateError if either file is damaged or of another kind, or there is not one label for each image.
+ * @throws DiffrateError if either file is damaged or of another kind, or there is not one label for
+ *   each image.
  */
-export async function openIdxImages(file: string, warn: (message: string) => void): Promise<ImageFolder> {
+export async function openIdxImages(file: string, warn: (message: string) => void): Promise<ImageSource> {
   const { dimensions, data } = await readIdxFile(file);
   const [count = 0, height = 0, width = 0] = dimensions;
   if (dimensions.length !== 3) {
@@ -25,19 +29,30 @@ export async function openIdxImages(file: string, warn: (message: string) => voi
   }
   const labels = await readLabels(file, count, warn);
   const name = basename(file).replace(/\.gz$/, '');
+  const pixels = { data, width, height };
+  const fileOf = (position: number): string => `${name}#${position}`;
+  const positionOf = (image: SourceImage): number => {
+    const position = Number(image.file.slice(name.length + 1));
+    if (fileOf(position) === image.file && position < count) return position;
+    throw new DiffrateError(`There is no image '${image.file}' in '${file}', which holds ${count} images.`);
+  };
   return {
-    directory: resolve(file),
+    name: resolve(file),
     images: Array.from({ length: count }, (_, position) => ({
-      file: `${name}#${position}`,
+      file: fileOf(position),
       ...(labels && { label: labels[position] ?? 0 }),
-      position,
     })),
     labelled: labels !== undefined,
-    pixels: { data, width, height },
+    identity: () => Promise.resolve(resolve(file)),
+    open: (options) => openFolderReader({ sourceOf: positionOf, pixels }, options),
+    decode: (image) => Promise.resolve(colourImage(pixels, positionOf(image))),
   };
 }
 
-/** The labels file's name: `images` becomes `labels` and `idx3` `idx1`; gzipped like the images file, or else not like it. */
+/**
+ * The labels file's name: `images` becomes `labels` and `idx3` `idx1`; gzipped like the images
+ * file, or else not like it.
+ */
 function labelsNames(file: string): string[] {
   const name = basename(file);
   const labels = name.replace(/images(?!.*images)/, 'labels').replace('idx3', 'idx1');

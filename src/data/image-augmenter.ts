@@ -1,7 +1,7 @@
 /**
- * From a decoded image to a network's input in training.
- * The recipe's steps come in the order of timm's `create_transform`: crop, flip, RandAugment, normalisation, random erasing.
- * What an image gets is drawn from its own fork of the seed, so that it does not depend on who loads it or when.
+ * From a decoded image to a network's input in training. The recipe's steps come in the order of
+ * timm's `create_transform`: crop, flip, RandAugment, normalisation, random erasing. What an image
+ * gets is drawn from its own fork of the seed, so that it does not depend on who loads it or when.
  */
 
 import { drawFlip, mirror, randomPaddedCrop, randomResizedCrop } from './augmentation.ts';
@@ -33,8 +33,8 @@ export class ImageAugmenter {
   }
 
   /**
-   * What is the same for an image in every epoch, and worth keeping: its centre crop, or all of it where crops are random.
-   * `imageKey` names all that the result depends on.
+   * What is the same for an image in every epoch, and worth keeping: its centre crop, or all of it
+   * where crops are random. `imageKey` names all that the result depends on.
    */
   prepare(image: RgbImage): RgbImage {
     return this.#augmentation.randomResizedCrop ? image : resizeAndCrop(image, this.#preprocessing);

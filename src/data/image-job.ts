@@ -1,7 +1,8 @@
 /** What the image loader asks of its threads, and what they answer. */
 
 import type { ImageAugmentation } from './augmentation.ts';
-import type { ImageDecoder } from './decode.ts';
+import type { ImageDecoder } from './image-decoder.ts';
+import type { ReadImages } from './image-source.ts';
 import type { CachedImage } from './decoded-images.ts';
 import type { GreyImages } from './grey-images.ts';
 import type { ImageSlot } from './image-order.ts';
@@ -31,13 +32,8 @@ export interface ImageJob {
   readonly keepDecoded: boolean;
 }
 
-/** One batch, loaded. `slot` counts the images of the job. */
-export interface ImageJobResult {
-  /** `[loaded images, 3, H, W]`, without those that failed. */
-  readonly pixels: Float32Array;
-  /** Whether each loaded image was flipped. */
-  readonly flipped: readonly boolean[];
-  readonly failures: readonly { readonly slot: number; readonly reason: string }[];
+/** One batch, loaded; `slot` counts the images of the job. */
+export interface ImageJobResult extends ReadImages {
   /** For the cache, if it was asked for: each image that was decoded, with one of its slots. */
   readonly decoded: readonly { readonly slot: number; readonly image: CachedImage }[];
   /** How many images were decoded. */

@@ -1,8 +1,9 @@
 /**
- * Which images make up batch n: a function of seed and n alone, so that runs can be resumed at any batch.
- * Images that turned out undecodable are left out in order, and replaced by another where shuffled.
- * Repeated augmentation (Hoffer et al., 2020; DeiT's RASampler): several views of an image follow each other, and an epoch
- * still has as many places as the folder has images, so that it goes through a part of them only.
+ * Which images make up batch n: a function of seed and n alone, so that runs can be resumed at any
+ * batch. Images that turned out undecodable are left out in order, and replaced by another where
+ * shuffled. Repeated augmentation (Hoffer et al., 2020; DeiT's RASampler): several views of an
+ * image follow each other, and an epoch still has as many places as the folder has images, so that
+ * it goes through a part of them only.
  */
 
 import { RandomGenerator } from './random.ts';
@@ -40,8 +41,9 @@ export class ImageOrder {
   }
 
   /**
-   * The images of batch `step`, without those in `skipped`. The result does not depend on how many undecodable images
-   * were known before, as long as those that fail are added and the batch is asked for again.
+   * The images of batch `step`, without those in `skipped`. The result does not depend on how many
+   * undecodable images were known before, as long as those that fail are added and the batch is
+   * asked for again.
    */
   slots(step: number, skipped: ReadonlySet<number> | ReadonlyMap<number, unknown>): ImageSlot[] {
     const slots: ImageSlot[] = [];

@@ -1,4 +1,7 @@
-/** The thread that loads images: file or bytes in memory → 8-bit RGB → crop → normalised floats, one batch per job. */
+/**
+ * The thread that loads images: file or bytes in memory → 8-bit RGB → crop → normalised floats, one
+ * batch per job.
+ */
 
 import { readFile } from 'node:fs/promises';
 import { workerData } from 'node:worker_threads';

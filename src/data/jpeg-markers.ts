@@ -1,6 +1,6 @@
 /**
- * The few facts that are needed of a JPEG before decoding it, from its markers (ITU-T T.81, annex B): how many colour
- * components it has, and whether its end is there.
+ * The few facts that are needed of a JPEG before decoding it, from its markers (ITU-T T.81, annex
+ * B): how many colour components it has, and whether its end is there.
  */
 
 /** What a walk along the markers found. */
@@ -23,7 +23,10 @@ function isFrameHeader(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }
 
-/** Walks the markers up to the first scan. Embedded thumbnails are skipped with the segment that they are in. */
+/**
+ * Walks the markers up to the first scan. Embedded thumbnails are skipped with the segment that
+ * they are in.
+ */
 export function readJpegLayout(bytes: Uint8Array): JpegLayout {
   let position = 2;
   let components = 0;

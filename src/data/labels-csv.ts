@@ -1,8 +1,8 @@
 /**
- * `labels.csv`: one line per image, `file,label`, comma-separated with optional double quotes (RFC 4180). A first line
- * that names the columns may put them in any order, beside others.
+ * `labels.csv`: one line per image, `file,label`, comma-separated with optional double quotes (RFC
+ * 4180). A first line that names the columns may put them in any order, beside others.
  */
-
+import { csvParseRows } from 'd3-dsv';
 import { DiffrateError } from '../errors.ts';
 
 /** A line of the file. */
@@ -20,49 +20,32 @@ interface Record {
   readonly line: number;
 }
 
-/** Splits CSV text; quoted fields may hold commas, doubled quotes and line breaks. Empty lines are left out. */
+/** A last row of our own, which only a quote that is not closed can swallow. */
+const endMark = 'end of the file';
+
+/**
+ * The rows of a CSV text, without empty lines and without spaces around fields. Lines are counted
+ * here, because d3-dsv names none; it lets an open quote run to the end of the text.
+ */
 function parseRecords(text: string, source: string): Record[] {
-  const records: Record[] = [];
-  let fields: string[] = [];
-  let field = '';
-  let quoted = false;
   let line = 1;
-  let recordLine = 1;
-  const endField = (): void => {
-    fields.push(field.trim());
-    field = '';
-  };
-  const endRecord = (): void => {
-    endField();
-    if (fields.length > 1 || fields[0] !== '') records.push({ fields, line: recordLine });
-    fields = [];
-    recordLine = line;
-  };
-  for (let index = text.startsWith('\uFEFF') ? 1 : 0; index < text.length; index++) {
-    const character = text[index] ?? '';
-    if (character === '\n') line += 1;
-    if (quoted) {
-      if (character !== '"') field += character;
-      else if (text[index + 1] === '"') {
-        field += '"';
-        index += 1;
-      } else quoted = false;
-    } else if (character === '"' && field.trim() === '') {
-      quoted = true;
-      field = '';
-    } else if (character === ',') endField();
-    else if (character === '\n') endRecord();
-    else if (character !== '\r') field += character;
+  const records = csvParseRows(`${text.replace(/^\uFEFF/, '')}\n${endMark}`, (fields) => {
+    const record = { fields: fields.map((field) => field.trim()), line };
+    line += fields.join().split(/\r\n?|\n/).length;
+    return record;
+  });
+  const last = records.pop();
+  if (last?.fields.join() !== endMark) {
+    throw new DiffrateError(`${source} line ${last?.line} has a quote that is not closed: close it with ".`);
   }
-  if (quoted) throw new DiffrateError(`${source} line ${recordLine} has a quote that is not closed: close it with ".`);
-  endRecord();
-  return records;
+  return records.filter(({ fields }) => fields.join() !== '');
 }
 
 /**
  * Parses the text of a `labels.csv`.
  * @param source the file's name, for messages.
- * @throws DiffrateError if there is no image in it, a column is missing, or a label is not an integer ≥ 0.
+ * @throws DiffrateError if there is no image in it, a column is missing, or a label is not an
+ *   integer ≥ 0.
  */
 export function parseLabels(text: string, source: string): LabelledFile[] {
   const records = parseRecords(text, source);

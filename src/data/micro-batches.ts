@@ -1,4 +1,7 @@
-/** An optimizer step's images in parts that go through a graph at once; their gradients are added up. */
+/**
+ * An optimizer step's images in parts that go through a graph at once; their gradients are added
+ * up.
+ */
 
 /** How a step is divided. */
 export interface MicroBatches {
@@ -9,7 +12,8 @@ export interface MicroBatches {
 }
 
 /**
- * As many images per step as were asked for, in parts of one size: where they cannot be, as few more as it takes.
+ * As many images per step as were asked for, in parts of one size: where they cannot be, as few
+ * more as it takes.
  * @param most images in a part.
  */
 export function microBatchesOf(asked: number, most: number): MicroBatches {

@@ -1,7 +1,8 @@
 /**
- * Mixup (Zhang et al., 2018) and CutMix (Yun et al., 2019) with label smoothing, in timm's batch mode (`timm.data.Mixup`):
- * one λ per batch, and image i is mixed with image B − 1 − i. Labels are optional: the mix that was drawn is returned,
- * so that soft targets, too, can be mixed, or the teacher can be run on the mixed images.
+ * Mixup (Zhang et al., 2018) and CutMix (Yun et al., 2019) with label smoothing, in timm's batch
+ * mode (`timm.data.Mixup`): one λ per batch, and image i is mixed with image B − 1 − i. Labels are
+ * optional: the mix that was drawn is returned, so that soft targets, too, can be mixed, or the
+ * teacher can be run on the mixed images.
  */
 
 import { DiffrateError } from '../errors.ts';
@@ -15,9 +16,9 @@ export interface MixingOptions {
   /** α of CutMix's Beta(α, α), 0 = off. Published recipe: 1. */
   readonly cutmix: number;
   /** Probability that a batch is mixed at all, default 1. */
-  readonly probability?: number;
+  readonly probability?: number | undefined;
   /** Probability of CutMix where both are on, default 0.5. */
-  readonly switchProbability?: number;
+  readonly switchProbability?: number | undefined;
 }
 
 /** How one batch is mixed. */
@@ -91,7 +92,8 @@ function swapBox(one: Float32Array, other: Float32Array, width: number, height: 
 }
 
 /**
- * Labels as distributions: `1 − smoothing + smoothing / classes` on the label, `smoothing / classes` elsewhere.
+ * Labels as distributions: `1 − smoothing + smoothing / classes` on the label,
+ * `smoothing / classes` elsewhere.
  * @returns `[B, classes]`.
  */
 export function smoothTargets(labels: ArrayLike<number>, classes: number, smoothing = 0): Float32Array {
@@ -108,7 +110,8 @@ export function smoothTargets(labels: ArrayLike<number>, classes: number, smooth
 }
 
 /**
- * The targets of a mixed batch: `λ · own + (1 − λ) · partner's`, from smoothed labels or from a teacher's outputs.
+ * The targets of a mixed batch: `λ · own + (1 − λ) · partner's`, from smoothed labels or from a
+ * teacher's outputs.
  * @param targets `[B, classes]`, left as they are.
  * @returns `[B, classes]`.
  */

@@ -1,24 +1,28 @@
 /**
- * Lists a folder of images on disk. Labels come from `labels.csv`, or from class sub-folders as in torchvision's
- * `ImageFolder` (names in order, from 0), or there are none.
- * A single IDX file (MNIST's format) may stand in for a folder.
+ * Lists a folder of images on disk. Labels come from `labels.csv`, or from class sub-folders as in
+ * torchvision's `ImageFolder` (names in order, from 0), or there are none. A single IDX file
+ * (MNIST's format) may stand in for a folder.
  */
 
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { DiffrateError, messageOf, UsageError } from '../errors.ts';
-import type { FolderImage, ImageFolder } from './image-folder.ts';
 import { openIdxImages } from './idx-images.ts';
+import { imageFiles } from './image-files.ts';
+import type { ImageSource, SourceImage } from './image-source.ts';
 import { parseLabels } from './labels-csv.ts';
 
 /** How to read a folder. */
 export interface OpenImageFolderOptions {
   /** Fail where otherwise a warning is given. */
-  readonly strict?: boolean;
-  /** Take this many images only: the first ones, or class by class in turn where there are class sub-folders. */
-  readonly limit?: number;
+  readonly strict?: boolean | undefined;
+  /**
+   * Take this many images only: the first ones, or class by class in turn where there are class
+   * sub-folders.
+   */
+  readonly limit?: number | undefined;
   /** Called with one sentence for each thing that is odd but not fatal. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
 }
 
 const IMAGE_EXTENSIONS = new Set('.jpg .jpeg .png .webp .gif .avif .tif .tiff .bmp'.split(' '));
@@ -26,22 +30,15 @@ const IMAGE_EXTENSIONS = new Set('.jpg .jpeg .png .webp .gif .avif .tif .tiff .b
 const WORDNET_ID = /^n\d{8}$/;
 const IMAGENET_CLASSES = 1000;
 
-/** The absolute path of an image that has a file of its own. */
-export function imagePath(folder: ImageFolder, image: FolderImage): string {
-  return resolve(folder.directory, image.file);
-}
-
 /**
  * Lists a folder's images; none is opened.
  * Where `directory` is the path of a file, that is read as an IDX file of images.
- * @throws DiffrateError if the folder is missing or holds no images, `labels.csv` is wrong or names a missing file,
- *   or a file is no sound IDX file with as many labels.
+ * @throws DiffrateError if the folder is missing or holds no images, `labels.csv` is wrong or names
+ *   a missing file, or a file is no sound IDX file with as many labels.
  */
-export async function openImageFolder(directory: string, options: OpenImageFolderOptions = {}): Promise<ImageFolder> {
+export async function openImageFolder(directory: string, options: OpenImageFolderOptions = {}): Promise<ImageSource> {
   const { limit } = options;
-  if (limit !== undefined && (!Number.isInteger(limit) || limit < 1)) {
-    throw new UsageError(`The limit of images must be an integer from 1, not ${limit}.`);
-  }
+  checkLimit(limit);
   const found = await stat(directory).catch(() => undefined);
   if (!found) {
     throw new DiffrateError(
@@ -62,6 +59,15 @@ export async function openImageFolder(directory: string, options: OpenImageFolde
   return limit === undefined ? folder : { ...folder, images: takeInTurn(folder, limit) };
 }
 
+/**
+ * Checks how many images are taken at most.
+ * @throws {UsageError} where it is no whole number from 1
+ */
+export function checkLimit(limit: number | undefined): void {
+  if (limit === undefined || (Number.isInteger(limit) && limit >= 1)) return;
+  throw new UsageError(`The limit of images must be an integer from 1, not ${limit}.`);
+}
+
 async function readIfThere(file: string): Promise<string | undefined> {
   try {
     return await readFile(file, 'utf8');
@@ -71,12 +77,12 @@ async function readIfThere(file: string): Promise<string | undefined> {
   }
 }
 
-async function openDirectory(directory: string, warn: (message: string) => void, limit?: number): Promise<ImageFolder> {
+async function openDirectory(directory: string, warn: (message: string) => void, limit?: number): Promise<ImageSource> {
   const csv = await readIfThere(join(directory, 'labels.csv'));
   return csv === undefined ? listFolder(directory, warn) : listCsv(directory, csv, limit);
 }
 
-async function listCsv(directory: string, csv: string, limit = Infinity): Promise<ImageFolder> {
+async function listCsv(directory: string, csv: string, limit = Infinity): Promise<ImageSource> {
   const source = join(directory, 'labels.csv');
   const lines = parseLabels(csv, source).slice(0, limit);
   const missing = await Promise.all(
@@ -94,23 +100,29 @@ async function listCsv(directory: string, csv: string, limit = Infinity): Promis
     );
   }
   const images = lines.map(({ file, label }) => ({ file: file.replaceAll('\\', '/'), label }));
-  return { directory: resolve(directory), images, labelled: true };
+  return imageFiles(resolve(directory), images);
 }
 
-async function listFolder(directory: string, warn: (message: string) => void): Promise<ImageFolder> {
+async function listFolder(directory: string, warn: (message: string) => void): Promise<ImageSource> {
   const absolute = resolve(directory);
   const { files, folders } = await listDirectory(absolute);
   if (files.length > 0 || folders.length === 0) {
     if (folders.length > 0) {
       warn(`'${directory}' holds images and sub-folders: its ${folders.length} sub-folders are left out.`);
     }
-    return { directory: absolute, images: files.map((file) => ({ file })), labelled: false };
+    return imageFiles(
+      absolute,
+      files.map((file) => ({ file })),
+    );
   }
   const inFolder = await Promise.all(folders.map((name) => listTree(absolute, name)));
   const [only] = folders;
   if (only !== undefined && folders.length === 1) {
     warn(`'${directory}' has the single sub-folder '${only}', which is not taken for a class: there are no labels.`);
-    return { directory: absolute, images: (inFolder[0] ?? []).map((file) => ({ file })), labelled: false };
+    return imageFiles(
+      absolute,
+      (inFolder[0] ?? []).map((file) => ({ file })),
+    );
   }
   const empty = folders.filter((_, index) => inFolder[index]?.length === 0);
   if (empty.length > 0 && empty.length < folders.length) {
@@ -123,10 +135,13 @@ async function listFolder(directory: string, warn: (message: string) => void): P
     );
   }
   const images = inFolder.flatMap((names, label) => names.map((file) => ({ file, label })));
-  return { directory: absolute, images, labelled: true, classes: folders };
+  return imageFiles(absolute, images, folders);
 }
 
-/** Image files and sub-folders of one directory, sorted by code unit; links are followed, dot files left out. */
+/**
+ * Image files and sub-folders of one directory, sorted by code unit; links are followed, dot files
+ * left out.
+ */
 async function listDirectory(directory: string): Promise<{ files: string[]; folders: string[] }> {
   const entries = await readdir(directory, { withFileTypes: true });
   const files: string[] = [];
@@ -147,8 +162,11 @@ async function listTree(root: string, name: string): Promise<string[]> {
   return [...files.map((file) => `${name}/${file}`), ...below.flat()];
 }
 
-/** The first image of each class, the second of each, … until there are `limit`, in the folder's order. */
-function takeInTurn(folder: ImageFolder, limit: number): FolderImage[] {
+/**
+ * The first image of each class, the second of each, … until there are `limit`, in the folder's
+ * order.
+ */
+function takeInTurn(folder: ImageSource, limit: number): SourceImage[] {
   if (folder.classes === undefined) return folder.images.slice(0, limit);
   const seen = new Map<number, number>();
   const ranked = folder.images.map((image, index) => {

@@ -1,10 +1,14 @@
 /**
- * Image resizing with the arithmetic of Pillow's 8-bit resampling (`Image.resize`, what torchvision and timm evaluate
- * with), bit for bit: a filter widened by the scale when shrinking, weights in 22-bit fixed point, one horizontal and
- * one vertical pass, each rounded and clipped to 8 bits. Only the wanted part of the result is computed.
+ * Image resizing with the arithmetic of Pillow's 8-bit resampling (`Image.resize`, what torchvision
+ * and timm evaluate with), bit for bit: a filter widened by the scale when shrinking, weights in
+ * 22-bit fixed point, one horizontal and one vertical pass, each rounded and clipped to 8 bits.
+ * Only the wanted part of the result is computed.
  */
 
-/** An 8-bit image, rows from top to bottom, interleaved; a fourth channel, where there is one, is ignored. */
+/**
+ * An 8-bit image, rows from top to bottom, interleaved; a fourth channel, where there is one, is
+ * ignored.
+ */
 export interface RgbImage {
   /** `[height, width, channels]`. */
   readonly data: Uint8Array | Uint8ClampedArray;
@@ -32,7 +36,9 @@ export interface ResizeOptions {
   readonly width: number;
   readonly height: number;
   readonly interpolation: Interpolation;
-  /** The part of the source that is resized, as if it had been cropped first; everything if absent. */
+  /**
+   * The part of the source that is resized, as if it had been cropped first; everything if absent.
+   */
   readonly region?: Region;
   /** The part of the result that is computed and returned; everything if absent. */
   readonly window?: Region;
@@ -43,7 +49,10 @@ const PRECISION_BITS = 32 - 8 - 2;
 const ONE = 2 ** PRECISION_BITS;
 const HALF = 2 ** (PRECISION_BITS - 1);
 
-/** For each output position: where its source positions start, how many they are, and their fixed-point weights. */
+/**
+ * For each output position: where its source positions start, how many they are, and their
+ * fixed-point weights.
+ */
 interface Coefficients {
   readonly starts: Int32Array;
   readonly counts: Int32Array;
@@ -57,7 +66,8 @@ const SUPPORT: Record<Interpolation, number> = { bilinear: 1, bicubic: 2 };
 function filterValue(interpolation: Interpolation, offset: number): number {
   const x = Math.abs(offset);
   if (interpolation === 'bilinear') return x < 1 ? 1 - x : 0;
-  // Keys' cubic convolution with a = −0.5, factored as Pillow does: another order of operations rounds differently.
+  // Keys' cubic convolution with a = −0.5, factored as Pillow does: another order of operations
+  // rounds differently.
   const a = -0.5;
   if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
   if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
@@ -117,7 +127,10 @@ interface Rows {
   readonly channels: number;
 }
 
-/** Resamples along x: columns `left … left + width − 1` of the result, rows `top … top + height − 1` of the source. */
+/**
+ * Resamples along x: columns `left … left + width − 1` of the result, rows `top … top + height − 1`
+ * of the source.
+ */
 function resampleHorizontally(source: Rows, wanted: Region, coefficients: Coefficients): Rows {
   const { data, offset, rowStride, channels } = source;
   const { left, top, width, height } = wanted;
@@ -151,7 +164,10 @@ function resampleHorizontally(source: Rows, wanted: Region, coefficients: Coeffi
   return { data: result, offset: -top * width * 3, rowStride: width * 3, channels: 3 };
 }
 
-/** Resamples along y: rows `top … top + height − 1` of the result, columns `left … left + width − 1` of the source. */
+/**
+ * Resamples along y: rows `top … top + height − 1` of the result, columns `left … left + width − 1`
+ * of the source.
+ */
 function resampleVertically(source: Rows, wanted: Region, coefficients: Coefficients): Rows {
   const { data, offset, rowStride, channels } = source;
   const { left, top, width, height } = wanted;
@@ -207,9 +223,11 @@ function copyPixels(source: Rows, wanted: Region): Uint8Array {
 }
 
 /**
- * Resizes `region` of an image to `width × height` and returns `window` of that, RGB `[height, width, 3]`.
- * Equal, byte for byte, to Pillow's `image.crop(region).resize((width, height), filter).crop(window)`.
- * @throws RangeError if `region` or `window` reaches outside, or a size is not a positive integer (a caller's defect).
+ * Resizes `region` of an image to `width × height` and returns `window` of that, RGB
+ * `[height, width, 3]`. Equal, byte for byte, to Pillow's
+ * `image.crop(region).resize((width, height), filter).crop(window)`.
+ * @throws RangeError if `region` or `window` reaches outside, or a size is not a positive integer
+ *   (a caller's defect).
  */
 export function resizeImage(source: RgbImage, options: ResizeOptions): RgbImage {
   const { width, height, interpolation } = options;
@@ -238,7 +256,8 @@ export function resizeImage(source: RgbImage, options: ResizeOptions): RgbImage 
   if (vertical) {
     rows = resampleVertically(rows, remaining, vertical);
   }
-  // What a pass wrote is exactly the window; a mere crop is copied, so that the result never shares the source's memory.
+  // What a pass wrote is exactly the window; a mere crop is copied, so that the result never shares
+  // the source's memory.
   const data = rows.data === source.data ? copyPixels(rows, window) : rows.data;
   return { data, width: window.width, height: window.height, channels: 3 };
 }

@@ -1,6 +1,6 @@
 /**
- * From a decoded image to a network's input as timm and torchvision evaluate it.
- * It is resized and centre-cropped, brought to 0…1, less the mean, over the standard deviation, in float32 and NCHW.
+ * From a decoded image to a network's input as timm and torchvision evaluate it. It is resized and
+ * centre-cropped, brought to 0…1, less the mean, over the standard deviation, in float32 and NCHW.
  */
 
 import { resizeImage } from './pillow-resize.ts';
@@ -30,7 +30,10 @@ export function resizedSize(image: ImageSize, preprocessing: Pick<Preprocessing,
   return { height: roundHalfEven(height / ratio), width: roundHalfEven(width / ratio) };
 }
 
-/** Where torchvision's `CenterCrop` lies in an image, no side of which is smaller than that of the crop. */
+/**
+ * Where torchvision's `CenterCrop` lies in an image, no side of which is smaller than that of the
+ * crop.
+ */
 export function centreCrop(image: ImageSize, crop: ImageSize): Region {
   return {
     left: roundHalfEven((image.width - crop.width) / 2),
@@ -40,7 +43,10 @@ export function centreCrop(image: ImageSize, crop: ImageSize): Region {
   };
 }
 
-/** The evaluation view of an image: resized and centre-cropped, `[crop height, crop width, 3]`, 8 bits. */
+/**
+ * The evaluation view of an image: resized and centre-cropped, `[crop height, crop width, 3]`, 8
+ * bits.
+ */
 export function resizeAndCrop(image: RgbImage, preprocessing: Preprocessing): RgbImage {
   const { crop, interpolation } = preprocessing;
   const { width, height } = resizedSize(image, preprocessing);
@@ -48,11 +54,15 @@ export function resizeAndCrop(image: RgbImage, preprocessing: Preprocessing): Rg
   return resizeImage(image, { width, height, interpolation, window });
 }
 
-/** Writes an 8-bit image `[H, W, 3]` as floats `[3, H, W]` into `target` at `offset`, mirrored if `flip`. */
+/**
+ * Writes an 8-bit image `[H, W, 3]` as floats `[3, H, W]` into `target` at `offset`, mirrored if
+ * `flip`.
+ */
 export type Normalizer = (image: RgbImage, target: Float32Array, offset: number, flip?: boolean) => void;
 
 /**
- * `(value / 255 − mean) / std`, rounded to float32 after each step as PyTorch does; a table of 256 values per channel.
+ * `(value / 255 − mean) / std`, rounded to float32 after each step as PyTorch does; a table of 256
+ * values per channel.
  */
 export function createNormalizer(preprocessing: Preprocessing): Normalizer {
   const tables = [0, 1, 2].map((channel) => {

@@ -31,13 +31,15 @@ export function valuesPerImage({ height, width }: ImageSize): number {
  * Values of `mean` and `std` are per channel (red, green, blue) on a 0…1 scale.
  */
 export interface Preprocessing {
-  /** What images are resized to, in the way of `resizeMode`. No side is smaller than that of `crop`. */
+  /**
+   * What images are resized to, in the way of `resizeMode`. No side is smaller than that of `crop`.
+   */
   readonly resize: ImageSize;
   /**
-   * `cover` (default): the image keeps its ratio and covers `resize`.
-   * With equal sides that is torchvision's `Resize(side)`: the short side gets `side` pixels, the other is truncated.
-   * With unequal sides it is timm's `ResizeKeepRatio`: one side fits, the other is rounded.
-   * `stretch`: both sides become those of `resize`, whatever the ratio (Hugging Face's ViT, timm's `squash`).
+   * `cover` (default): the image keeps its ratio and covers `resize`. With equal sides that is
+   * torchvision's `Resize(side)`: the short side gets `side` pixels, the other is truncated. With
+   * unequal sides it is timm's `ResizeKeepRatio`: one side fits, the other is rounded. `stretch`:
+   * both sides become those of `resize`, whatever the ratio (Hugging Face's ViT, timm's `squash`).
    */
   readonly resizeMode?: 'cover' | 'stretch';
   /** The centre crop: the network's input size. */

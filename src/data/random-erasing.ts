@@ -38,7 +38,9 @@ export function drawErasing(
   return undefined;
 }
 
-/** Fills a rectangle of the image `[3, size.height, size.width]` that begins at `offset` with noise. */
+/**
+ * Fills a rectangle of the image `[3, size.height, size.width]` that begins at `offset` with noise.
+ */
 export function erase(
   random: RandomGenerator,
   pixels: Float32Array,

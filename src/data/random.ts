@@ -1,7 +1,7 @@
 /**
- * A small seeded random generator: xoshiro128** (Blackman and Vigna, 2018) with forks by name.
- * A fork depends on the seed and on its keys only, never on how much was drawn before, so that what an image gets does
- * not depend on which worker loads it, or when.
+ * A small seeded random generator: xoshiro128** (Blackman and Vigna, 2018) with forks by name. A
+ * fork depends on the seed and on its keys only, never on how much was drawn before, so that what
+ * an image gets does not depend on which worker loads it, or when.
  */
 
 /** Part of a fork's name: a word, or an integer such as an epoch or an image index. */
@@ -9,7 +9,10 @@ export type RandomKey = string | number;
 
 const GOLDEN_RATIO = 0x9e3779b9;
 
-/** The finaliser of MurmurHash3: every input bit flips every output bit with probability near one half. */
+/**
+ * The finaliser of MurmurHash3: every input bit flips every output bit with probability near one
+ * half.
+ */
 function scramble(word: number): number {
   let value = word >>> 0;
   value = Math.imul(value ^ (value >>> 16), 0x85ebca6b);
@@ -43,7 +46,7 @@ export class RandomGenerator {
   readonly #state: Uint32Array;
 
   /** @param seed any finite number. */
-  constructor(seed: number, identity = new Uint32Array(4)) {
+  constructor(seed: number, identity: Uint32Array = new Uint32Array(4)) {
     this.#identity = identity;
     absorbKey(this.#identity, seed);
     this.#state = this.#identity.slice();

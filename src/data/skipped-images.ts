@@ -1,4 +1,7 @@
-/** Images that cannot be decoded: several phases may read a folder, and each such image is told of and listed once. */
+/**
+ * Images that cannot be decoded: several phases may read a folder, and each such image is told of
+ * and listed once.
+ */
 import type { SkippedImage } from './batches.ts';
 
 /** Passes each warning on the first time. */

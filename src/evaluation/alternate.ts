@@ -1,8 +1,10 @@
 /**
- * Times several jobs in turns, one run of each per round, so that whatever else the machine does meets all of them
- * alike. Times of jobs that were measured one after the other cannot be compared on a machine that others use.
+ * Times several jobs in turns, one run of each per round, so that whatever else the machine does
+ * meets all of them alike. Times of jobs that were measured one after the other cannot be compared
+ * on a machine that others use. The median is reported, because a busy machine only ever makes some
+ * runs slower.
  */
-import { median } from './median.ts';
+import { median } from 'd3-array';
 
 /** How long to measure. */
 export interface AlternationOptions {
@@ -23,8 +25,8 @@ export interface Timing {
 }
 
 /**
- * Runs every job once per round and gives the medians, in the order of the jobs.
- * The order within a round turns around each time, so that no job always runs behind the same other one.
+ * Runs every job once per round and gives the medians, in the order of the jobs. The order within a
+ * round turns around each time, so that no job always runs behind the same other one.
  */
 export async function timeAlternately(
   jobs: readonly (() => Promise<unknown>)[],
@@ -42,5 +44,5 @@ export async function timeAlternately(
     order.reverse();
     onRound?.(round + 1, warmUp + rounds);
   }
-  return durations.map((all) => ({ milliseconds: median(all), all }));
+  return durations.map((all) => ({ milliseconds: median(all) ?? NaN, all }));
 }

@@ -1,12 +1,15 @@
 /**
- * What was measured of a compressed network beside the uncompressed one: what the summary, the model card and the
- * report all tell.
+ * What was measured of a compressed network beside the uncompressed one: what the summary, the
+ * model card and the report all tell.
  */
-import type { EvaluationResult } from './evaluate.ts';
+import type { EvaluationResult } from './evaluation-options.ts';
 import type { Metrics } from './metrics.ts';
 import type { ThroughputRun } from './throughput.ts';
 
-/** Medians at one batch size, plain and compressed network in turn on the same machine; `ThroughputRun` is one. */
+/**
+ * Medians at one batch size, plain and compressed network in turn on the same machine;
+ * `ThroughputRun` is one.
+ */
 export interface MeasuredThroughput {
   readonly batch: number;
   readonly device: string;
@@ -31,7 +34,7 @@ export interface BeforeAndAfter {
   readonly after: number;
 }
 
-/** All of them, as `diffrate compress` makes them. */
+/** All of them, of a network that was compressed. */
 export interface Measurements extends Measured {
   /** By the paper's count, and (`real…`) as really computed. */
   readonly gflops: BeforeAndAfter & { readonly realBefore: number; readonly realAfter: number };

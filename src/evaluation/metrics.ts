@@ -1,17 +1,22 @@
 /**
- * How good a network is, and how near to the one it was made from: accuracy and cross-entropy of a classifier, and the
- * distance of answers as objectives measure it, summed over batches in float64.
+ * How good a network is, and how near to the one it was made from: accuracy and cross-entropy of a
+ * classifier, and the distance of answers as objectives measure it, summed over batches in float64.
  */
 import { requireFinite, rowsOf } from '../objectives/answer-rows.ts';
 import type { Answers, Measure, Objective } from '../objectives/objective.ts';
 import { objectiveFor } from '../objectives/registry.ts';
 import { logSumExp } from '../objectives/softmax.ts';
 
-/** Means over images; `null` where there was nothing to compare with, or the network gives nothing of the kind. */
+/**
+ * Means over images; `null` where there was nothing to compare with, or the network gives nothing
+ * of the kind.
+ */
 export interface Metrics {
   /** Images that were seen. */
   readonly images: number;
-  /** How far answers are from those of the reference network, by the objective that was asked for. */
+  /**
+   * How far answers are from those of the reference network, by the objective that was asked for.
+   */
   readonly objective: MeasuredObjective | null;
   /** Images whose most likely class is the label, in percent. */
   readonly top1: number | null;
@@ -20,7 +25,8 @@ export interface Metrics {
   /** Mean cross-entropy with the labels, in nats. */
   readonly loss: number | null;
   /**
-   * Images whose most likely class is that of the reference network, or labels that hold or not as there, in percent.
+   * Images whose most likely class is that of the reference network, or labels that hold or not as
+   * there, in percent.
    */
   readonly agreement: number | null;
   /** Mean KL(reference ‖ network) of the class probabilities, in nats. */
@@ -59,7 +65,10 @@ export function classesOf({ kind, size }: Answers): number {
 export class MetricAccumulator {
   readonly #answers: Answers;
   readonly #objective: Objective;
-  /** The objective of that kind of answers: agreement and the measures with names of their own come from it. */
+  /**
+   * The objective of that kind of answers: agreement and the measures with names of their own come
+   * from it.
+   */
   readonly #usual: Objective;
   readonly #usualMeasure: Measure;
   /** The same one where the usual objective was asked for. */
@@ -86,8 +95,8 @@ export class MetricAccumulator {
   /**
    * Takes a batch in.
    * @throws {DiffrateError} if an answer is not a finite number.
-   * @throws {RangeError} if lengths do not fit or a label is out of range; see `checkLabels` for a sentence that names
-   *   the file.
+   * @throws {RangeError} if lengths do not fit or a label is out of range; see `checkLabels` for a
+   *   sentence that names the file.
    */
   add({ answers, reference, labels }: MetricBatch): void {
     const { size } = this.#answers;
@@ -139,7 +148,10 @@ export class MetricAccumulator {
   }
 }
 
-/** How many classes come before this one; of equal logits the lower index comes first, as in a stable sort. */
+/**
+ * How many classes come before this one; of equal logits the lower index comes first, as in a
+ * stable sort.
+ */
 function rankOf(row: Float32Array, label: number, own: number): number {
   let rank = 0;
   for (let index = 0; index < row.length; index++) {

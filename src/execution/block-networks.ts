@@ -1,8 +1,9 @@
 /**
- * A network cut at the blocks of its span: one session per block whose number of tokens, and how many of them stay, are free. A block's result
- * can then be kept and continued with different kept numbers, so that schedules which start alike share the work of their common
- * blocks. What a block does is DiffRate (arXiv 2305.17997) as `reduction/methods/diffrate-inputs.ts` says.
- * What lies before the span is run with the embedding, what lies after it with the readout.
+ * A network cut at the blocks of its span: one session per block whose number of tokens, and how
+ * many of them stay, are free. A block's result can then be kept and continued with different kept
+ * numbers, so that schedules which start alike share the work of their common blocks. What a block
+ * does is DiffRate (arXiv 2305.17997) as `reduction/methods/diffrate-inputs.ts` says. What lies
+ * before the span is run with the embedding, what lies after it with the readout.
  */
 import { lower } from '../graph/lower.ts';
 import { inScope, input } from '../graph/tensor.ts';
@@ -22,7 +23,10 @@ import { floats, integers } from '../runtime/runtime.ts';
 import type { Runtime, RuntimeTensor, Session, SessionOptions } from '../runtime/runtime.ts';
 import type { BuiltNetwork } from './network-session.ts';
 
-/** Tokens between two blocks: `features [B, N, C]`, `size [B, N, 1]`, and `source [B, N, N0]` of a network that restores its tokens. */
+/**
+ * Tokens between two blocks: `features [B, N, C]`, `size [B, N, 1]`, and `source [B, N, N0]` of a
+ * network that restores its tokens.
+ */
 export interface BlockState {
   readonly features: RuntimeTensor;
   readonly size: RuntimeTensor;
@@ -110,7 +114,8 @@ export class BlockNetworks {
   #session(name: string, model: () => OnnxModel): Promise<Session> {
     const known = this.#sessions.get(name);
     if (known !== undefined) return known;
-    // Each of some thirty sessions would keep its own memory for intermediate results: 0.6 GB on DeiT-T.
+    // Each of some thirty sessions would keep its own memory for intermediate results: 0.6 GB on
+    // DeiT-T.
     const loading = this.#runtime.load(model(), { ...this.#options, returnsMemory: true });
     this.#sessions.set(name, loading);
     // One that could not be loaded may be asked for again.

@@ -1,13 +1,19 @@
-/** Calibration images in memory with their targets, in a random order: what schedules are compared on, image by image. */
+/**
+ * Calibration images in memory with their targets, in a random order: what schedules are compared
+ * on, image by image.
+ */
 import { createImageLoader } from '../data/batches.ts';
 import type { ImageBatch, SkippedImage } from '../data/batches.ts';
 import type { DecodedImages } from '../data/decoded-images.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import { RandomGenerator } from '../data/random.ts';
 import type { Model } from '../networks/model.ts';
 import { pixelCount } from './network-session.ts';
 
-/** Most memory for pixels, in bytes: a thousand images of 224 × 224. Of larger folders a random part is taken. */
+/**
+ * Most memory for pixels, in bytes: a thousand images of 224 × 224. Of larger folders a random part
+ * is taken.
+ */
 const pixelBytes = 640e6;
 
 /** Images that are loaded together. */
@@ -16,7 +22,7 @@ const loadedTogether = 16;
 /** Which images, and how they are read. */
 export interface CalibrationSource {
   readonly model: Model;
-  readonly folder: ImageFolder;
+  readonly images: ImageSource;
   readonly seed: number;
   readonly decoded?: DecodedImages | undefined;
   readonly strict?: boolean | undefined;
@@ -37,10 +43,11 @@ export interface CalibrationImages {
 /**
  * Loads centre crops of the folder.
  * @param width numbers of an answer.
- * @param answer what to keep of each image beside its pixels: the plain network's answers, or its label, `[B, width]`.
+ * @param answer what to keep of each image beside its pixels: the plain network's answers, or its
+ *   label, `[B, width]`.
  */
 export async function loadCalibrationImages(
-  { model, folder, seed, decoded, strict, onWarning }: CalibrationSource,
+  { model, images: folder, seed, decoded, strict, onWarning }: CalibrationSource,
   width: number,
   answer: (batch: ImageBatch) => Promise<Float32Array>,
 ): Promise<CalibrationImages> {
@@ -51,7 +58,7 @@ export async function loadCalibrationImages(
     (image) => image !== undefined,
   );
   const loader = createImageLoader({
-    folder: { ...folder, images: chosen },
+    source: { ...folder, images: chosen },
     preprocessing: model.preprocessing,
     batchSize: loadedTogether,
     ...(decoded === undefined ? {} : { decoded }),

@@ -1,6 +1,7 @@
 /**
- * Losses of schedules on calibration images in memory. Images go through the network block by block, so that no network is loaded for a schedule;
- * they start from the states of the leading schedule that are in memory, as late as the two are alike.
+ * Losses of schedules on calibration images in memory. Images go through the network block by
+ * block, so that no network is loaded for a schedule; they start from the states of the leading
+ * schedule that are in memory, as late as the two are alike.
  */
 import type { Network } from '../networks/network.ts';
 import type { Objective } from '../objectives/objective.ts';
@@ -28,7 +29,10 @@ export interface LossSource {
 /** Losses of schedules, with the states of the leading one in memory. */
 export class CalibrationLosses {
   readonly #source: LossSource;
-  /** States of schedules that have run and may lead; they go when nobody has the schedule any more, or another one leads. */
+  /**
+   * States of schedules that have run and may lead; they go when nobody has the schedule any more,
+   * or another one leads.
+   */
   #known = new WeakMap<KeptNumbers, LeadingStates>();
   #leader: LeadingStates | undefined;
 

@@ -1,7 +1,9 @@
-/** A few letters for what work belongs to: a checkpoint of other weights or other images must not be continued. */
-import { createHash } from 'node:crypto';
-import { resolve } from 'node:path';
-import type { ImageFolder } from '../data/image-folder.ts';
+/**
+ * A few letters for what work belongs to: progress of other weights or other images must not be
+ * continued.
+ */
+import { sha256 } from '../data/digest.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import { constantBytes } from '../graph/tensor.ts';
 import { networkParameters } from '../networks/recorded-parameters.ts';
 import type { BuiltNetwork } from './network-session.ts';
@@ -10,21 +12,26 @@ import type { BuiltNetwork } from './network-session.ts';
 const digits = 12;
 
 /** Of the weights of a network: what it reads, by name. */
-export function weightsFingerprint({ network, parameters }: BuiltNetwork): string {
-  const hash = createHash('sha256');
+export async function weightsFingerprint({ network, parameters }: BuiltNetwork): Promise<string> {
+  const parts: string[] = [];
   for (const { name, shape } of networkParameters(network, parameters.has)) {
-    hash.update(`${name} [${shape.join(', ')}]`);
-    hash.update(constantBytes(parameters.tensor(name, shape)) ?? '');
+    const bytes = constantBytes(parameters.tensor(name, shape));
+    parts.push(`${name} [${shape.join(', ')}] ${bytes === undefined ? '' : await digest(bytes)}`);
   }
-  return hash.digest('hex').slice(0, digits);
+  return textFingerprint(parts.join('\n'));
 }
 
-/** Of a folder and the names and labels of its images; what is in them is not read. */
-export function imagesFingerprint({ directory, images }: ImageFolder): string {
-  return textFingerprint(JSON.stringify([resolve(directory), images]));
+/** Of images, with their names and labels. */
+export async function imagesFingerprint({ identity, images }: ImageSource): Promise<string> {
+  return textFingerprint(JSON.stringify([await identity(), images]));
 }
 
 /** Of a text, or of bytes. */
-export function textFingerprint(value: string | Uint8Array): string {
-  return createHash('sha256').update(value).digest('hex').slice(0, digits);
+export async function textFingerprint(value: string | Uint8Array): Promise<string> {
+  return (await digest(typeof value === 'string' ? new TextEncoder().encode(value) : value)).slice(0, digits);
+}
+
+/** SHA-256 in hexadecimal digits. */
+async function digest(bytes: Uint8Array): Promise<string> {
+  return Array.from(await sha256(bytes), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

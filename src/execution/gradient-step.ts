@@ -1,6 +1,7 @@
 /**
- * Runs the step graph: kept numbers in, loss and gradients per position out. A batch is cut into pieces of a few images, whose results are added up
- * in their order in float64: whoever computes a piece, the sum is the same.
+ * Runs the step graph: kept numbers in, loss and gradients per position out. A batch is cut into
+ * pieces of a few images, whose results are added up in their order in float64: whoever computes a
+ * piece, the sum is the same.
  */
 import type { Objective } from '../objectives/objective.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
@@ -22,7 +23,10 @@ export interface BlockGradients {
   readonly block: number;
   /** With respect to the mask at each position: what a token's presence changes. */
   readonly mask: Float64Array;
-  /** With respect to how much of a token is merged into its destination; only positions `start…end − 1` go, the others are 0. */
+  /**
+   * With respect to how much of a token is merged into its destination; only positions
+   * `start…end − 1` go, the others are 0.
+   */
   readonly merging: Float64Array;
   readonly start: number;
   readonly end: number;
@@ -32,7 +36,9 @@ export interface BlockGradients {
 
 /** What one step gives. */
 export interface StepResult {
-  /** Mean of the objective's loss over images, less what is left of it when the answers are right. */
+  /**
+   * Mean of the objective's loss over images, less what is left of it when the answers are right.
+   */
   readonly loss: number;
   readonly gradients: readonly BlockGradients[];
 }
@@ -129,7 +135,10 @@ export interface WeightedStep {
   readonly result: StepResult;
 }
 
-/** Mean over images of results with the same kept numbers, at least one; sums are taken in their order. */
+/**
+ * Mean over images of results with the same kept numbers, at least one; sums are taken in their
+ * order.
+ */
 export function meanOfSteps(parts: readonly WeightedStep[]): StepResult {
   const images = parts.reduce((sum, part) => sum + part.images, 0);
   const mean = (vectors: readonly Float64Array[]): Float64Array =>

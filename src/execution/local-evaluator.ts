@@ -1,9 +1,12 @@
-/** An evaluator in this process: gradients of shuffled batches, and losses of schedules on calibration images, with one teacher for both. */
+/**
+ * An evaluator in this process: gradients of shuffled batches, and losses of schedules on
+ * calibration images, with one teacher for both.
+ */
 import { createImageLoader } from '../data/batches.ts';
 import type { ImageBatch, ImageLoader, SkippedImage } from '../data/batches.ts';
 import type { DecodedImages } from '../data/decoded-images.ts';
-import { checkLabels } from '../data/image-folder.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
+import { checkLabels } from '../data/image-source.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import { distinctImages } from '../data/skipped-images.ts';
 import { DiffrateError } from '../errors.ts';
 import type { Model } from '../networks/model.ts';
@@ -28,7 +31,7 @@ export interface LocalEvaluatorOptions {
   readonly runtime: Runtime;
   readonly session: SessionOptions;
   readonly model: Model;
-  readonly folder: ImageFolder;
+  readonly images: ImageSource;
   readonly objective: Objective;
   readonly targets: TargetKind;
   readonly recipe: TargetRecipe;
@@ -66,15 +69,17 @@ export class LocalEvaluator implements Evaluator {
   }
 
   /**
-   * An evaluator. Where the objective has a scale that plain answers set, the calibration images are asked first.
-   * @throws {DiffrateError} where labels are the targets and there are none, some are out of range, or the objective takes none.
+   * An evaluator. Where the objective has a scale that plain answers set, the calibration images
+   * are asked first.
+   * @throws {DiffrateError} where labels are the targets and there are none, some are out of range,
+   *   or the objective takes none.
    */
   static async create(options: LocalEvaluatorOptions): Promise<LocalEvaluator> {
-    const { folder, model, targets, objective } = options;
+    const { images: folder, model, targets, objective } = options;
     if (targets === 'labels') {
       if (!folder.labelled)
         throw new DiffrateError(
-          `The image folder '${folder.directory}' has no labels; compare with the uncompressed network, which needs none.`,
+          `The image folder '${folder.name}' has no labels; compare with the uncompressed network, which needs none.`,
         );
       requireLabelTargets(objective);
       checkLabels(folder, model.network.answers.size);
@@ -248,9 +253,9 @@ class NumberedBatches {
   #next: number;
 
   constructor(options: LocalEvaluatorOptions, first: number) {
-    const { folder, model, microBatchSize, seed, recipe, decoded, strict, onWarning } = options;
+    const { images: folder, model, microBatchSize, seed, recipe, decoded, strict, onWarning } = options;
     this.loader = createImageLoader({
-      folder,
+      source: folder,
       preprocessing: model.preprocessing,
       batchSize: microBatchSize,
       order: 'shuffled',

@@ -1,4 +1,7 @@
-/** Images in the parts, called looks, that they are run in: one after the other, and all of one size but the last. */
+/**
+ * Images in the parts, called looks, that they are run in: one after the other, and all of one size
+ * but the last.
+ */
 
 /** Most images per run: more are no faster. */
 const largestBatch = 16;

@@ -1,6 +1,7 @@
 /**
- * From the kept numbers of one block to what the step graph is fed, and from the graph's gradient back to the two proxies:
- * `m = m_previous · m_prune · m_merge`, each hard, 0 from its kept number up to the current live token number and 1 elsewhere.
+ * From the kept numbers of one block to what the step graph is fed, and from the graph's gradient
+ * back to the two proxies: `m = m_previous · m_prune · m_merge`, each hard, 0 from its kept number
+ * up to the current live token number and 1 elsewhere.
  */
 import { excluded } from '../reduction/merge.ts';
 import { tokenCount } from '../reduction/token-layout.ts';
@@ -13,7 +14,10 @@ export interface BlockMasks {
   /** Live tokens before and after the block. */
   readonly liveBefore: number;
   readonly liveAfter: number;
-  /** Hard masks by sorted position; `undefined` where the kept number is not below the live number and the proxy takes no part. */
+  /**
+   * Hard masks by sorted position; `undefined` where the kept number is not below the live number
+   * and the proxy takes no part.
+   */
   readonly prune: Float64Array | undefined;
   readonly merge: Float64Array | undefined;
 }
@@ -30,7 +34,10 @@ export function blockMasks(tokens: number, live: number, pruneKept: number, merg
   };
 }
 
-/** First position that goes and the one after the last; one stand-in where nothing goes, as no dimension may be 0. */
+/**
+ * First position that goes and the one after the last; one stand-in where nothing goes, as no
+ * dimension may be 0.
+ */
 export function sourceRange(tokens: number, masks: BlockMasks): { readonly start: number; readonly end: number } {
   const { liveBefore, liveAfter } = masks;
   return liveAfter < liveBefore ? { start: liveAfter, end: liveBefore } : { start: tokens - 1, end: tokens };

@@ -1,4 +1,7 @@
-/** Networks as ONNX models and as loaded sessions, plain or with a token reducer: what evaluation, timing and export all run. */
+/**
+ * Networks as ONNX models and as loaded sessions, plain or with a token reducer: what evaluation,
+ * timing and export all run.
+ */
 import { lower } from '../graph/lower.ts';
 import { reduceSum, reshape } from '../graph/operators/index.ts';
 import { dimensionAt, sizeAt } from '../graph/tensor.ts';
@@ -6,11 +9,13 @@ import type { Tensor } from '../graph/tensor.ts';
 import { forward, pixelInput } from '../networks/forward.ts';
 import type { Model } from '../networks/model.ts';
 import type { Network, NetworkInput } from '../networks/network.ts';
+import { DiffrateError } from '../errors.ts';
 import type { OnnxModel } from '../onnx/model.ts';
+import type { OnnxFile } from '../onnx/onnx-file.ts';
 import type { TokenReducer } from '../reduction/token-reducer.ts';
 import type { TokenState } from '../reduction/token-state.ts';
 import { floats } from '../runtime/runtime.ts';
-import type { Runtime, Session, SessionOptions } from '../runtime/runtime.ts';
+import type { Runtime, RuntimeTensor, Session, SessionOptions } from '../runtime/runtime.ts';
 
 /** A network and its weights. */
 export type BuiltNetwork = Pick<Model, 'network' | 'parameters'>;
@@ -19,13 +24,19 @@ export type BuiltNetwork = Pick<Model, 'network' | 'parameters'>;
 export interface NetworkSessionOptions extends SessionOptions {
   /** Method that reduces tokens; without one the network is the plain one. */
   readonly reducer?: TokenReducer | undefined;
+  /**
+   * The network as a file, which runs as it is: what the reducer does is fixed in it. It must have
+   * the network's input and outputs in float32, whatever it computes in.
+   */
+  readonly file?: OnnxFile | undefined;
   /** Where graphs run. */
   readonly runtime: Runtime;
 }
 
 /**
- * The ONNX model of a network: input `pixel_values [batch, channels, height, width]`, outputs as the network names them (`logits [batch, classes]`
- * of a classifier). With a reducer the last block computes only what is read of it; the plain network computes every token, as other people's do.
+ * The ONNX model of a network: input `pixel_values [batch, channels, height, width]`, outputs as
+ * the network names them (`logits [batch, classes]` of a classifier). With a reducer the last block
+ * computes only what is read of it; the plain network computes every token, as other people's do.
  */
 export function networkModel({ network, parameters }: BuiltNetwork, reducer?: TokenReducer): OnnxModel {
   const pixels = pixelInput(network);
@@ -33,7 +44,10 @@ export function networkModel({ network, parameters }: BuiltNetwork, reducer?: To
   return lower(outputs, [pixels]);
 }
 
-/** A network whose token numbers differ per image: it gives them out, too, every token of the last block being there to be counted. */
+/**
+ * A network whose token numbers differ per image: it gives them out, too, every token of the last
+ * block being there to be counted.
+ */
 function countedModel({ network, parameters }: BuiltNetwork, reducer: TokenReducer): CountedModel {
   const pixels = pixelInput(network);
   const { outputs, states } = forward(network, pixels, { parameters, reducer });
@@ -71,6 +85,12 @@ export function pixelCount({ channels, height, width }: NetworkInput): number {
   return channels * height * width;
 }
 
+/** Only a file can be so: graphs that are built here have such outputs. */
+function notFloats(name: string, outputs: Readonly<Record<string, RuntimeTensor>>): string {
+  const given = Object.entries(outputs).map(([other, { type }]) => `${other} (${type})`);
+  return `The model gives ${given.join(', ') || 'nothing'} where "${name}" (float32) is read: use a file of this network.`;
+}
+
 /** A loaded network. */
 export class NetworkSession {
   readonly #session: Session;
@@ -84,11 +104,12 @@ export class NetworkSession {
   }
 
   /**
-   * Builds and loads a network.
+   * Builds and loads a network, or loads the file that it is in.
    * @throws DiffrateError if the device cannot run it
    */
   static async load(model: BuiltNetwork, options: NetworkSessionOptions): Promise<NetworkSession> {
-    const { reducer, runtime, ...session } = options;
+    const { reducer, file, runtime, ...session } = options;
+    if (file !== undefined) return new NetworkSession(await runtime.load(file, session), model.network);
     if (reducer?.ragged === true) {
       const { model: counted, tokens } = countedModel(model, reducer);
       // Threads would each see a part of the batch only.
@@ -114,7 +135,8 @@ export class NetworkSession {
     const images = pixels.length / pixelCount(input);
     const shape = [images, input.channels, input.height, input.width];
     const outputs = await this.#session.run({ pixel_values: floats(pixels, shape) });
-    const answers = outputs[answerOutput]?.data as Float32Array;
+    const answers = outputs[answerOutput]?.data;
+    if (!(answers instanceof Float32Array)) throw new DiffrateError(notFloats(answerOutput, outputs));
     if (this.#tokens === undefined) return { answers };
     const counts = this.#tokens.map((fixed, block) => fixed ?? (outputs[`tokens.${block}`]?.data as Float32Array));
     const tokensPerBlock = Array.from({ length: images }, (_, image) =>

@@ -1,6 +1,6 @@
 /**
- * What a network is compared with: smoothed labels, or the answers of the uncompressed network on the very same images,
- * so that no label is needed and the loss starts at 0.
+ * What a network is compared with: smoothed labels, or the answers of the uncompressed network on
+ * the very same images, so that no label is needed and the loss starts at 0.
  */
 import { onlyFlips } from '../data/augmentation.ts';
 import type { ImageAugmentation } from '../data/augmentation.ts';

@@ -1,4 +1,7 @@
-/** The graph of one search step: masked network, loss against soft targets, and the gradient of every block's mask. */
+/**
+ * The graph of one search step: masked network, loss against soft targets, and the gradient of
+ * every block's mask.
+ */
 import { gradients } from '../graph/gradients/index.ts';
 import { lower } from '../graph/lower.ts';
 import { mul } from '../graph/operators/index.ts';
@@ -19,9 +22,9 @@ export interface StepGraph {
 }
 
 /**
- * Builds the step.
- * Outputs: `loss` (the objective's, mean over images, with `targets [B, T]`), `answer [B, D]`, and per searched block
- * `blocks.L.mask_gradient [N]`, the gradient of the loss with respect to the mask by sorted position, summed over images, and
+ * Builds the step. Outputs: `loss` (the objective's, mean over images, with `targets [B, T]`),
+ * `answer [B, D]`, and per searched block `blocks.L.mask_gradient [N]`, the gradient of the loss
+ * with respect to the mask by sorted position, summed over images, and
  * `blocks.L.source_gradient [S]`, that with respect to the source weights.
  */
 export function buildStepGraph(

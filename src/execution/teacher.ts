@@ -1,6 +1,6 @@
 /**
- * The teacher: the plain network, asked what it answers. Answers are remembered by image, so that whoever compares with them, gradients or races,
- * asks for each only once.
+ * The teacher: the plain network, asked what it answers. Answers are remembered by image, so that
+ * whoever compares with them, gradients or races, asks for each only once.
  */
 import { lower } from '../graph/lower.ts';
 import { forward, pixelInput } from '../networks/forward.ts';
@@ -36,10 +36,11 @@ export class Teacher {
   }
 
   /**
-   * Answers `[B, D]`. Images with a key are asked for one at a time, so that an answer does not depend on which others were known: work that
-   * was stopped and continued gets the same ones.
+   * Answers `[B, D]`. Images with a key are asked for one at a time, so that an answer does not
+   * depend on which others were known: work that was stopped and continued gets the same ones.
    * @param pixels `[B, channels, height, width]`
-   * @param keys one for each image, the same for the same pixels; without them nothing is remembered.
+   * @param keys one for each image, the same for the same pixels; without them nothing is
+   *   remembered.
    */
   async answers(pixels: Float32Array, keys?: readonly string[]): Promise<Float32Array> {
     const size = pixelCount(this.#network.input);

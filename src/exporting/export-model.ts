@@ -1,13 +1,13 @@
 /**
- * Exports a network as a model folder that transformers.js, onnxruntime-node and onnxruntime-web load: ONNX files in
- * several precisions, configurations, the schedule and a model card.
+ * Exports a network as a model folder that transformers.js, onnxruntime-node and onnxruntime-web
+ * load: ONNX files in several precisions, configurations, the schedule and a model card.
  */
 import { join } from 'node:path';
 import { countFlops, flopsPerGflop } from '../cost/flops.ts';
 import { DiffrateError, UsageError } from '../errors.ts';
 import type { Measured } from '../evaluation/measurements.ts';
 import { networkModel } from '../execution/network-session.ts';
-import type { LoadedModel } from '../loading/load-model.ts';
+import type { LoadedModel } from '../loading/model-from-files.ts';
 import { namedShape } from '../networks/model.ts';
 import type { OnnxModel } from '../onnx/model.ts';
 import { encodeModel } from '../onnx/write.ts';
@@ -33,16 +33,22 @@ export interface ExportOptions {
   readonly schedule?: Schedule | undefined;
   /** A method with static token numbers, in place of a schedule. */
   readonly method?: NamedMethod | undefined;
-  /** The folder to write; it must be new, empty, or one that diffrate wrote (then its model files are replaced). */
+  /**
+   * The folder to write; it must be new, empty, or one that diffrate wrote (then its model files
+   * are replaced).
+   */
   readonly directory: string;
   /** Precisions; the first one is what loads by default. Default: `fp32` alone. */
-  readonly dtypes?: readonly ExportDtype[];
+  readonly dtypes?: readonly ExportDtype[] | undefined;
   /** Figures for the model card. */
   readonly measured?: Measured | undefined;
-  /** Weights of more bytes than this go to an external data file. Default and maximum 1.9e9, below protobuf's limit. */
-  readonly externalDataAbove?: number;
+  /**
+   * Weights of more bytes than this go to an external data file. Default and maximum 1.9e9, below
+   * protobuf's limit.
+   */
+  readonly externalDataAbove?: number | undefined;
   /** Writes one file; for tests of failures. */
-  readonly write?: FileWriter;
+  readonly write?: FileWriter | undefined;
 }
 
 /** A file that was written. */
@@ -83,7 +89,8 @@ const folderKind: FolderKind = {
 };
 
 /**
- * Checks before long work that a model could be exported there, as far as can be told without writing.
+ * Checks before long work that a model could be exported there, as far as can be told without
+ * writing.
  * @throws {DiffrateError} where the folder holds something that is not ours to replace.
  */
 export async function checkExportDirectory(directory: string): Promise<void> {
@@ -91,18 +98,18 @@ export async function checkExportDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Exports a network as a model folder. Kept numbers are static, the batch is free: input `pixel_values [batch,
- * channels, height, width]`, outputs as the network names them: `logits [batch, classes]`, or `last_hidden_state
- * [batch, 1, C]` and `pooler_output [batch, C]`.
- * @throws {DiffrateError} where the schedule does not fit the network, the method keeps another number of tokens for
- *   each image, or the folder cannot be written; nothing is then left behind.
+ * Exports a network as a model folder. Kept numbers are static, the batch is free: input
+ * `pixel_values [batch, channels, height, width]`, outputs as the network names them:
+ * `logits [batch, classes]`, or `last_hidden_state [batch, 1, C]` and `pooler_output [batch, C]`.
+ * @throws {DiffrateError} where the schedule does not fit the network, the method keeps another
+ *   number of tokens for each image, or the folder cannot be written; nothing is then left behind.
  */
 export async function exportModel(options: ExportOptions): Promise<ExportedModel> {
   const { model, directory, measured, method } = options;
   if (method !== undefined && options.schedule !== undefined)
     throw new UsageError('Export a schedule or a method, not both.');
   if (method !== undefined) requireStatic(method);
-  const dtypes = checkDtypes(options.dtypes ?? ['fp32']);
+  const dtypes = checkedDtypes(options.dtypes);
   const { network } = model;
   const warnings =
     options.schedule === undefined
@@ -147,11 +154,18 @@ function requireStatic({ method, name }: NamedMethod): void {
   );
 }
 
-function checkDtypes(dtypes: readonly ExportDtype[]): readonly ExportDtype[] {
-  const unknown = dtypes.find((dtype) => !exportDtypes.includes(dtype));
-  if (unknown !== undefined || dtypes.length === 0) {
-    throw new UsageError(`There is no precision "${unknown ?? ''}" to export: use ${exportDtypes.join(', ')}.`);
-  }
+/**
+ * Precisions as asked for, each once; `fp32` alone by default.
+ * @throws {UsageError} where one is unknown, or there is none.
+ */
+export function checkedDtypes(dtypes: readonly ExportDtype[] = ['fp32']): readonly ExportDtype[] {
+  if (!Array.isArray(dtypes))
+    throw new UsageError(`Precisions are a list of ${exportDtypes.join(', ')}, not ${String(dtypes)}.`);
+  if (dtypes.length === 0)
+    throw new UsageError(`The list of precisions is empty: name some of ${exportDtypes.join(', ')}.`);
+  const unknown = dtypes.filter((dtype) => !exportDtypes.includes(dtype));
+  if (unknown.length > 0)
+    throw new UsageError(`There is no precision "${String(unknown[0])}" to export: use ${exportDtypes.join(', ')}.`);
   return [...new Set(dtypes)];
 }
 
@@ -177,7 +191,9 @@ function withCost(schedule: Schedule, { network }: LoadedModel): Schedule {
   };
 }
 
-/** The ONNX model, saying itself what it is: `metadata_props` survive when the file is moved alone. */
+/**
+ * The ONNX model, saying itself what it is: `metadata_props` survive when the file is moved alone.
+ */
 function withMetadata(
   graph: OnnxModel,
   { name }: LoadedModel,

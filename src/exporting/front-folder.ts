@@ -1,6 +1,7 @@
 /**
- * A front on disk: a folder with one schedule file per budget, named by the budget (`schedule-0.786.json` costs 0.786
- * of the uncompressed network), and an index of them as `front.json` and `front.csv`.
+ * A front on disk: a folder with one schedule file per budget, named by the budget
+ * (`schedule-0.786.json` costs 0.786 of the uncompressed network), and an index of them as
+ * `front.json` and `front.csv`.
  */
 import { join } from 'node:path';
 import { serializeSchedule } from '../reduction/schedule.ts';
@@ -66,7 +67,8 @@ function entryOf({ ratio, schedule, loss }: FrontPoint): FrontEntry {
 }
 
 /**
- * Writes the folder. Schedules of an earlier front in it go, as far as its index names them; other files stay.
+ * Writes the folder. Schedules of an earlier front in it go, as far as its index names them; other
+ * files stay.
  * @throws {DiffrateError} where anything cannot be written; what was there is then unchanged.
  */
 export async function writeFront(directory: string, front: WrittenFront): Promise<void> {

@@ -1,11 +1,12 @@
 /**
- * A model in half precision: weights stored as float16 and the network computed in it, with float32 inputs and outputs
- * as transformers.js expects of `model_fp16.onnx`. A pass over the ONNX model, like onnxconverter-common's float16
- * tool.
+ * A model in half precision: weights stored as float16 and the network computed in it, with float32
+ * inputs and outputs as transformers.js expects of `model_fp16.onnx`. A pass over the ONNX model,
+ * like onnxconverter-common's float16 tool.
  *
- * What half precision would harm stays in float32: choosing and merging tokens (squared norms of tokens pass 65504, and
- * near-ties in importance would be decided by rounding), the logarithm of sizes, and the pooled features. Layer norms
- * take and give halves but compute their statistics in float32 (`stash_type` 1, ONNX's default).
+ * What half precision would harm stays in float32: choosing and merging tokens (squared norms of
+ * tokens pass 65504, and near-ties in importance would be decided by rounding), the logarithm of
+ * sizes, and the pooled features. Layer norms take and give halves but compute their statistics in
+ * float32 (`stash_type` 1, ONNX's default).
  */
 import { DiffrateError } from '../errors.ts';
 import { elementTypeNumbers } from '../onnx/model.ts';
@@ -74,7 +75,8 @@ class HalfPrecisionPass {
       node.operator === 'Cast' && types[0] !== undefined
         ? { ...node.attributes, to: { int: elementTypeNumbers[types[0]] } }
         : node.attributes;
-    // A half that is an output of the model gets another name, so that its cast to float32 can have the output's.
+    // A half that is an output of the model gets another name, so that its cast to float32 can have
+    // the output's.
     const names = node.outputs.map((name, index) =>
       types[index] === 'float16' && outputs.get(name)?.type === 'float32' ? `${name}:float16` : name,
     );

@@ -1,5 +1,6 @@
 /**
- * `README.md` of an exported folder: a model card as the Hugging Face hub reads it, with what was counted and measured.
+ * `README.md` of an exported folder: a model card as the Hugging Face hub reads it, with what was
+ * counted and measured.
  */
 import { formatCost } from '../cost/cost.ts';
 import { baselineFlops, countFlops, flopsPerGflop } from '../cost/flops.ts';
@@ -10,7 +11,7 @@ import type { Metrics } from '../evaluation/metrics.ts';
 import { objectiveLabel, shownMetrics } from '../evaluation/shown-metrics.ts';
 import type { ShownMetric } from '../evaluation/shown-metrics.ts';
 import { formatShape } from '../graph/tensor.ts';
-import type { LoadedModel } from '../loading/load-model.ts';
+import type { LoadedModel } from '../loading/model-from-files.ts';
 import { forward, pixelInput } from '../networks/forward.ts';
 import { parameterRecorder } from '../networks/recorded-parameters.ts';
 import { lookUpModel } from '../networks/registry.ts';
@@ -21,6 +22,8 @@ import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { effectiveTokens } from '../reduction/schedule.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import { tokenCount } from '../reduction/token-layout.ts';
+import { precisionTable } from './measured-precision.ts';
+import type { MeasuredPrecision } from './measured-precision.ts';
 import { modelFileName } from './precision.ts';
 import type { ExportDtype } from './precision.ts';
 
@@ -33,6 +36,8 @@ export interface ModelCard {
   readonly dtypes: readonly ExportDtype[];
   /** Only what is given is written. */
   readonly measured?: Measured | undefined;
+  /** What was measured of each file. */
+  readonly precisions?: readonly MeasuredPrecision[] | undefined;
 }
 
 const hubLicences = new Map([
@@ -55,7 +60,9 @@ function taskOf({ model }: ModelCard): 'image-classification' | 'image-feature-e
   return model.network.answers.kind === 'features' ? 'image-feature-extraction' : 'image-classification';
 }
 
-/** A head of another number of classes is somebody's own, whose licence the registry cannot know. */
+/**
+ * A head of another number of classes is somebody's own, whose licence the registry cannot know.
+ */
 function isOriginal({ network }: LoadedModel, { declared }: RegistryEntry): boolean {
   const original = declared?.network.answers;
   return original?.kind === network.answers.kind && original.size === network.answers.size;
@@ -124,7 +131,10 @@ const mergingSentences: Readonly<Record<MergeRule, string>> = {
   patches: 'A merged token is the mean of the patches that it stands for, and attention weighs it by their number.',
 };
 
-/** FLOPs of the compressed network, as the paper counts them and as computed; `undefined` where nothing is removed. */
+/**
+ * FLOPs of the compressed network, as the paper counts them and as computed; `undefined` where
+ * nothing is removed.
+ */
 function compressedFlops({ model, schedule, method }: ModelCard): readonly [number, number] | undefined {
   const { network } = model;
   if (method !== undefined) {
@@ -174,11 +184,23 @@ function figures(card: ModelCard): string {
     const header = ['Images per second', 'batch', 'original', 'this model', 'speed-up'];
     parts.push(`${table(header, rows)}${machine === undefined ? '' : `\n\nMeasured on ${machine}.`}`);
   }
-  if (quality.length + runs.length > 0 && card.dtypes.some((dtype) => dtype !== 'fp32'))
-    parts.push(
-      'Accuracy and speed were measured in single precision (`fp32`); other precisions answer a little differently.',
-    );
+  parts.push(...precisionParts(card));
   return `## Figures\n\n${parts.join('\n\n')}`;
+}
+
+/** The files side by side; where fp32 is the only one, it has been told of already. */
+function precisionParts({ precisions = [], measured = {} }: ModelCard): string[] {
+  if (precisions.every(({ dtype }) => dtype === 'fp32')) return [];
+  const { header, rows, remarks, devices } = precisionTable(precisions, measured);
+  const [first = '', ...others] = header;
+  const hasFp32 = precisions.some(({ dtype }) => dtype === 'fp32');
+  const titles = [first === '' ? 'Precision' : first, ...others];
+  return [
+    `The files were read back and measured in turns, beside the original in fp32.${hasFp32 ? '' : ' The folder holds no fp32 file: the figures above are of the compressed network in fp32, computed in memory.'}`,
+    table(titles, rows),
+    ...remarks,
+    devices.map((sentence) => `- ${sentence}`).join('\n'),
+  ];
 }
 
 const millions = (count: number): string => (count / 1e6).toFixed(1);

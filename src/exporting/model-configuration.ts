@@ -1,11 +1,11 @@
 /**
- * `config.json` and `preprocessor_config.json` of an exported folder, as Hugging Face transformers have them and
- * transformers.js's pipelines for image classification and image features read them.
+ * `config.json` and `preprocessor_config.json` of an exported folder, as Hugging Face transformers
+ * have them and transformers.js's pipelines for image classification and image features read them.
  */
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { isSquare } from '../data/preprocessing.ts';
 import type { Preprocessing } from '../data/preprocessing.ts';
-import type { LoadedModel } from '../loading/load-model.ts';
+import type { LoadedModel } from '../loading/model-from-files.ts';
 import type { ExportDtype } from './precision.ts';
 
 /** The member of `config.json` by which a folder is known as one that diffrate wrote. */
@@ -24,8 +24,8 @@ export interface ExportFacts {
 }
 
 /**
- * Names of all outputs of the head; those that nobody named are `LABEL_0`, … as in transformers. Features have no
- * names.
+ * Names of all outputs of the head; those that nobody named are `LABEL_0`, … as in transformers.
+ * Features have no names.
  */
 function labelsOf({ network, labels }: LoadedModel): string[] {
   const { kind, size } = network.answers;
@@ -33,8 +33,8 @@ function labelsOf({ network, labels }: LoadedModel): string[] {
 }
 
 /**
- * `config.json` as an object: what the family says that the network is, names of its outputs, and what diffrate knows
- * beside.
+ * `config.json` as an object: what the family says that the network is, names of its outputs, and
+ * what diffrate knows beside.
  */
 export function modelConfiguration(model: LoadedModel, facts: ExportFacts): Record<string, unknown> {
   const { network, parameters, name, source, trainedMethod } = model;
@@ -68,8 +68,9 @@ const resampleNumbers = { bilinear: 2, bicubic: 3 } as const;
 
 /**
  * `preprocessor_config.json` as an object, which `preprocessingFromProcessor` reads back.
- * transformers has no words for covering unequal sides. Then the file says so in a member of its own, and for others
- * gives the longer of them as shortest edge: images keep their ratio and cover the crop, some at a larger scale.
+ * transformers has no words for covering unequal sides. Then the file says so in a member of its
+ * own, and for others gives the longer of them as shortest edge: images keep their ratio and cover
+ * the crop, some at a larger scale.
  */
 export function preprocessorConfiguration(preprocessing: Preprocessing): Record<string, unknown> {
   const { resize, resizeMode, crop, interpolation, mean, std } = preprocessing;

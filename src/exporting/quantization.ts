@@ -1,13 +1,14 @@
 /**
- * Dynamic 8-bit quantisation, as onnxruntime's `quantize_dynamic` does it: weights of matrix products are stored as
- * 8-bit integers, activations become 8-bit when the model runs, and products are summed in 32-bit integers. A pass over
- * the ONNX model.
+ * Dynamic 8-bit quantisation, as onnxruntime's `quantize_dynamic` does it: weights of matrix
+ * products are stored as 8-bit integers, activations become 8-bit when the model runs, and products
+ * are summed in 32-bit integers. A pass over the ONNX model.
  *
- * Weights are uint8 with a scale and a zero point per output channel. Signed weights would saturate on x64 processors
- * without VNNI (their instruction adds pairs of products in 16 bits), unsigned ones are exact everywhere.
+ * Weights are uint8 with a scale and a zero point per output channel. Signed weights would saturate
+ * on x64 processors without VNNI (their instruction adds pairs of products in 16 bits), unsigned
+ * ones are exact everywhere.
  *
- * The patch embedding, a convolution over pixels, stays as it is: 3 % of DeiT-T's weights, and everything else reads
- * what it gives.
+ * The patch embedding, a convolution over pixels, stays as it is: 3 % of DeiT-T's weights, and
+ * everything else reads what it gives.
  */
 import { elementTypeNumbers } from '../onnx/model.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../onnx/model.ts';
@@ -44,9 +45,10 @@ export function quantizeColumns(weight: Float32Array, rows: number, columns: num
 }
 
 /**
- * The model with the constant matrix of every product in 8 bits, and the product itself, too, unless its activations
- * come from a GELU: those have outliers that leave too little of 8 bits for the rest (quantised, they make the KL of a
- * ViT-Ti to itself more than ten times larger), so there the weight is turned back to float32 before the product.
+ * The model with the constant matrix of every product in 8 bits, and the product itself, too,
+ * unless its activations come from a GELU: those have outliers that leave too little of 8 bits for
+ * the rest (quantised, they make the KL of a ViT-Ti to itself more than ten times larger), so there
+ * the weight is turned back to float32 before the product.
  */
 export function quantizeDynamically(model: OnnxModel): OnnxModel {
   const weights = new Map(model.initializers.map((tensor) => [tensor.name, tensor]));
@@ -80,7 +82,8 @@ export function quantizeDynamically(model: OnnxModel): OnnxModel {
 }
 
 /**
- * A node that multiplies activations by a constant matrix: `MatMul`, or `Gemm` with the weight as checkpoints store it.
+ * A node that multiplies activations by a constant matrix: `MatMul`, or `Gemm` with the weight as
+ * checkpoints store it.
  */
 interface ConstantProduct {
   readonly node: OnnxNode;
@@ -120,7 +123,10 @@ function plainNode(operator: string, base: string, inputs: readonly string[], ou
   return { operator, domain: '', name: `${base}/${operator}`, inputs, outputs, attributes: {} };
 }
 
-/** `MatMulInteger`, cast, times both scales, plus the bias: the pattern that ONNX Runtime fuses into one kernel. */
+/**
+ * `MatMulInteger`, cast, times both scales, plus the bias: the pattern that ONNX Runtime fuses into
+ * one kernel.
+ */
 function integerProduct({ node, input, weight, bias }: ConstantProduct): OnnxNode[] {
   const [values, scale, zeroPoint] = activationNames(input);
   const [weightValues, weightScale, weightZeroPoint] = weightNames(weight.name);
@@ -136,7 +142,10 @@ function integerProduct({ node, input, weight, bias }: ConstantProduct): OnnxNod
   ];
 }
 
-/** `DequantizeLinear` of the weight, then the product in float32: small in the file, exact in the activations. */
+/**
+ * `DequantizeLinear` of the weight, then the product in float32: small in the file, exact in the
+ * activations.
+ */
 function productWithStoredIntegers({ node, input, weight, bias }: ConstantProduct): OnnxNode[] {
   const float = `${node.name}:weight`;
   const restored = plainNode('DequantizeLinear', node.name, weightNames(weight.name), [float]);

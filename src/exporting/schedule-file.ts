@@ -1,6 +1,6 @@
 /**
- * Schedule files on disk: read with a sentence for every mishap, written beside and renamed so that no half file is
- * ever seen.
+ * Schedule files on disk: read with a sentence for every mishap, written beside and renamed so that
+ * no half file is ever seen.
  */
 
 import { readFile, writeFile } from 'node:fs/promises';
@@ -26,7 +26,8 @@ export async function readScheduleFile(path: string): Promise<Schedule> {
 }
 
 /**
- * Writes a schedule, kept numbers lowered to what they really keep (`effectiveSchedule`). The folder is made if absent.
+ * Writes a schedule, kept numbers lowered to what they really keep (`effectiveSchedule`). The
+ * folder is made if absent.
  *
  * @throws DiffrateError if the file cannot be written; an older file of that name is then untouched
  */

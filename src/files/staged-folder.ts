@@ -1,9 +1,10 @@
 /**
- * Writes a folder as a whole. A new folder is written beside its place and renamed, so it appears complete or not at all. Into one that is
- * there already files are moved one by one, and moved back where one of them cannot be; files of other kinds stay.
+ * Writes a folder as a whole. A new folder is written beside its place and renamed, so it appears
+ * complete or not at all. Into one that is there already files are moved one by one, and moved back
+ * where one of them cannot be; files of other kinds stay.
  */
 import { constants, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { access, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, lstat, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DiffrateError, messageOf } from '../errors.ts';
 
@@ -39,8 +40,8 @@ const smallChunk = 2 ** 16;
 
 /**
  * Writes the files of a folder.
- * @throws {DiffrateError} where the folder holds something that is not ours, or anything cannot be written; what was there is
- * then unchanged and nothing is left in it or beside it.
+ * @throws {DiffrateError} where the folder holds something that is not ours, or anything cannot be
+ *   written; what was there is then unchanged and nothing is left in it or beside it.
  */
 export async function writeFolder(
   directory: string,
@@ -54,6 +55,7 @@ export async function writeFolder(
   const staging = exists
     ? join(target, `.${process.pid}.partial`)
     : join(dirname(target), `.${basename(target)}.${process.pid}.partial`);
+  await sweep(dirname(staging), exists ? '' : basename(target));
   const written = new Set(files.map(({ path }) => path));
   // Whoever else wrote the folder may have files of these names.
   const stale = exists && (await kind.isOurs(target)) ? kind.replaced.filter((path) => !written.has(path)) : [];
@@ -78,6 +80,26 @@ export async function writeFolder(
   } finally {
     process.off('exit', remove);
     await rm(staging, { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+/** Removes what attempts left whose process was killed: those of processes that are there stay. */
+async function sweep(folder: string, name: string): Promise<void> {
+  const [before, after] = [name === '' ? '.' : `.${name}.`, '.partial'];
+  for (const entry of await readdir(folder).catch(() => [])) {
+    const pid = entry.startsWith(before) && entry.endsWith(after) ? entry.slice(before.length, -after.length) : '';
+    if (!/^\d+$/.test(pid) || isRunning(Number(pid))) continue;
+    await rm(join(folder, entry), { recursive: true, force: true }).catch(() => undefined);
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Another user's process may not be asked, but is there.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
@@ -107,12 +129,16 @@ async function writeChunks(path: string, content: FileContent): Promise<void> {
 
 /**
  * Whether a folder is there already.
- * @throws {DiffrateError} where it holds something that is not ours to replace, or may not be written to.
+ * @throws {DiffrateError} where it holds something that is not ours to replace, or may not be
+ *   written to.
  */
 export async function checkTarget(directory: string, kind: FolderKind): Promise<boolean> {
   const target = resolve(directory);
   const information = await stat(target).catch(() => undefined);
-  if (information === undefined) return false;
+  if (information === undefined) {
+    if ((await lstat(target).catch(() => undefined)) === undefined) return false;
+    throw new DiffrateError(`${directory} is a link to a place that is not there: make that, or choose another name.`);
+  }
   if (!information.isDirectory()) {
     throw new DiffrateError(`${directory} is a file where a folder is to be written: choose another name.`);
   }
@@ -136,8 +162,9 @@ export async function checkTarget(directory: string, kind: FolderKind): Promise<
 }
 
 /**
- * Moves new files to their places and what they replace out of the way, file by file; all of it back where that fails. In one go, without
- * giving way to signals: a program that is told to stop does so before or after it.
+ * Moves new files to their places and what they replace out of the way, file by file; all of it
+ * back where that fails. In one go, without giving way to signals: a program that is told to stop
+ * does so before or after it.
  * @throws what the file system throws; where something could not be moved back, where it is.
  */
 function moveInto(target: string, staging: string, written: readonly string[], stale: readonly string[]): void {

@@ -1,12 +1,16 @@
-/** A file that appears whole or not at all: written beside its place, then renamed. What was there before stays until then. */
+/**
+ * A file that appears whole or not at all: written beside its place, then renamed. What was there
+ * before stays until then.
+ */
 import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /**
- * Writes a file, in a folder that is made where it is missing. What `write` or the file system throw is thrown, and nothing is left beside;
- * nor is it where the process ends meanwhile by itself.
+ * Writes a file, in a folder that is made where it is missing. What `write` or the file system
+ * throw is thrown, and nothing is left beside; nor is it where the process ends meanwhile by
+ * itself.
  * @param write writes the content to the path that it is given.
  */
 export async function writeWholeFile(path: string, write: (beside: string) => Promise<void>): Promise<void> {

@@ -1,11 +1,15 @@
 /**
- * Constant folding, only where it pays: weights are transposed once when the graph is built, so that neither the
- * exported file nor a session carries a transposition of megabytes. ONNX Runtime folds all the small rest by itself.
+ * Constant folding, only where it pays: weights are transposed once when the graph is built, so
+ * that neither the exported file nor a session carries a transposition of megabytes. ONNX Runtime
+ * folds all small constants by itself.
  */
 import { constant, constantFloats, elementCount } from './tensor.ts';
 import type { Tensor } from './tensor.ts';
 
-/** Transposed copies by their source's memory, so that a weight used in two graphs is transposed once. */
+/**
+ * Transposed copies by their source's memory, so that a weight used in two graphs is transposed
+ * once.
+ */
 const transposed = new WeakMap<ArrayBufferLike, Map<string, Float32Array>>();
 
 /** The transposed constant, or `undefined` where `x` is not a float32 constant. */
@@ -23,7 +27,10 @@ export function foldTranspose(x: Tensor, permutation: readonly number[]): Tensor
   return constant(result, shape, 'float32', name === undefined ? undefined : `${name}.transposed`);
 }
 
-/** Leading rows of a constant as a view of its memory (a fused QKV weight is three such views); else `undefined`. */
+/**
+ * Leading rows of a constant as a view of its memory (a fused QKV weight is three such views);
+ * otherwise `undefined`.
+ */
 export function foldRows(x: Tensor, start: number, count: number): Tensor | undefined {
   if (x.source.kind !== 'constant') return undefined;
   const { bytes, name } = x.source;

@@ -1,6 +1,8 @@
 /**
- * `diffrate/graph`: the graph engine by itself. Write a network as a function over symbolic tensors, differentiate it, and lower it
- * to an ONNX model. Nothing here needs Node, and nothing knows of Vision Transformers.
+ * `diffrate/graph`: the graph engine by itself. Write a network as a function over symbolic
+ * tensors, differentiate it, and lower it to an ONNX model. Nothing here needs Node, and nothing
+ * knows of Vision Transformers.
+ * @module diffrate/graph
  */
 export {
   constant,

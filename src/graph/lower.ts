@@ -1,4 +1,4 @@
-/** Lowers the graph that hangs on some outputs to an ONNX model: names, order, constants once each. */
+/** Lowers the graph of some outputs to an ONNX model: names, order, each constant once. */
 import { DiffrateError } from '../errors.ts';
 import type { OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from '../onnx/model.ts';
 import { formatShape } from './tensor.ts';
@@ -8,14 +8,18 @@ import type { Tensor } from './tensor.ts';
 const operatorSets = { '': 20 } as const;
 const irVersion = 9;
 
-/** Constants up to this many bytes are compared by value, so that a shape used forty times is stored once. */
+/**
+ * Constants up to this many bytes are compared by value, so that a shape used forty times is stored
+ * once.
+ */
 const sharedConstantBytes = 64;
 
 /**
  * The ONNX model that computes `outputs`.
  * @param outputs by the names they get in the model.
  * @param inputs order of the model's inputs; any tensor that the graph reads must be among them.
- * @throws {DiffrateError} where an input is missing, or a name is given to two inputs or to an input and an output.
+ * @throws {DiffrateError} where an input is missing, or a name is given to two inputs or to an
+ *   input and an output.
  */
 export function lower(
   outputs: Readonly<Record<string, Tensor>>,
@@ -47,7 +51,8 @@ export function lower(
     names.set(tensor, unique(name));
     return { name: tensor.source.name, type: tensor.type, shape: tensor.shape };
   });
-  // Outputs keep the names they were asked for; where the producing node serves, it is named so directly.
+  // Outputs keep the names they were asked for; where the producing node serves, it is named so
+  // directly.
   for (const [name, tensor] of Object.entries(outputs)) {
     const resolved = resolve(tensor);
     if (used.has(name))
@@ -137,7 +142,10 @@ function bufferNumbers(): (buffer: ArrayBufferLike) => number {
 /** Statistics of a layer norm are the only outputs that ONNX lets a model leave out. */
 const isOptional = (operator: string, output: number): boolean => operator === 'LayerNormalization' && output > 0;
 
-/** Optional outputs that nothing reads stay unnamed; those at the end are left out, as engines expect. */
+/**
+ * Optional outputs that nothing reads stay unnamed; those at the end are left out, as engines
+ * expect.
+ */
 function withoutTrailingBlanks(names: readonly string[]): readonly string[] {
   return names.slice(0, names.findLastIndex((name) => name !== '') + 1);
 }
@@ -149,7 +157,10 @@ export function resolve(tensor: Tensor): Tensor {
   return resolved;
 }
 
-/** Every tensor that the outputs depend on, each after all it depends on (depth first, without recursion). */
+/**
+ * Every tensor that the outputs depend on, each after all it depends on (depth first, without
+ * recursion).
+ */
 function inOrder(outputs: readonly Tensor[]): Tensor[] {
   const order: Tensor[] = [];
   const state = new Map<Tensor, 'open' | 'done'>();

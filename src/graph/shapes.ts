@@ -1,4 +1,6 @@
-/** Shape rules shared by several operators: broadcasting, reduction, concatenation of dimensions. */
+/**
+ * Shape rules shared by several operators: broadcasting, reduction, concatenation of dimensions.
+ */
 import { DiffrateError } from '../errors.ts';
 import { formatShape, normalizeAxis } from './tensor.ts';
 import type { Dimension, Shape } from './tensor.ts';
@@ -32,7 +34,10 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
 
-/** The number of elements of a shape in parts: the product of its numbers, and its names in order (`a*b`). */
+/**
+ * The number of elements of a shape in parts: the product of its numbers, and its names in order
+ * (`a*b`).
+ */
 export function factorsOf(shape: Shape): { readonly number: number; readonly names: string } {
   const factors = shape.flatMap((size) => String(size).split('*'));
   const isNumber = (factor: string): boolean => Number.isFinite(Number(factor));

@@ -1,6 +1,7 @@
 /**
- * Symbolic tensors. A network is a TypeScript function over them; nothing is computed until the graph that hangs on
- * some outputs is lowered to ONNX (`lower.ts`) and run. A tensor knows its element type, its shape and where it comes from.
+ * Symbolic tensors. A network is a TypeScript function over them; nothing is computed until the
+ * graph of some outputs is lowered to ONNX (`lower.ts`) and run. A tensor knows its element type,
+ * its shape and where it comes from.
  */
 import type { Dimension, ElementType, OnnxAttribute } from '../onnx/model.ts';
 import { DiffrateError } from '../errors.ts';
@@ -22,7 +23,10 @@ export interface GraphNode {
   readonly outputs: readonly Tensor[];
 }
 
-/** Gradient of a custom region: from the gradient of its value to those of its inputs (`undefined`: none flows). */
+/**
+ * Gradient of a custom region: from the gradient of its value to those of its inputs (`undefined`:
+ * none flows).
+ */
 export type CustomGradient = (gradient: Tensor) => readonly (Tensor | undefined)[];
 
 /** Where a tensor comes from. */
@@ -122,8 +126,8 @@ export function makeSingle(
 }
 
 /**
- * The same value, with its own gradient: `rule` takes the place of whatever computed it, as in JAX's `custom_vjp`.
- * Straight-through estimators and fused backward passes are written with it.
+ * The same value, with its own gradient: `rule` takes the place of whatever computed it, as in
+ * JAX's `custom_vjp`. Straight-through estimators and fused backward passes are written with it.
  */
 export function customGradient(value: Tensor, inputs: readonly Tensor[], rule: CustomGradient): Tensor {
   return { type: value.type, shape: value.shape, source: { kind: 'custom', value, inputs, rule } };

@@ -1,6 +1,7 @@
 /**
- * Whether a checkpoint has what a network reads, and nothing that would change what it computes: checked whole when it is loaded, not tensor by
- * tensor when a graph is built. What the network reads is recorded by building it.
+ * Whether a checkpoint has what a network reads, and nothing that would change what it computes:
+ * checked whole when it is loaded, not tensor by tensor when a graph is built. What the network
+ * reads is recorded by building it.
  */
 import type { Weights } from '../checkpoints/weights.ts';
 import { DiffrateError } from '../errors.ts';
@@ -13,7 +14,10 @@ import { learnedPrefix } from '../reduction/methods/learned.ts';
 /** Normalisations that a pooling does not read, and what training leaves in a checkpoint. */
 const ignorable = /^(?:norm|fc_norm)\.(?:weight|bias)$|num_batches_tracked$|relative_position_index$/;
 
-/** A parameter that changes what a network computes: more inside a block, a norm before them, register tokens, a hidden head. */
+/**
+ * A parameter that changes what a network computes: more inside a block, a norm before them,
+ * register tokens, a hidden head.
+ */
 const structural = /(?:^|\.)(?:blocks|layers?)\.\d+\.|^norm_pre\.|^reg_token$|register_tokens$|^pre_logits\./;
 
 /** What a check of a checkpoint's parameters found. */
@@ -24,10 +28,11 @@ export interface CheckedParameters {
 }
 
 /**
- * Reads every parameter once, so that a missing or misshapen one is found here. Those of methods are theirs to check.
+ * Reads every parameter once, so that a missing or misshapen one is found here. Those of methods
+ * are theirs to check.
  * @param source the checkpoint, for error sentences.
- * @throws {DiffrateError} where a parameter is missing or has another shape, or the checkpoint holds parameters of an
- * architecture that is not a plain ViT.
+ * @throws {DiffrateError} where a parameter is missing or has another shape, or the checkpoint
+ *   holds parameters of an architecture that is not a plain ViT.
  */
 export function checkParameters(
   network: Network,

@@ -3,14 +3,20 @@
 /** Class names by class number. */
 export type Labels = Readonly<Record<number, string>>;
 
-/** Labels of a Hugging Face `id2label`; `undefined` where it is absent or only numbers its classes (`LABEL_0`). */
+/**
+ * Labels of a Hugging Face `id2label`; `undefined` where it is absent or only numbers its classes
+ * (`LABEL_0`).
+ */
 export function labelsFromIdentifiers(identifiers: Readonly<Record<string, string>> | undefined): Labels | undefined {
   const entries = Object.entries(identifiers ?? {}).filter(([identifier]) => /^\d+$/.test(identifier));
   if (entries.every(([identifier, label]) => label === `LABEL_${identifier}`)) return undefined;
   return Object.fromEntries(entries.map(([identifier, label]) => [Number(identifier), label]));
 }
 
-/** Labels of timm's `label_names` (a list, in the order of classes) and `label_descriptions` (a text per name). */
+/**
+ * Labels of timm's `label_names` (a list, in the order of classes) and `label_descriptions` (a text
+ * per name).
+ */
 export function labelsFromNames(
   names: readonly string[] | undefined,
   descriptions: Readonly<Record<string, string>> | undefined,

@@ -5,7 +5,7 @@
  */
 import * as v from 'valibot';
 import { DiffrateError } from '../errors.ts';
-import type { JsonObject } from '../checkpoints/model-folder.ts';
+import type { JsonObject } from '../checkpoints/json-object.ts';
 import { isSquare, sizeText, square } from '../data/preprocessing.ts';
 import type { ImageSize, Preprocessing } from '../data/preprocessing.ts';
 import { checkConfiguration, perChannel, positiveInteger } from '../checkpoints/configuration-check.ts';
@@ -55,7 +55,8 @@ const deitDefaults: ProcessorDefaults = {
 const interpolations = { 2: 'bilinear', 3: 'bicubic' } as const;
 
 /**
- * The preprocessing that a `preprocessor_config.json` declares; that of `ViTImageProcessor` where there is none.
+ * The preprocessing that a `preprocessor_config.json` declares; that of `ViTImageProcessor` where
+ * there is none.
  * @param inputSize the network's, which the processor must produce.
  * @param file path of the file, for error sentences.
  * @throws {DiffrateError} where it asks for something unsupported or for another size.

@@ -1,10 +1,11 @@
 /**
- * What `config.json` of timm's models on the hub says of their images and classes (timm `models/_hub.py`): the `pretrained_cfg` of
- * `models/_pretrained.py`, and names of labels. What it says of the network is read by its family (`networks/`).
+ * What `config.json` of timm's models on the hub says of their images and classes (timm
+ * `models/_hub.py`): the `pretrained_cfg` of `models/_pretrained.py`, and names of labels. What it
+ * says of the network is read by its family (`networks/`).
  */
 import * as v from 'valibot';
 import { checkConfiguration, perChannel, positiveInteger } from '../checkpoints/configuration-check.ts';
-import type { JsonObject } from '../checkpoints/model-folder.ts';
+import type { JsonObject } from '../checkpoints/json-object.ts';
 import type { ImageSize, Preprocessing } from '../data/preprocessing.ts';
 import { labelsFromNames } from './labels.ts';
 import type { Labels } from './labels.ts';

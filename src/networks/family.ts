@@ -1,5 +1,8 @@
-/** How a family of networks is found in configuration files, and how what they declare meets a checkpoint. */
-import type { JsonObject } from '../checkpoints/model-folder.ts';
+/**
+ * How a family of networks is found in configuration files, and how what they declare meets a
+ * checkpoint.
+ */
+import type { JsonObject } from '../checkpoints/json-object.ts';
 import type { Weights } from '../checkpoints/weights.ts';
 import type { Network } from './network.ts';
 
@@ -38,7 +41,8 @@ export interface NetworkFamily {
   /** In a few words, for error sentences: `ViT, DeiT or MAE`. */
   readonly title: string;
   /**
-   * The network of a Hugging Face `config.json`; `undefined` where its `model_type` is not this family's.
+   * The network of a Hugging Face `config.json`; `undefined` where its `model_type` is not this
+   * family's.
    * @throws {DiffrateError} where a member is missing or asks for something unsupported.
    */
   fromHuggingFace?(configuration: ConfigurationFile): DeclaredNetwork | undefined;

@@ -1,4 +1,7 @@
-/** A whole network on pixels: embedding, blocks with a token reducer asked in those of the span, tokens restored where the network needs them, readout. */
+/**
+ * A whole network on pixels: embedding, blocks with a token reducer asked in those of the span,
+ * tokens restored where the network needs them, readout.
+ */
 import { add, div, matMul, mul, reduceSum, reshape, slice, transpose } from '../graph/operators/index.ts';
 import { constant, dimensionAt, elementCount, inScope, input, sizeAt, stopGradient } from '../graph/tensor.ts';
 import type { Dimension, Tensor } from '../graph/tensor.ts';
@@ -15,15 +18,17 @@ export interface ForwardOptions {
   readonly parameters: Parameters;
   /** Method that reduces tokens; none by default. */
   readonly reducer?: TokenReducer | undefined;
-  /** Follow which input tokens went where and keep every token to the end (for pictures and checks). */
-  readonly trace?: boolean;
   /**
-   * Compute only prefix tokens in the last block of a network that reads nothing else.
-   * Exact, but not what a plain network does; compressed and searched networks use it. Off when tracing.
+   * Follow which input tokens went where and keep every token to the end (for pictures and checks).
    */
-  readonly prefixOnlyLastBlock?: boolean;
+  readonly trace?: boolean | undefined;
+  /**
+   * Compute only prefix tokens in the last block of a network that reads nothing else. Exact, but
+   * not what a plain network does; compressed and searched networks use it. Off when tracing.
+   */
+  readonly prefixOnlyLastBlock?: boolean | undefined;
   /** Changes the output of a residual branch before it is added: drop path, while training. */
-  readonly branch?: BranchTransform;
+  readonly branch?: BranchTransform | undefined;
 }
 
 /** What a network gives. */
@@ -73,7 +78,10 @@ export function forwardTo(
   return plainBlocks(network, state, [0, network.span.first], plainContext(parameters, branch));
 }
 
-/** What follows the last block of the span: tokens restored where the network needs them, its other blocks, its readout. */
+/**
+ * What follows the last block of the span: tokens restored where the network needs them, its other
+ * blocks, its readout.
+ */
 export function forwardFrom(
   network: Network,
   state: TokenState,
@@ -105,7 +113,10 @@ function plainContext(parameters: Parameters, branch: BranchTransform = (output)
   return { parameters, reducer: keepAllTokens, reducedBlock: 0, prefixOnly: false, branch };
 }
 
-/** Whether nothing but prefix tokens is read of a block: the last one of the network, which ends its span. */
+/**
+ * Whether only prefix tokens are read of a block. That can be the network's last block, where the
+ * span ends with it.
+ */
 export function canReadPrefixOnly(
   { reads, blocks, span }: Pick<Network, 'reads' | 'blocks' | 'span'>,
   reducer: TokenReducer,
@@ -142,8 +153,9 @@ function restored(restore: NonNullable<Network['restore']>, state: TokenState): 
 }
 
 /**
- * Every token again where it was: copies of the tokens that they went into, by the source map (DiffRate's *uncompress*, Fig. 8).
- * One that went into several, which were equally similar to the last bit, becomes their mean. Pruned tokens would come back as zeros.
+ * Puts every token back where it was: each becomes a copy of the token that it went into, by the
+ * source map (DiffRate's *uncompress*, Fig. 8). A token that went into several, which were equally
+ * similar to the last bit, becomes their mean. Pruned tokens would come back as zeros.
  */
 export function copiesBySource(state: TokenState): TokenState {
   const { features, mask } = state;

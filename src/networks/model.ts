@@ -1,4 +1,7 @@
-/** A network with its weights and the images that it reads: what is searched, evaluated, timed and exported. */
+/**
+ * A network with its weights and the images that it reads: what is searched, evaluated, timed and
+ * exported.
+ */
 import type { Preprocessing } from '../data/preprocessing.ts';
 import type { Parameters } from '../nn/parameters.ts';
 import type { NetworkShape } from '../reduction/network-shape.ts';

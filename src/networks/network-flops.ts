@@ -1,6 +1,7 @@
 /**
- * Multiply-accumulates of a network's parts as the field counts them (DiffRate, arXiv 2305.17997, Algorithm 2, in the reading of the authors'
- * code). In a block with N tokens in and N' = min(N, P, K) out, attention costs `perToken·N + perPair·N²` and the MLP `mlp·N'`.
+ * Multiply-accumulates of a network's parts as the field counts them (DiffRate, arXiv 2305.17997,
+ * Algorithm 2, in the reading of the authors' code). In a block with N tokens in and N' = min(N, P,
+ * K) out, attention costs `perToken·N + perPair·N²` and the MLP `mlp·N'`.
  */
 
 /** One block that may remove tokens. */
@@ -23,7 +24,10 @@ export interface NetworkFlops {
   readonly after: number;
 }
 
-/** A block of a Vision Transformer of width C: four projections, scores and values, an MLP of two layers. */
+/**
+ * A block of a Vision Transformer of width C: four projections, scores and values, an MLP of two
+ * layers.
+ */
 export function transformerBlockFlops(width: number, hiddenWidth: number): BlockFlops {
   return { perToken: 4 * width ** 2, perPair: 2 * width, mlp: 2 * width * hiddenWidth };
 }

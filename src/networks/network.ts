@@ -1,6 +1,7 @@
 /**
- * What a network is to the rest of the program: which tokens it has, between which blocks they may go, and what it computes, as functions over
- * symbolic tensors. Every family (a folder beside this file) makes such networks of its own configuration, which nobody else looks at.
+ * What a network is to the rest of the program: which tokens it has, in which blocks they may go,
+ * and what it computes, as functions over symbolic tensors. Each family (a folder beside this file)
+ * makes such networks from its own configuration, which only the family reads.
  */
 import type { Tensor } from '../graph/tensor.ts';
 import type { BranchTransform } from '../nn/drop-path.ts';
@@ -18,7 +19,7 @@ export interface NetworkInput {
   readonly width: number;
 }
 
-/** The blocks between which tokens may go: from `first` to the one before `end`. */
+/** The blocks in which tokens may go: from `first` to the one before `end`. */
 export interface Span {
   readonly first: number;
   readonly end: number;
@@ -53,7 +54,10 @@ export interface BlockContext {
 /** Outputs of a network by the names that files get. */
 export type NetworkOutputs = Readonly<Record<string, Tensor>>;
 
-/** A linear layer and the norm before it, by the names of their parameters: `blocks.0.attn.qkv` and `blocks.0.norm1`. */
+/**
+ * A linear layer and the norm before it, by the names of their parameters: `blocks.0.attn.qkv` and
+ * `blocks.0.norm1`.
+ */
 export type NormBefore = readonly [layer: string, norm: string];
 
 /** A network that can be built. */
@@ -61,13 +65,19 @@ export interface Network extends NetworkDescription {
   /** What it answers per image, and in which output. */
   readonly answers: Answers;
   readonly answerOutput: string;
-  /** Tokens before the first block, from pixels `[B, channels, height, width]`. Outside of the span tokens may have another shape. */
+  /**
+   * Tokens before the first block, from pixels `[B, channels, height, width]`. Outside of the span
+   * tokens may have another shape.
+   */
   embed(pixels: Tensor, parameters: Parameters): Tensor;
   /** One block. */
   block(index: number, state: TokenState, context: BlockContext): TokenState;
-  /** Every token again where it was, after the last block of the span; present where something after the span needs them. */
+  /**
+   * Puts every token back where it was, after the last block of the span. Present where something
+   * after the span needs every token.
+   */
   restore?(state: TokenState): TokenState;
-  /** What is read after the last block. */
+  /** Outputs, from the tokens after the last block. */
   readout(state: TokenState, parameters: Parameters): NetworkOutputs;
   /** All tokens `[B, N, C]` through the last norm, for losses on tokens. */
   normalized?(features: Tensor, parameters: Parameters): Tensor;
@@ -78,6 +88,9 @@ export interface Network extends NetworkDescription {
    * @param has whether the checkpoint has a parameter.
    */
   hubConfiguration(has: (name: string) => boolean): Readonly<Record<string, unknown>>;
-  /** What differs in those members beside a checkpoint with canonical names, which `loadModel` reads; absent: nothing. */
+  /**
+   * What changes in those members beside a checkpoint with canonical names, which `loadModel`
+   * reads. Absent where nothing changes.
+   */
   readonly checkpointConfiguration?: Readonly<Record<string, unknown>>;
 }

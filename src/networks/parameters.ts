@@ -1,4 +1,7 @@
-/** A checkpoint's weights as parameters of a graph: constants with their names, checked against what the network needs. */
+/**
+ * A checkpoint's weights as parameters of a graph: constants with their names, checked against what
+ * the network needs.
+ */
 import { DiffrateError } from '../errors.ts';
 import { constant, elementCount, formatShape } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -6,11 +9,15 @@ import type { Parameters } from '../nn/parameters.ts';
 import { float32Values } from '../checkpoints/weights.ts';
 import type { Weights } from '../checkpoints/weights.ts';
 
-/** A `[C]` parameter is accepted where a checkpoint keeps ones around it (`[1, 1, C]`), as long as the order is the same. */
+/**
+ * A `[C]` parameter is accepted where a checkpoint keeps ones around it (`[1, 1, C]`), as long as
+ * the order is the same.
+ */
 const squeezed = (shape: readonly number[]): string => shape.filter((size) => size !== 1).join(',');
 
 /**
- * Parameters from a checkpoint. Values become float32 once and are shared by every graph that is built from them.
+ * Parameters from a checkpoint. Values become float32 once and are shared by every graph that is
+ * built from them.
  * @param source the file or name that error sentences mention.
  */
 export function parametersFromWeights(weights: Weights, source: string): Parameters {

@@ -1,5 +1,6 @@
 /**
- * The parameters of a network, recorded by building it: names and shapes are written down where they are read, and nowhere a second time.
+ * The parameters of a network, recorded by building it. Reading a parameter writes down its name
+ * and shape, so no second list of them exists.
  */
 import { input } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -11,11 +12,11 @@ import type { Network } from './network.ts';
 export interface RecordedParameter {
   readonly name: string;
   readonly shape: readonly number[];
-  /** The network asks whether there is one, and does without it where there is none. */
+  /** The network asks whether there is such a parameter, and works without it, too. */
   readonly optional: boolean;
 }
 
-/** Parameters of which only names and shapes are known; what is read of them is written down. */
+/** Parameters of which only names and shapes are known. Each one that is read is written down. */
 export interface ParameterRecorder extends Parameters {
   readonly recorded: readonly RecordedParameter[];
 }

@@ -1,7 +1,7 @@
 /**
- * The networks that diffrate knows by name, as data. Names are timm's (`vision_transformer.py`, `deit.py`,
- * `metaformer.py`) and, for MAE, those of its authors' repository (`models_vit.py`). Preprocessing is what each
- * checkpoint was evaluated with by its authors.
+ * The networks that diffrate knows by name, as data. Names are timm's (`vision_transformer.py`,
+ * `deit.py`, `metaformer.py`) and, for MAE, those of its authors' repository (`models_vit.py`).
+ * Preprocessing is what each checkpoint was evaluated with by its authors.
  */
 
 import { DiffrateError } from '../errors.ts';
@@ -25,7 +25,10 @@ export interface RegistryEntry {
   readonly declared?: DeclaredNetwork;
   /** How its authors evaluated it. */
   readonly preprocessing: Preprocessing;
-  /** Repository on the Hugging Face hub that holds the weights; absent where there is none with a classifier. */
+  /**
+   * Repository on the Hugging Face hub that holds the weights; absent where there is none with a
+   * classifier.
+   */
   readonly hubId?: string;
   /** Where the weights can be had when the hub has none. */
   readonly weightsUrl?: string;
@@ -54,7 +57,10 @@ const deitPreprocessing: Preprocessing = {
   std: imagenetStandardDeviation,
 };
 
-/** Width, depth and heads of the standard sizes (Touvron et al. 2021, table 1; Dosovitskiy et al. 2021, table 1). */
+/**
+ * Width, depth and heads of the standard sizes (Touvron et al. 2021, table 1; Dosovitskiy et al.
+ * 2021, table 1).
+ */
 const sizes = {
   tiny: { width: 192, depth: 12, heads: 3, hiddenWidth: 768 },
   small: { width: 384, depth: 12, heads: 6, hiddenWidth: 1536 },
@@ -153,7 +159,8 @@ const visionTransformers: readonly RegistryEntry[] = [
     licence: maeLicence,
   },
   {
-    // Not a network of the literature: 197 tokens like DeiT's, small enough to come with this package. `npm run train:demo` made it.
+    // Not a network of the literature: 197 tokens like DeiT's, small enough to come with this
+    // package. `npm run train:demo` made it.
     name: 'vit_demo_patch2_28',
     aliases: [],
     ...described(
@@ -207,7 +214,10 @@ const caformers: readonly RegistryEntry[] = [
 /** Every network known by name. */
 export const registry: readonly RegistryEntry[] = [...visionTransformers, ...caformers];
 
-/** The registry entry of a name, a hub id or another alias, whatever its case; `undefined` if there is none. */
+/**
+ * The registry entry of a name, a hub id or another alias, whatever its case; `undefined` if there
+ * is none.
+ */
 export function lookUpModel(name: string): RegistryEntry | undefined {
   const wanted = name.toLowerCase();
   return registry.find((entry) =>

@@ -1,6 +1,7 @@
 /**
- * A block of a Vision Transformer (arXiv 2010.11929): attention, reduction, MLP, a norm before each branch. The token reducer is asked before the
- * block, for the queries, within attention and between attention and the MLP. Families that differ in sizes and names share it.
+ * A block of a Vision Transformer (arXiv 2010.11929): attention, reduction, MLP, a norm before each
+ * branch. The token reducer is asked before the block, for the queries, within attention and
+ * between attention and the MLP. Families that differ in sizes and names share it.
  */
 import { DiffrateError } from '../errors.ts';
 import { add, gather, matMul, reduceMean, reshape, slice, softmax, split } from '../graph/operators/index.ts';
@@ -33,7 +34,10 @@ export interface TransformerBlockSizes {
   readonly prefix: number;
 }
 
-/** One block with the parameters `blocks.INDEX.…`. The number of tokens may be a name where the reducer and the batch allow it. */
+/**
+ * One block with the parameters `blocks.INDEX.…`. The number of tokens may be a name where the
+ * reducer and the batch allow it.
+ */
 export function transformerBlock(
   index: number,
   state: TokenState,
@@ -61,13 +65,13 @@ export function transformerBlock(
 /** Index of the class token. */
 const classTokenIndex = constant(BigInt64Array.of(0n), [], 'int64');
 
-/** The tokens of a block before they attend, and how they would. */
+/** The tokens of a block before they attend, and what they need to attend. */
 interface Projected {
   readonly state: TokenState;
   /** `[B, N, C]` after the norm. */
   readonly normalized: Tensor;
   readonly view: BlockView;
-  /** Of the view: the class token's row ahead of the others. */
+  /** The view's attention of the class token, computed before the other rows. */
   readonly classAttention: Lazy;
   readonly sizes: Tensor | undefined;
   /** Queries `[B, H, P, D]` of normalised tokens `[B, P, C]`. */
@@ -121,7 +125,10 @@ function project(
   return { state, normalized, view, classAttention, sizes, queriesOf };
 }
 
-/** Which tokens attend: all, prefix tokens where nothing else is read, or those that the reducer selects. */
+/**
+ * Which tokens attend: all, prefix tokens where nothing else is read, or those that the reducer
+ * selects.
+ */
 function queriesFor(
   { state, normalized, view }: Projected,
   { prefix }: TransformerBlockSizes,
@@ -171,7 +178,7 @@ function attend(
       ? softmaxAttention(logits, values)
       : { probabilities: weights, output: matMul(weights, values) };
   const [batch, tokens] = [dimensionAt(keys, 0), dimensionAt(keys, 2)];
-  // Where nobody has asked for the row before, it is the first of the map.
+  // The row is the first of the map, unless a reducer has asked for it before.
   const row = classAttention.isBuilt ? classAttention : new Lazy(() => gather(probabilities, classTokenIndex, 2));
   const received = new Lazy(() => reshape(reduceMean(probabilities, [1, 2]), [batch, tokens, 1]));
   return {
@@ -208,7 +215,10 @@ interface LinearPart {
   readonly bias: Tensor | undefined;
 }
 
-/** The fused weight `[3C, C]` as three: three matrix products are faster than one and a transposition in five axes. Of constants they are views. */
+/**
+ * The fused weight `[3C, C]` as three: three matrix products are faster than one and a
+ * transposition in five axes. Constants are split into views.
+ */
 function queryKeyValue(
   parameters: Parameters,
   name: string,

@@ -1,4 +1,7 @@
-/** Activations of the MLPs of transformers, by the names of Hugging Face transformers (`hidden_act`). */
+/**
+ * Activations of the MLPs of transformers, by the names of Hugging Face transformers
+ * (`hidden_act`).
+ */
 import { gelu, mul, pow, add, sigmoid, tanh } from '../graph/operators/index.ts';
 import type { Tensor } from '../graph/tensor.ts';
 

@@ -1,6 +1,7 @@
 /**
- * Multi-head attention in the parts that token reduction needs to reach between: heads, probabilities, output.
- * Proportional attention (ToMe, arXiv 2210.09461, eq. 2; DiffRate uses it always) adds log(size) of each key to the logits.
+ * Multi-head attention in the parts that token reduction needs to reach between: heads,
+ * probabilities, output. Proportional attention (ToMe, arXiv 2210.09461, eq. 2; DiffRate uses it
+ * always) adds log(size) of each key to the logits.
  */
 import { add, log, matMul, mul, reshape, softmax, transpose } from '../graph/operators/index.ts';
 import { multiplyDimensions } from '../graph/shapes.ts';
@@ -20,8 +21,10 @@ export function joinHeads(x: Tensor): Tensor {
 }
 
 /**
- * `q·kᵀ/√D`: queries `[B, H, P, D]`, keys `[B, H, N, D]` → `[B, H, P, N]`. Heads join the batch for the product: ONNX Runtime would merge the
- * two transpositions of keys, to heads and to columns, into one that it runs on a single thread; with a reshape between them the product takes up the second.
+ * `q·kᵀ/√D`: queries `[B, H, P, D]`, keys `[B, H, N, D]` → `[B, H, P, N]`. Heads join the batch for
+ * the product: ONNX Runtime would merge the two transpositions of keys, to heads and to columns,
+ * into one that it runs on a single thread; with a reshape between them the product takes up the
+ * second.
  */
 export function attentionLogits(queries: Tensor, keys: Tensor): Tensor {
   const [batch, heads] = [dimensionAt(queries, 0), sizeAt(queries, 1)];
@@ -48,7 +51,8 @@ export function proportionalLogits(queries: Tensor, keys: Tensor, size?: Tensor)
 
 /**
  * Attention probabilities `[B, H, P, N]`.
- * @param size token sizes `[B, N, 1]` for proportional attention; without them every token weighs the same.
+ * @param size token sizes `[B, N, 1]` for proportional attention; without them every token weighs
+ *   the same.
  */
 export function attentionProbabilities(queries: Tensor, keys: Tensor, size?: Tensor): Tensor {
   return softmax(proportionalLogits(queries, keys, size));

@@ -2,7 +2,10 @@
 import { logSoftmax, mul, neg, reduceMean, reduceSum } from '../graph/operators/index.ts';
 import type { Tensor } from '../graph/tensor.ts';
 
-/** Mean over images of `−Σ target·log softmax(logits)`, a scalar; both operands `[B, classes]`, the targets' rows sum to 1. */
+/**
+ * Mean over images of `−Σ target·log softmax(logits)`, a scalar; both operands `[B, classes]`, the
+ * targets' rows sum to 1.
+ */
 export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
   return neg(reduceMean(reduceSum(mul(targets, logSoftmax(logits)), [1]), [0]));
 }

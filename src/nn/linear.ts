@@ -12,8 +12,9 @@ export interface LinearParameters {
 }
 
 /**
- * `x·Wᵀ + b`: `[…, in] → […, out]`. All rows of a batch go through one Gemm, which adds the bias while it writes and takes the
- * weight as checkpoints store it, so that a gradient needs no transposed copy.
+ * `x·Wᵀ + b`: `[…, in] → […, out]`. All rows of a batch go through one Gemm, which adds the bias
+ * while it writes and takes the weight as checkpoints store it, so that a gradient needs no
+ * transposed copy.
  */
 export function linear(x: Tensor, { weight, bias }: LinearParameters): Tensor {
   const leading = x.shape.slice(0, -1);
@@ -21,7 +22,7 @@ export function linear(x: Tensor, { weight, bias }: LinearParameters): Tensor {
   return reshape(gemm(rows, weight, bias, true), [...leading, dimensionAt(weight, 0)]);
 }
 
-/** Parameters `name.weight`, `name.bias`; a missing bias is none. */
+/** Parameters `name.weight`, `name.bias`; the bias may be missing. */
 export function linearParameters(
   parameters: Parameters,
   name: string,

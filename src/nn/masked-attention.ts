@@ -1,10 +1,13 @@
 /**
- * Masked attention of DiffRate's search (arXiv 2305.17997, eq. 11–12): removed tokens stay in the tensors, but only they
- * themselves still attend to them, and their mask gets a gradient although it is 0.
+ * Masked attention of DiffRate's search (arXiv 2305.17997, eq. 11–12). Removed tokens stay in the
+ * tensors, but only the removed token itself still attends to it. Its mask gets a gradient although
+ * it is 0.
  *
- * With `P = softmax(q·kᵀ/√D)` and key weights `w = mask·size` the paper's `Ŝ_ij = E_ij·M_ij / Σ_j E_ij·M_ij` is `P_ij·w_j / Σ_j P_ij·w_j`:
- * the mask and the size bias scale rows of the values instead of the N×N map. As each row of Ŝ sums to 1, the softmax's backward
- * loses its row sum, too: `dS = P ∘ w ∘ dŜ'` needs one pass over the map. Hence a rule of its own instead of the operators' rules.
+ * With `P = softmax(q·kᵀ/√D)` and key weights `w = mask·size` the paper's
+ * `Ŝ_ij = E_ij·M_ij / Σ_j E_ij·M_ij` is `P_ij·w_j / Σ_j P_ij·w_j`: the mask and the size bias scale
+ * rows of the values instead of the N×N map. As each row of Ŝ sums to 1, the softmax's backward
+ * loses its row sum, too: `dS = P ∘ w ∘ dŜ'` needs one pass over the map. That is why it has a rule
+ * of its own instead of the operators' rules.
  */
 import { add, div, matMul, mul, reduceSum, reshape, slice, softmax, sub, transpose } from '../graph/operators/index.ts';
 import { customGradient, dimensionAt, sizeAt, stopGradient } from '../graph/tensor.ts';
@@ -31,7 +34,10 @@ export interface MaskedAttentionOutputs {
   readonly output: Tensor;
   /** Attention of the first token, `[B, H, N]`, no gradient. */
   classAttention(): Tensor;
-  /** Attention that tokens receive, `[B, N, 1]`: mean over heads and the tokens that are there, no gradient. */
+  /**
+   * Attention that tokens receive, `[B, N, 1]`: mean over heads and the tokens that are there, no
+   * gradient.
+   */
   attentionReceived(): Tensor;
 }
 
@@ -74,7 +80,10 @@ export function maskedAttention(inputs: MaskedAttentionInputs): MaskedAttentionO
   };
 }
 
-/** `P_ii·size_i·(1 − mask_i)`: what the diagonal of the mask adds for a removed token, `[B, H, N, 1]`. */
+/**
+ * `P_ii·size_i·(1 − mask_i)`: what the diagonal of the mask adds for a removed token,
+ * `[B, H, N, 1]`.
+ */
 function ownWeight(probabilities: Tensor, mask: Tensor, size: Tensor | undefined): Tensor {
   const diagonal = diagonalOf(probabilities);
   const removed = mul(diagonal, sub(1, mask));
@@ -97,7 +106,10 @@ interface BackwardInputs extends MaskedAttentionInputs {
   readonly gradient: Tensor;
 }
 
-/** Gradients of queries, keys, values, mask and, where there are any, sizes. Names: `a = g/Σ`, `b = a·out`, `G_ij = a_i·v_j − b_i`. */
+/**
+ * Gradients of queries, keys, values, mask and, where there are any, sizes. Names: `a = g/Σ`,
+ * `b = a·out`, `G_ij = a_i·v_j − b_i`.
+ */
 function backward(inputs: BackwardInputs): readonly Tensor[] {
   const { queries, keys, values, mask, size, probabilities, weights, own, total, value, gradient } = inputs;
   const scale = 1 / Math.sqrt(sizeAt(queries, 3));

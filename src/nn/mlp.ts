@@ -28,7 +28,7 @@ export function mlp(
   const rows = reshape(x, [multiplyDimensions(leading), width]);
   const first = linearParameters(parameters, `${name}.fc1`, width, hidden);
   const second = linearParameters(parameters, `${name}.fc2`, hidden, width);
-  // The backward pass of its own is that of the exact GELU.
+  // The special backward pass is that of the exact GELU.
   const isTrained = activation === 'gelu' && constantBytes(first.weight) === undefined && first.bias !== undefined;
   const output = isTrained
     ? trainedMlp(rows, first.weight, first.bias, second)

@@ -1,4 +1,7 @@
-/** Where a network gets its parameters: constants of a checkpoint, inputs of a training step, or random ones in tests. */
+/**
+ * Where a network gets its parameters: constants of a checkpoint, inputs of a training step, or
+ * random ones in tests.
+ */
 import type { Tensor } from '../graph/tensor.ts';
 
 /** Parameters by canonical (timm) name. */

@@ -1,6 +1,8 @@
 /**
- * Patch embedding: timm's `PatchEmbed`, a convolution of patches that do not overlap. Where its weights are trained it is written as one matrix
- * product over cut-out patches, the same sums, because a product has a gradient; ONNX Runtime cuts patches more slowly than it convolves.
+ * Patch embedding: timm's `PatchEmbed`, a convolution of patches that do not overlap. Where its
+ * weights are trained it is one matrix product over cut-out patches, which gives the same sums,
+ * because a product has a gradient. Otherwise it is a convolution, because ONNX Runtime cuts
+ * patches more slowly than it convolves.
  */
 import { conv, reshape, slice, transpose } from '../graph/operators/index.ts';
 import { constantBytes, dimensionAt } from '../graph/tensor.ts';
@@ -12,7 +14,7 @@ import type { Parameters } from './parameters.ts';
 export interface EmbeddedPatches {
   /** `[B, rows·columns, C]`, row by row. */
   readonly patches: Tensor;
-  /** The first of them, `[B, 1, C]`: a class token takes the shape of it. */
+  /** The first of them, `[B, 1, C]`: a class token takes its shape from it. */
   readonly first: Tensor;
 }
 
@@ -28,7 +30,10 @@ export interface PatchEmbeddingSizes {
   readonly width: number;
 }
 
-/** Embeds the patches of `[B, channels, height, width]` with `name.proj.weight [C, channels, patch, patch]` and `name.proj.bias`. */
+/**
+ * Embeds the patches of `[B, channels, height, width]` with
+ * `name.proj.weight [C, channels, patch, patch]` and `name.proj.bias`.
+ */
 export function patchEmbedding(
   pixels: Tensor,
   parameters: Parameters,
@@ -40,7 +45,8 @@ export function patchEmbedding(
   const bias = parameters.tensor(`${name}.proj.bias`, [width]);
   if (constantBytes(weight) !== undefined) {
     const map = conv(pixels, weight, bias);
-    // Not cut out of the patches: ONNX Runtime would move their transposition behind the shape of the batch, onto the CPU of a GPU's network.
+    // This does not use the cut-out patches: ONNX Runtime would move their transposition behind the
+    // shape of the batch, and so onto the CPU where the network runs on a GPU.
     const corner = slice(slice(map, 2, 0, 1), 3, 0, 1);
     return {
       patches: transpose(reshape(map, [batch, width, rows * columns]), [0, 2, 1]),

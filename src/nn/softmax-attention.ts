@@ -1,7 +1,8 @@
 /**
- * Softmax attention with a backward pass of its own. With `P = softmax(L)`, `out = P·V` and the gradient `g` of `out`, the row sum that a
- * softmax's backward takes over the map, `Σ_j P_ij·(g_i·v_j)`, is `g_i·out_i`: a sum over the head's width instead (FlashAttention, arXiv
- * 2205.14135, appendix B.2). Two passes over the map remain of four: `dL = P ∘ (g·Vᵀ − g·out)`.
+ * Softmax attention with a backward pass of its own. With `P = softmax(L)`, `out = P·V` and the
+ * gradient `g` of `out`, the row sum that a softmax's backward takes over the map,
+ * `Σ_j P_ij·(g_i·v_j)`, is `g_i·out_i`: a sum over the head's width instead (FlashAttention, arXiv
+ * 2205.14135, appendix B.2). Two of four passes over the map remain: `dL = P ∘ (g·Vᵀ − g·out)`.
  */
 import { matMul, mul, reduceSum, softmax, sub, transpose } from '../graph/operators/index.ts';
 import { customGradient } from '../graph/tensor.ts';

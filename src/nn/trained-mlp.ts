@@ -1,9 +1,11 @@
 /**
- * The perceptron of a transformer block with a backward pass of its own, for weights that are trained. Its hidden activations are by far
- * the largest tensors of a training step, so what counts is how often they are passed over. The derivative of GELU takes eleven
- * passes in ONNX operators. Here it is a central difference of the fused operator, `(gelu(x + h) − gelu(x − h)) / 2h`, in four: at
- * `h = 1/64` it is off by `h²/6·|gelu‴|`, at most 4e-5, and by rounding by some 1e-5 (the derivative itself goes from −0.13 to 1.13).
- * The bias goes into the activation, and 1/2h into a matrix product.
+ * The perceptron of a transformer block with a backward pass of its own, for weights that are
+ * trained. Its hidden activations are by far the largest tensors of a training step, so the number
+ * of passes over them counts. The derivative of GELU takes eleven passes in ONNX operators. Here it
+ * is a central difference of the fused operator, `(gelu(x + h) − gelu(x − h)) / 2h`, in four: at
+ * `h = 1/64` it is off by `h²/6·|gelu‴|`, at most 4e-5, and by rounding by some 1e-5 (the
+ * derivative itself goes from −0.13 to 1.13). The bias goes into the activation, and 1/2h into a
+ * matrix product.
  */
 import { add, biasGelu, gemm, matMul, mul, reduceSum, sub, transpose } from '../graph/operators/index.ts';
 import { customGradient } from '../graph/tensor.ts';

@@ -2,7 +2,8 @@
  * Classes: the divergence of class probabilities.
  *
  *     target t = softmax(plain logits), or one-hot labels
- *     loss = mean over images of −Σ_i t_i·log softmax(x)_i,   floor = mean entropy of t,   distance = KL(t ‖ softmax(x)) in nats
+ *     loss = mean over images of −Σ_i t_i·log softmax(x)_i,   floor = mean entropy of t
+ *     distance = KL(t ‖ softmax(x)) in nats
  */
 import { crossEntropy } from '../nn/cross-entropy.ts';
 import { requireFinite, rowPairs } from './answer-rows.ts';
@@ -10,7 +11,8 @@ import type { Measure, Objective } from './objective.ts';
 import { klOfLogits, klOfProbabilities, softmaxRows } from './softmax.ts';
 
 /**
- * KL divergence of class probabilities in nats, and the share of images with the same most likely class.
+ * KL divergence of class probabilities in nats, and the share of images with the same most likely
+ * class.
  * @param size classes, D = T.
  */
 export function classDivergence(size: number): Objective {

@@ -1,11 +1,11 @@
 /**
- * Features, as embeddings are compared by: one minus their cosine.
+ * Features, compared as embeddings are: one minus their cosine.
  *
  *     target t = plain feature at unit length,   u = x / |x|
  *     distance = ½·|u − t|² = 1 − cos(x, t),   loss = mean over images of that,   floor = 0
  *
- * Half the squared difference is never negative, exactly 0 for equal directions, and loses no digits near 0.
- * A feature of zeros has no direction: it is ½ away from any that has one.
+ * Half the squared difference is never negative, exactly 0 for equal directions, and loses no
+ * digits near 0. A feature of zeros has no direction: it is ½ away from any that has one.
  */
 import { div, max, mul, reduceMean, reduceSum, sqrt, sub } from '../graph/operators/index.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -35,7 +35,10 @@ export function featureDistance(size: number): Objective {
   };
 }
 
-/** Mean over images of `½·|x/|x| − t|²`, a scalar; features and targets `[B, D]`, targets of unit length. */
+/**
+ * Mean over images of `½·|x/|x| − t|²`, a scalar; features and targets `[B, D]`, targets of unit
+ * length.
+ */
 function cosineDistance(features: Tensor, targets: Tensor): Tensor {
   const length = sqrt(max(reduceSum(mul(features, features), [1], true), smallestLength ** 2));
   const difference = sub(div(features, length), targets);

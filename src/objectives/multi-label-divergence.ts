@@ -1,10 +1,12 @@
 /**
- * Labels of which any number may hold (`problem_type: multi_label_classification`): each is a coin of its own, and an image's
- * divergence is the sum over its labels.
+ * Labels of which any number may hold (`problem_type: multi_label_classification`): each is a coin
+ * of its own, and an image's divergence is the sum over its labels.
  *
  *     target t = sigmoid(plain logits),   softplus(x) = log(1 + exp x)
  *     loss = mean over images of Σ_i softplus(x_i) − t_i·x_i,   floor = mean entropy of the coins t
- *     distance = Σ_i t_i·log t_i + (1 − t_i)·log(1 − t_i) + softplus(x_i) − t_i·x_i, in nats per image
+ *     distance = Σ_i t_i·log t_i + (1 − t_i)·log(1 − t_i) + softplus(x_i) − t_i·x_i
+ *
+ * in nats per image.
  */
 import { abs, add, exp, log, mul, neg, reduceMean, reduceSum, sub } from '../graph/operators/index.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -12,7 +14,8 @@ import { requireFinite, rowPairs } from './answer-rows.ts';
 import type { Measure, Objective } from './objective.ts';
 
 /**
- * KL divergence of label probabilities in nats, summed over labels, and the share of equal decisions at a probability of 0.5.
+ * KL divergence of label probabilities in nats, summed over labels, and the share of equal
+ * decisions at a probability of 0.5.
  * @param size labels, D = T.
  */
 export function multiLabelDivergence(size: number): Objective {
@@ -35,7 +38,8 @@ export function multiLabelDivergence(size: number): Objective {
 
 /**
  * Mean over images of `Σ softplus(x) − t·x`, a scalar; both operands `[B, labels]`.
- * `softplus(x) = (x + |x|)/2 + log(1 + exp −|x|)` overflows nowhere, and its gradient at 0 is 1/2 as it should be.
+ * `softplus(x) = (x + |x|)/2 + log(1 + exp −|x|)` overflows nowhere, and its gradient at 0 is 1/2
+ * as it should be.
  */
 function bernoulliCrossEntropy(logits: Tensor, targets: Tensor): Tensor {
   const size = abs(logits);

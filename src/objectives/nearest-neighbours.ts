@@ -1,6 +1,7 @@
 /**
- * Which other image is nearest to each: `argmax over j ≠ i of u_i·u_j`, the cosine of features at unit length, in float64.
- * Every pair is looked at, so that n images take n²/2 products; beyond 4,000 images only the first 4,000 are looked at.
+ * Which other image is nearest to each: `argmax over j ≠ i of u_i·u_j`, the cosine of features at
+ * unit length, in float64. Every pair is compared, so that n images take n²/2 products. Of more
+ * than 4,000 images only the first 4,000 are compared.
  */
 
 /** Images beyond this many are left out. */
@@ -10,12 +11,18 @@ export const mostNeighbours = 4000;
 export class NearestNeighbours {
   readonly #features: Float64Array[] = [];
 
-  /** Takes one image's feature `[D]` of unit length in, or leaves it out where there are enough; it keeps the array. */
+  /**
+   * Takes one image's feature `[D]` of unit length in, or leaves it out where there are enough; it
+   * keeps the array.
+   */
   add(feature: Float64Array): void {
     if (this.#features.length < mostNeighbours) this.#features.push(feature);
   }
 
-  /** Index of the nearest other image of each `[n]`; of equally near ones the first, −1 where there is no other. */
+  /**
+   * Index of the nearest other image of each `[n]`; of equally near ones the first, −1 where there
+   * is no other.
+   */
   nearest(): Int32Array {
     const features = this.#features;
     const nearest = new Int32Array(features.length).fill(-1);
@@ -37,7 +44,7 @@ export class NearestNeighbours {
   }
 }
 
-/** In four sums, which a processor adds side by side. */
+/** A dot product in four sums, which a processor adds side by side. */
 function dot(a: Float64Array, b: Float64Array): number {
   let [first, second, third, fourth] = [0, 0, 0, 0];
   const whole = a.length - (a.length % 4);

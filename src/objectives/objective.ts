@@ -1,18 +1,24 @@
 /**
- * An objective says what "the same answers" means: how far the answers of a changed network are from those of the plain one.
- * Search, local search, fine-tuning and evaluation all ask the same one.
+ * An objective says what "the same answers" means: how far the answers of a changed network are
+ * from those of the plain one. Search, local search, fine-tuning and evaluation all ask the same
+ * one.
  */
 import type { Tensor } from '../graph/tensor.ts';
 
 /** What a network gives per image, as objectives see it. */
 export interface Answers {
-  /** Logits of exclusive classes, logits of labels of which any number may hold, numbers of a regression, or features. */
+  /**
+   * Logits of exclusive classes, logits of labels of which any number may hold, numbers of a
+   * regression, or features.
+   */
   readonly kind: 'classes' | 'labels' | 'values' | 'features';
   /** Numbers per image, D. */
   readonly size: number;
 }
 
-/** One meaning of "the same answers", for answers of D numbers and targets of T numbers per image. */
+/**
+ * One meaning of "the same answers", for answers of D numbers and targets of T numbers per image.
+ */
 export interface Objective {
   /** Its name in the list of objectives and in options. */
   readonly name: string;
@@ -33,21 +39,27 @@ export interface Objective {
    */
   labelTargets?(labels: Int32Array): Float32Array;
   /**
-   * This objective in a scale that the plain network's answers `[n, D]` set; absent where it has none of its own.
-   * Called once, with the answers on the calibration images.
+   * This objective in a scale that follows from the plain network's answers `[n, D]`. Absent where
+   * the objective has no scale of its own. Called once, with the answers on the calibration images.
    * @throws {DiffrateError} where an answer is no finite number.
    */
   fitted?(answers: Float32Array): Objective;
-  /** The loss in a graph, mean over images: answers `[B, D]` and targets `[B, T]` to a scalar. Its gradient reaches the answers. */
+  /**
+   * The loss in a graph, mean over images: answers `[B, D]` and targets `[B, T]` to a scalar. Its
+   * gradient reaches the answers.
+   */
   loss(answers: Tensor, targets: Tensor): Tensor;
-  /** What is left of the loss when all answers are right, for targets `[n, T]`: `loss − floor` is the mean distance. */
+  /**
+   * What is left of the loss when all answers are right, for targets `[n, T]`: `loss − floor` is
+   * the mean distance.
+   */
   floor(targets: Float32Array): number;
   /**
-   * Distance of one image's answer `[D]` from its target `[T]`, ≥ 0, computed in float64.
-   * Where the answer is not finite it is NaN or infinite: such a network is no candidate, but others may be.
+   * Distance of one image's answer `[D]` from its target `[T]`, ≥ 0, computed in float64. Where the
+   * answer is not finite it is NaN or infinite: such a network is no candidate, but others may be.
    */
   distance(target: Float32Array, answer: Float32Array): number;
-  /** Sums up how far a network is from the plain one over many images. */
+  /** Makes a sum over many images of how far a network is from the plain one. */
   measure(): Measure;
 }
 
@@ -61,7 +73,7 @@ export interface Measure {
    * @throws {RangeError} where lengths do not fit.
    */
   add(answers: Float32Array, reference: Float32Array): void;
-  /** What came of the images so far. */
+  /** The result for the images so far. */
   result(): MeasureResult;
 }
 
@@ -71,6 +83,9 @@ export interface MeasureResult {
   readonly value: number | null;
   /** Equal decisions in percent; absent where nothing is decided, `null` before the first image. */
   readonly agreement?: number | null;
-  /** Images with the same nearest other image, in percent; absent where answers are no features, `null` with fewer than 3 images. */
+  /**
+   * Images with the same nearest other image, in percent; absent where answers are no features,
+   * `null` with fewer than 3 images.
+   */
   readonly neighbourAgreement?: number | null;
 }

@@ -1,10 +1,15 @@
 /**
- * How much each output of a network varies from image to image: its standard deviation, summed as images come (Welford, 1962).
+ * How much each output of a network varies from image to image: its standard deviation, summed as
+ * images come (Welford, 1962).
  *
- *     mean_n = mean_(n−1) + (x_n − mean_(n−1)) / n,   squares_n = squares_(n−1) + (x_n − mean_(n−1))·(x_n − mean_n),   σ² = squares / n
+ *     mean_n = mean_(n−1) + (x_n − mean_(n−1)) / n
+ *     squares_n = squares_(n−1) + (x_n − mean_(n−1))·(x_n − mean_n),   σ² = squares / n
  */
 
-/** An output that varies by no more than this share of its mean does not vary: it is what float32 rounds. */
+/**
+ * An output that varies by no more than this share of its mean does not vary: it is what float32
+ * rounds.
+ */
 const roundingShare = 1e-6;
 
 /** Sums of D outputs, in float64. */

@@ -1,4 +1,7 @@
-/** All objectives, and which of them fits a network. Another one is a file beside this and a line in the list. */
+/**
+ * All objectives, and which of them fits a network. Another one is a file beside this and a line in
+ * the list.
+ */
 import { DiffrateError } from '../errors.ts';
 import { classDivergence } from './class-divergence.ts';
 import { featureDistance } from './feature-distance.ts';
@@ -22,7 +25,7 @@ const areClasses = ({ kind, size }: Answers): boolean => kind === 'classes' && s
 const areLabels = ({ kind, size }: Answers): boolean => kind === 'labels' && size > 0;
 /** A single number has no direction. */
 const areDirections = ({ kind, size }: Answers): boolean => kind === 'features' && size > 1;
-/** Numbers that mean themselves. A classifier with one class is a regression. */
+/** Numbers that stand for themselves. A classifier with one class is a regression. */
 const areNumbers = ({ kind, size }: Answers): boolean =>
   (kind === 'values' && size > 0) || (kind === 'features' && size > 0) || (kind === 'classes' && size === 1);
 
@@ -50,9 +53,11 @@ export function objectiveFor(answers: Answers, options: { readonly name?: Object
   );
 }
 
-/** What the objective of that name measures, in words; a name that is in no list stands for itself. */
+/**
+ * What the objective of that name measures, in words; a name that is in no list stands for itself.
+ */
 export function objectiveTitle(name: string): string {
-  // Of how many numbers does not matter to the words.
+  // The words do not depend on how many numbers there are.
   return objectives.find((entry) => entry.name === name)?.create(1).title ?? name;
 }
 

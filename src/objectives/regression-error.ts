@@ -1,11 +1,15 @@
 /**
  * Numbers: the squared error, in units of the variance of the plain outputs.
  *
- *     target t = plain outputs,   σ_i = standard deviation of plain output i over images (1 before `fitted`)
- *     distance = mean over outputs of ((x_i − t_i) / σ_i)²,   loss = mean over images of that,   floor = 0
- *     measure = √(mean over images and outputs of ((x_i − t_i) / σ_i)²), σ of the very images that are measured
+ *     target t = plain outputs
+ *     σ_i = standard deviation of plain output i over images (1 before `fitted`)
+ *     distance = mean over outputs of ((x_i − t_i) / σ_i)²
+ *     loss = mean over images of that,   floor = 0
+ *     measure = √(mean over images and outputs of ((x_i − t_i) / σ_i)²)
+ *     with σ of the very images that are measured
  *
- * Outputs that do not vary from image to image have no such unit; they are left out of the mean over outputs.
+ * Outputs that do not vary from image to image have no such unit; they are left out of the mean
+ * over outputs.
  */
 import { mul, reduceMean, reduceSum, sub } from '../graph/operators/index.ts';
 import { constant } from '../graph/tensor.ts';
@@ -14,15 +18,18 @@ import type { Measure, Objective } from './objective.ts';
 import { OutputSpread } from './output-spread.ts';
 
 /**
- * Root mean squared error in standard deviations of the plain outputs; loss and distance are squares of it.
- * `fitted` sets the deviations for them; where no plain output varies, or there is one image only, they stay 1.
+ * Root mean squared error in standard deviations of the plain outputs; loss and distance are
+ * squares of it. `fitted` sets the deviations for them; where no plain output varies, or there is
+ * one image only, they stay 1.
  * @param size outputs, D = T.
  */
 export function regressionError(size: number): Objective {
   return scaledError(size, new Float64Array(size).fill(1));
 }
 
-/** @param deviations of the outputs, `[D]`; those that are 0 are left out, not all are. */
+/**
+ * @param deviations of the outputs, `[D]`; outputs with deviation 0 are left out; not all may be 0.
+ */
 function scaledError(size: number, deviations: Float64Array): Objective {
   const factors = factorsOf(deviations);
   return {
@@ -52,7 +59,10 @@ function scaledError(size: number, deviations: Float64Array): Objective {
   };
 }
 
-/** What errors `[D]` are multiplied by, so that the sum of their squares is a mean in units of variance. */
+/**
+ * What errors `[D]` are multiplied by, so that the sum of their squares is a mean in units of
+ * variance.
+ */
 function factorsOf(deviations: Float64Array): Float64Array {
   const counted = deviations.reduce((count, deviation) => count + (deviation > 0 ? 1 : 0), 0);
   return deviations.map((deviation) => (deviation > 0 ? 1 / (deviation * Math.sqrt(counted)) : 0));

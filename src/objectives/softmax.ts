@@ -1,7 +1,8 @@
 /**
- * Softmax and the Kullback-Leibler divergence, computed in float64 from logits: no probability is ever rounded before its logarithm.
+ * Softmax and the Kullback-Leibler divergence, computed in float64 from logits: no probability is
+ * ever rounded before its logarithm.
  *
- *     log softmax(x)_i = x_i − log Σ_j exp x_j          KL(p ‖ q) = Σ_i p_i·(log p_i − log q_i), in nats
+ *     log softmax(x)_i = x_i − log Σ_j exp x_j,   KL(p ‖ q) = Σ_i p_i·(log p_i − log q_i), in nats
  */
 import { rowsOf } from './answer-rows.ts';
 
@@ -27,8 +28,8 @@ export function softmaxRows(logits: Float32Array, classes: number): Float32Array
 }
 
 /**
- * KL(target ‖ softmax(logits)) of one image in nats, both `[classes]`.
- * Probabilities of float32 sum to 1 only nearly; what that would take it below 0 by is left out.
+ * KL(target ‖ softmax(logits)) of one image in nats, both `[classes]`. float32 probabilities sum
+ * only nearly to 1; a divergence that this takes below 0 is given as 0.
  */
 export function klOfProbabilities(target: Float32Array, logits: Float32Array): number {
   const total = logSumExp(logits);
@@ -40,7 +41,10 @@ export function klOfProbabilities(target: Float32Array, logits: Float32Array): n
   return Math.max(0, sum);
 }
 
-/** KL(softmax(reference) ‖ softmax(logits)) of one image in nats, both `[classes]`; exactly 0 where they are equal. */
+/**
+ * KL(softmax(reference) ‖ softmax(logits)) of one image in nats, both `[classes]`; exactly 0 where
+ * they are equal.
+ */
 export function klOfLogits(reference: Float32Array, logits: Float32Array): number {
   const [referenceTotal, total] = [logSumExp(reference), logSumExp(logits)];
   let divergence = 0;

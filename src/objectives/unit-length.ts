@@ -1,6 +1,8 @@
 /** Features at unit length: `x / |x|`. */
 
-/** Lengths below this count as this: a feature of zeros stays one, and nothing is divided by 0. */
+/**
+ * Shorter lengths count as this one: a feature of zeros stays zeros, and nothing is divided by 0.
+ */
 export const smallestLength = 1e-12;
 
 /** One image's feature `[D]` at unit length, in float64. */

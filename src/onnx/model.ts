@@ -1,6 +1,7 @@
 /**
- * The part of ONNX's `ModelProto` (onnx.proto3) that this project reads and writes, as plain values.
- * Bytes of tensors are views, never copies: a model of 350 MB is described by a few kilobytes of objects.
+ * The part of ONNX's `ModelProto` (onnx.proto3) that this project reads and writes, as plain
+ * values. Bytes of tensors are views, never copies: a model of 350 MB is described by a few
+ * kilobytes of objects.
  */
 
 /** Element types by ONNX's names; `TensorProto.DataType` gives the numbers. */
@@ -56,7 +57,10 @@ export interface OnnxTensor {
   readonly bytes: Uint8Array;
 }
 
-/** Attributes by type; integers are marked by `{ int }`, so that 1.0 stays a float. Beyond 2^53 they are the nearest number. */
+/**
+ * Attributes by type; integers are marked by `{ int }`, so that 1.0 stays a float. Beyond 2^53 they
+ * are the nearest number.
+ */
 export type OnnxAttribute =
   | { readonly int: number }
   | { readonly float: number }

@@ -1,7 +1,7 @@
 /**
  * The protobuf wire format (protobuf.dev/programming-guides/encoding), as much of it as ONNX needs.
- * The writer collects chunks and keeps large byte fields as references, so weights are never copied;
- * the reader walks fields of a buffer and hands out views.
+ * The writer collects chunks and keeps large byte fields as references, so weights are never
+ * copied; the reader walks fields of a buffer and hands out views.
  */
 import { DiffrateError } from '../errors.ts';
 
@@ -9,7 +9,10 @@ const smallField = 1024;
 
 const largestInt64 = 2n ** 63n - 1n;
 
-/** Two's complement of an integer; the largest int64, which rounds up as a number, stays the largest. */
+/**
+ * Two's complement of an integer; the largest int64, which rounds up as a number, stays the
+ * largest.
+ */
 function int64Bits(value: number): bigint {
   const integer = BigInt(value);
   return BigInt.asUintN(64, integer > largestInt64 ? largestInt64 : integer);

@@ -10,8 +10,10 @@ const text = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM
 
 /**
  * Decodes a model.
- * @param externalBytes gives the bytes of an external data file by its name; without it external tensors are refused.
- * @throws {DiffrateError} for truncated bytes, unknown element types, tensors of strings or whose bytes do not fit their shape.
+ * @param externalBytes gives the bytes of an external data file by its name; without it external
+ *   tensors are refused.
+ * @throws {DiffrateError} for truncated bytes, unknown element types, tensors of strings or whose
+ *   bytes do not fit their shape.
  */
 export function decodeModel(bytes: Uint8Array, externalBytes?: (file: string) => Uint8Array): OnnxModel {
   let irVersion = 0;
@@ -155,7 +157,10 @@ function decodeTensor(bytes: Uint8Array, externalBytes?: (file: string) => Uint8
   return { name, type, shape, bytes: raw };
 }
 
-/** A tensor's range of its external data file; the location must stay in the model's folder (onnx/docs/ExternalData.md). */
+/**
+ * A tensor's range of its external data file; the location must stay in the model's folder
+ * (onnx/docs/ExternalData.md).
+ */
 function externalPart(
   name: string,
   external: ReadonlyMap<string, string>,
@@ -181,7 +186,10 @@ function externalPart(
   return whole.subarray(offset, offset + length);
 }
 
-/** Bytes of tensors that keep their values in typed fields instead of `raw_data`; floats are little-endian there already. */
+/**
+ * Bytes of tensors that keep their values in typed fields instead of `raw_data`; floats are
+ * little-endian there already.
+ */
 function typedBytes(type: ElementType, floats: readonly Uint8Array[], ints: readonly bigint[]): Uint8Array {
   if (type === 'float32' || type === 'float64')
     return floats.length === 1 ? (floats[0] as Uint8Array) : joinChunks(floats);

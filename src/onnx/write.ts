@@ -1,6 +1,6 @@
 /**
- * Writes an `OnnxModel` as a `ModelProto`, weights by reference; above protobuf's 2 GB limit, or on demand,
- * weights go to an external data file beside it (onnx/docs/ExternalData.md).
+ * Writes an `OnnxModel` as a `ModelProto`, weights by reference; above protobuf's 2 GB limit, or on
+ * demand, weights go to an external data file beside it (onnx/docs/ExternalData.md).
  */
 import { elementTypeNumbers } from './model.ts';
 import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from './model.ts';
@@ -15,13 +15,19 @@ interface ExternalLocation {
   readonly offset: number;
 }
 
-/** An encoded model: chunks in file order, and the chunks of the external data file where there is one. */
+/**
+ * An encoded model: chunks in file order, and the chunks of the external data file where there is
+ * one.
+ */
 export interface EncodedModel {
   readonly model: readonly Uint8Array[];
   readonly externalData: readonly Uint8Array[];
 }
 
-/** Smallest tensor that moves to the external file, in bytes, and the alignment there (a page, for memory mapping). */
+/**
+ * Smallest tensor that moves to the external file, in bytes, and the alignment there (a page, for
+ * memory mapping).
+ */
 const externalThreshold = 1024;
 const externalAlignment = 4096;
 
@@ -30,7 +36,8 @@ const largestInlineBytes = 1.9e9;
 
 /**
  * Encodes a model without copying its weights.
- * @param externalFile name of the external data file; used when given or when the weights exceed what protobuf holds.
+ * @param externalFile name of the external data file; used when given or when the weights exceed
+ *   what protobuf holds.
  */
 export function encodeModel(model: OnnxModel, externalFile?: string): EncodedModel {
   const weightBytes = model.initializers.reduce((sum, tensor) => sum + tensor.bytes.length, 0);
@@ -64,8 +71,11 @@ export function encodeModel(model: OnnxModel, externalFile?: string): EncodedMod
   return { model: message.chunks(), externalData };
 }
 
-/** Joins chunks into one buffer (one copy, for engines that take bytes). */
-export function joinChunks(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+/**
+ * Joins chunks into one buffer (one copy, for engines that take bytes).
+ * @returns memory of its own, `Uint8Array<ArrayBuffer>`: a name that TypeScript has since 5.7.
+ */
+export function joinChunks(chunks: readonly Uint8Array[]): ReturnType<typeof Uint8Array.of> {
   const joined = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let position = 0;
   for (const chunk of chunks) {

@@ -1,7 +1,7 @@
 /**
- * The score of ATS (arXiv 2111.15667, eq. 5) and PPT: how much of the class token's output a token contributes.
- * That is the class token's attention to it, summed over heads, times the length of its value over all heads.
- * Scores of the grid's tokens sum to 1.
+ * The score of ATS (arXiv 2111.15667, eq. 5) and PPT: how much of the class token's output a token
+ * contributes. That is the class token's attention to it, summed over heads, times the length of
+ * its value over all heads. Scores of the grid's tokens sum to 1.
  */
 import { div, mul, reduceL2, reduceSum, reshape, transpose } from '../graph/operators/index.ts';
 import { dimensionAt, sizeAt } from '../graph/tensor.ts';

@@ -1,9 +1,9 @@
 /**
- * ToMe's bipartite soft matching (arXiv 2210.09461, `merge.py` of the authors' code).
- * Tokens at even positions each propose the most similar token at an odd position.
- * The `r` most similar pairs merge. Prefix tokens neither go nor take any.
- * Left are the prefix, the other even tokens, and then the odd ones.
- * The even ones keep their order; where there is no prefix, the authors leave them by falling similarity.
+ * ToMe's bipartite soft matching (arXiv 2210.09461, `merge.py` of the authors' code). Tokens at
+ * even positions each propose the most similar token at an odd position. The `r` most similar pairs
+ * merge. Prefix tokens take no part. The prefix, the other even tokens and then the odd ones are
+ * left. The even ones keep their order; where there is no prefix, the authors' code orders them by
+ * falling similarity.
  */
 import { add, matMul, mul, reduceMax, slice, sub, topK, transpose } from '../graph/operators/index.ts';
 import { constant, sizeAt } from '../graph/tensor.ts';
@@ -17,11 +17,13 @@ import type { Merging } from './weighted-merge.ts';
 /** A merging and the order of what is left. */
 export interface BipartiteMatching {
   readonly merging: Merging;
-  /** `[B, N, 1]`, larger comes first: prefix tokens, unmerged even tokens, odd tokens, merged ones. */
+  /**
+   * `[B, N, 1]`, larger comes first: prefix tokens, unmerged even tokens, odd tokens, merged ones.
+   */
   readonly rank: Tensor;
 }
 
-/** The most pairs that can merge among `tokens` tokens, those of the prefix counted. */
+/** The most pairs that can merge among `tokens` tokens, prefix tokens counted. */
 export function mostPairs(tokens: number, { prefix }: Pick<TokenLayout, 'prefix'>): number {
   return Math.max(0, Math.floor((tokens - prefix) / 2));
 }
@@ -67,7 +69,10 @@ function byPosition(flags: Tensor, layout: TokenLayout): Tensor {
   return sub(inOrder, mul(flags, 3 * tokens));
 }
 
-/** Even tokens by what they are like, `highest [B, N, 1]` within ±1, odd ones in order, and what merged. */
+/**
+ * Even tokens by their highest similarity, `highest [B, N, 1]` within ±1, then odd ones in order,
+ * then what merged.
+ */
 function bySimilarity(highest: Tensor, flags: Tensor): Tensor {
   const tokens = sizeAt(flags, 1);
   const evenOnly = perPosition(tokens, (position) => (isEven(position) ? 1 : 0));

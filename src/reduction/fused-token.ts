@@ -1,4 +1,7 @@
-/** One token in place of several, as EViT fuses and SPViT packs those that go: what it carries along. */
+/**
+ * What a token carries along that stands for several: EViT fuses the tokens that go, SPViT packs
+ * them.
+ */
 import { div, matMul, reduceMax, reduceSum, slice } from '../graph/operators/index.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Traveller, Travellers } from './token-state.ts';

@@ -1,7 +1,7 @@
 /**
- * Importance of tokens, by which they are sorted before pruning and merging: the four metrics of DiffRate's Table 4a.
- * Every metric is `[B, N, 1]`, larger is more important, and puts prefix tokens first. No gradient flows through it.
- * The number of tokens may be a name.
+ * Importance of tokens, by which they are sorted before pruning and merging: the four metrics of
+ * DiffRate's Table 4a. Every metric is `[B, N, 1]`, larger is more important, and puts prefix
+ * tokens first. No gradient flows through it. The number of tokens may be a name.
  */
 import { add, concat, dynamicSlice, mul, reduceL2 } from '../graph/operators/index.ts';
 import { constant, dimensionAt, int64Vector, sizeAt } from '../graph/tensor.ts';
@@ -46,7 +46,10 @@ export function importance(
   return concat([add(leadingTokens(score, prefix), bonus(prefix)), others], 1);
 }
 
-/** Whether a metric needs only the class token's row of attention, so that pruned tokens need not attend at all. */
+/**
+ * Whether a metric needs only the class token's row of attention, so that pruned tokens need not
+ * attend at all.
+ */
 export function needsOnlyClassAttention(metric: ImportanceMetric): boolean {
   return metric !== 'image-attention';
 }
@@ -62,7 +65,7 @@ function metricOf(metric: ImportanceMetric, view: BlockView | AttendedView, seed
       if ('attentionReceived' in view) return view.attentionReceived();
       throw new DiffrateError('What tokens receive of attention is not known before they attend; rank them after it.');
     case 'random':
-      // A multiple of the class attention by zero carries the batch dimension without knowing it.
+      // Zero times the class attention has the batch dimension, whose size is not known here.
       return add(
         mul(meanOverHeads(view.classAttention()), 0),
         constant(uniformNumbers(sizeAt(view.keys, 2), seed), [1, sizeAt(view.keys, 2), 1], 'float32'),

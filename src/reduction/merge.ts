@@ -1,8 +1,9 @@
 /**
- * DiffRate's merge (section 3.1 and `merge.py` of the authors' code): every source token goes to the destination with the
- * highest cosine similarity of features; a destination becomes a mean of itself and all that went to it (`merge-rule.ts`).
- * The matching is a dense one-hot matrix times tokens: deterministic, differentiable, and the same on every backend. It has a row per
- * source, since rows along the many destinations are what backends compare and reduce fastest.
+ * DiffRate's merge (section 3.1 and `merge.py` of the authors' code): every source token goes to
+ * the destination with the highest cosine similarity of features; a destination becomes a mean of
+ * itself and all that went to it (`merge-rule.ts`). The matching is a dense one-hot matrix times
+ * tokens: deterministic, differentiable, and the same on every backend. It has a row per source,
+ * because backends compare and reduce fastest along the many destinations.
  */
 import {
   add,
@@ -27,21 +28,29 @@ import type { TokenState } from './token-state.ts';
 export interface Matching {
   /** `[B, S, K]`, one 1 per source. */
   readonly choices: Tensor;
-  /** Product of a source and its destination at length 1, `[B, S, 1]`: their cosine similarity times the source's length. */
+  /**
+   * Product of a source and its destination at length 1, `[B, S, 1]`: their cosine similarity times
+   * the source's length.
+   */
   readonly similarity: Tensor;
 }
 
-/** Below any product of a source with a destination of length 1: added to one, it keeps a token from being chosen. */
+/**
+ * Below any product of a source with a destination of length 1: added to one, it keeps a token from
+ * being chosen.
+ */
 export const excluded = -3e4;
 
 /** Stands in for the length of a token of zeros, whose products are 0 as well. */
 const smallestLength = 1e-20;
 
 /**
- * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity; a source's own length changes no choice. Products are divided
- * by the destinations' lengths, instead of destinations before the product: lengths are one pass that only reads the features.
- * A source that is equally similar to several destinations, to the last bit, joins all of them.
- * @param allowed `[1, 1, K]`: 0, or `excluded` for a token that takes none; without it every destination takes some.
+ * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity; a source's own
+ * length changes no choice. The destinations' lengths divide the products, not the destinations
+ * before the product: lengths take one pass that only reads the features. A source that is equally
+ * similar to several destinations, to the last bit, joins all of them.
+ * @param allowed `[1, 1, K]`: 0, or `excluded` for a token that takes none; without it every
+ *   destination takes some.
  */
 export function matchTokens(sources: Tensor, destinations: Tensor, allowed?: Tensor): Matching {
   const toColumns = (x: Tensor): Tensor => transpose(x, [0, 2, 1]);
@@ -61,7 +70,10 @@ function lengths(x: Tensor): Tensor {
   return add(reduceL2(x, [2], true), column(smallestLength, dimensionAt(x, 1)));
 }
 
-/** What keeps `prefix` tokens in front of `count` destinations from being chosen; `undefined` where there are none. */
+/**
+ * What keeps `prefix` tokens in front of `count` destinations from being chosen; `undefined` where
+ * there are none.
+ */
 function prefixExcluded(prefix: number, count: number): Tensor | undefined {
   if (prefix === 0) return undefined;
   const bias = Float32Array.from({ length: count }, (_, index) => (index < prefix ? excluded : 0));
@@ -70,7 +82,8 @@ function prefixExcluded(prefix: number, count: number): Tensor | undefined {
 
 /**
  * Merges `S` sources into `K` destinations: `[B, K, …]`.
- * @param layout prefix tokens, in front of the destinations, take none; where K is a name, there must be none among them.
+ * @param layout prefix tokens stand in front of the destinations and take no source; where K is a
+ *   name, there must be none.
  */
 export function mergeTokens(
   destinations: TokenState,
@@ -103,7 +116,8 @@ export function mergeTokens(
 
   /**
    * What travels with the destinations.
-   * @param total sizes of all that comes together; without it, every token weighs the same, as published.
+   * @param total sizes of all that comes together; without it, every token weighs the same, as
+   *   published.
    */
   function travelled(total?: Tensor): Pick<TokenState, 'travellers'> {
     if (destinations.travellers === undefined) return {};
@@ -122,15 +136,19 @@ export function mergeTokens(
   }
 }
 
-/** Sums `[B, K, 1]` of the rows of `x [B, K, S]`: as a product with ones, which takes up a transposition of `x` at no cost. */
+/**
+ * Sums `[B, K, 1]` of the rows of `x [B, K, S]`: as a product with ones, which takes up a
+ * transposition of `x` at no cost.
+ */
 function rowSums(x: Tensor): Tensor {
   const ones = column(1, dimensionAt(x, 2));
   return typeof ones === 'number' ? reduceSum(x, [2], true) : matMul(x, ones);
 }
 
 /**
- * A column `[1, N, 1]` of one value, or the value itself where the number of tokens is a name. ONNX Runtime adds a column to a column four times as fast as it
- * adds one number to it, for which it wakes its threads.
+ * A column `[1, N, 1]` of one value, or the value itself where the number of tokens is a name. ONNX
+ * Runtime adds a column to a column four times as fast as it adds one number to it, for which it
+ * wakes its threads.
  */
 function column(value: number, count: Dimension): Tensor | number {
   return typeof count === 'number' ? constant(new Float32Array(count).fill(value), [1, count, 1], 'float32') : value;

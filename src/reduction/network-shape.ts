@@ -1,6 +1,7 @@
 /**
- * What reducers, schedules and methods need to know of a network: its names, its tokens, and the blocks between which tokens may go.
- * A network (`networks/network.ts`) is one; a few numbers written by hand are one, too.
+ * What reducers, schedules and methods need to know of a network: its names, its tokens, and the
+ * blocks in which tokens may go. A network (`networks/network.ts`) is such a shape; a few numbers
+ * written by hand are one, too.
  */
 import { tokenCount } from './token-layout.ts';
 import type { TokenLayout } from './token-layout.ts';
@@ -8,7 +9,8 @@ import type { TokenLayout } from './token-layout.ts';
 /**
  * What says how important a token is.
  * - `class-token`: the attention of the first prefix token (DiffRate on ViTs).
- * - `attention-received`: the attention that a token receives, mean over heads and queries (DiffRate on CAFormer).
+ * - `attention-received`: the attention that a token receives, mean over heads and queries
+ *   (DiffRate on CAFormer).
  */
 export type ImportanceSource = 'class-token' | 'attention-received';
 
@@ -31,7 +33,10 @@ export interface NetworkShape {
   readonly input: { readonly height: number; readonly width: number };
   /** Tokens that enter the first block that may remove some. */
   readonly layout: TokenLayout;
-  /** Blocks that may remove tokens, the span of the network: a schedule has one pair of numbers for each. */
+  /**
+   * Blocks that may remove tokens, the span of the network: a schedule has one pair of numbers for
+   * each.
+   */
   readonly depth: number;
   readonly importanceFrom: ImportanceSource;
   /** What is read after the last of them: prefix tokens only, or every token. */
@@ -53,8 +58,8 @@ export function nameOf({ model }: Pick<NetworkShape, 'model'>): string {
 }
 
 /**
- * Which blocks of the span a search may compress, in the authors' code: every block but the first, and but the last where every token is
- * read after it (MAE, CAFormer).
+ * Which blocks of the span a search may compress, as in the authors' code. The first is left out,
+ * and the last where every token is read after it (MAE, CAFormer).
  */
 export function compressibleBlocks({ depth, reads }: Pick<NetworkShape, 'depth' | 'reads'>): boolean[] {
   return Array.from({ length: depth }, (_, block) => block > 0 && !(reads === 'every-token' && block === depth - 1));

@@ -1,7 +1,6 @@
 /**
- * Positions of tokens as float values.
- * Indices come out of TopK and ArgMax as int64, on which most backends cannot compute.
- * Looked up in a table of floats they become numbers that can be compared.
+ * Positions of tokens as float values. Indices come out of TopK and ArgMax as int64, on which most
+ * backends cannot compute. A look-up in a table of floats makes them numbers that can be compared.
  * Comparing them with every position gives one-hot rows.
  */
 import { cast, equal, gather, reduceSum, reshape, scatterElements, sub } from '../graph/operators/index.ts';
@@ -34,12 +33,13 @@ export function prefixColumn(
   return perToken(layout, count, { prefix: value, grid: () => 0 });
 }
 
-/** Further than any two scores of a token are apart. */
+/** More than any two scores of a token differ by. */
 const belowAll = 3e4;
 
 /**
- * `score [B, N, 1]` with the tokens that were chosen by it put below all others: another TopK chooses among the rest.
- * If the order were turned round instead, one of two equal tokens would be chosen twice.
+ * `score [B, N, 1]` with the tokens that were chosen by it put below all others: another TopK
+ * chooses among the rest. If the order were turned round instead, one of two equal tokens would be
+ * chosen twice.
  */
 export function afterChoosing(score: Tensor, { values, indices }: TopKOutputs): Tensor {
   const lowered = sub(

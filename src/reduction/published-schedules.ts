@@ -1,13 +1,16 @@
 /**
- * The schedules that the authors of DiffRate published (arXiv 2305.17997, Table 10 and `compression_rate.json` of their code),
- * as data. `gflops` is the paper's count of what they keep (see `src/cost/flops.ts`), to three decimals. Some lists rise from
- * one block to the next: such a number removes nothing.
+ * The schedules that the authors of DiffRate published (arXiv 2305.17997, Table 10 and
+ * `compression_rate.json` of their code), as data. `gflops` is the paper's count of what they keep
+ * (see `src/cost/flops.ts`), to three decimals. Some lists rise from one block to the next: such a
+ * number removes nothing.
  */
 
 import { DiffrateError } from '../errors.ts';
 import type { Schedule } from './schedule.ts';
 
-/** A schedule with a name, such as `deit_small_patch16_224@2.9`: registry name and budget in GFLOPs. */
+/**
+ * A schedule with a name, such as `deit_small_patch16_224@2.9`: registry name and budget in GFLOPs.
+ */
 export interface PublishedSchedule extends Schedule {
   readonly name: string;
   /** Which of the authors' publications it stands in. */
@@ -33,8 +36,8 @@ function published(
 }
 
 /**
- * Every published schedule. CAFormer's only merge, in the 18 blocks of stage 3; what the authors list for the three blocks of
- * stage 4 removes nothing and is left out.
+ * Every published schedule. CAFormer's only merge, in the 18 blocks of stage 3; what the authors
+ * list for the three blocks of stage 4 removes nothing and is left out.
  */
 export const publishedSchedules: readonly PublishedSchedule[] = [
   published(
@@ -332,7 +335,8 @@ function sameBudget(schedule: PublishedSchedule, budget: string): boolean {
 }
 
 /**
- * A published schedule by name (`deit_small_patch16_224@2.9`), or by budget alone (`2.9`) when the model is known.
+ * A published schedule by name (`deit_small_patch16_224@2.9`), or by budget alone (`2.9`) when the
+ * model is known.
  *
  * @param model registry name that a bare budget belongs to
  * @throws DiffrateError that lists the names known for the model, or the models that have any

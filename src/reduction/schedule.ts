@@ -1,8 +1,8 @@
 /**
- * A schedule: how many tokens every block keeps after pruning and after merging (DiffRate, arXiv 2305.17997, section 3.1).
- * It is the product of a search and a small JSON file:
- * `{model, inputSize, pruneKept, mergeKept, merging, gflops, target, createdBy}`.
- * Kept numbers count the class token where the network has one, so an untouched ViT at 224/16 keeps 197.
+ * A schedule: how many tokens every block keeps after pruning and after merging (DiffRate, arXiv
+ * 2305.17997, section 3.1). It is the product of a search and a small JSON file:
+ * `{model, inputSize, pruneKept, mergeKept, merging, gflops, target, createdBy}`. Kept numbers
+ * count the class token where the network has one, so an untouched ViT at 224/16 keeps 197.
  */
 
 import * as v from 'valibot';
@@ -10,7 +10,10 @@ import { DiffrateError, messageOf } from '../errors.ts';
 import { mergeRules } from './merge-rule.ts';
 import type { MergeRule } from './merge-rule.ts';
 
-/** Kept token numbers per block; both lists are as long as the network has compressible blocks. May be fractional in a search. */
+/**
+ * Kept token numbers per block; both lists are as long as the network has compressible blocks. May
+ * be fractional in a search.
+ */
 export interface KeptNumbers {
   /** P: tokens kept by pruning, per block. */
   readonly pruneKept: readonly number[];
@@ -29,17 +32,26 @@ export interface ScheduleCost {
   readonly device?: string | undefined;
 }
 
-/** Kept numbers, whom they were learnt for, and at which cost. */
+/** Kept numbers, the network that they were learnt for, and their cost. */
 export interface Schedule extends KeptNumbers {
   /** Registry name (or hub id) of the network that the schedule was learnt for. */
   readonly model: string;
   /** Input in pixels: the side of a square, or height and width. */
   readonly inputSize: number | readonly [height: number, width: number];
-  /** Another cost that it was learnt under, with the value that it has and the one that was asked for, in its unit. */
+  /**
+   * Another cost that it was learnt under: the schedule's value and the one that was asked for, in
+   * the cost's unit.
+   */
   readonly cost?: ScheduleCost | undefined;
-  /** Cost of the compressed network by the paper's count, in 10⁹ multiply-accumulates; `null` if the author did not say. */
+  /**
+   * Cost of the compressed network by the paper's count, in 10⁹ multiply-accumulates; `null` if the
+   * author did not say.
+   */
   readonly gflops: number | null;
-  /** What was asked for: a number in GFLOPs, or text with its unit (`"12ms"`); `null` if the author did not say. */
+  /**
+   * What was asked for: a number in GFLOPs, or text with its unit (`"12ms"`); `null` if the author
+   * did not say.
+   */
   readonly target: number | string | null;
   /** Program or paper that the schedule comes from. */
   readonly createdBy: string;
@@ -85,8 +97,9 @@ function sentenceOf(issue: v.BaseIssue<unknown>): string {
 }
 
 /**
- * Reads a schedule from the text of a JSON file. Unknown members are ignored; `merging`, `gflops`, `target` and `createdBy` may be absent,
- * so that a schedule can be written by hand. Whether it fits a network is `validateSchedule`'s question.
+ * Reads a schedule from the text of a JSON file. Unknown members are ignored; `merging`, `gflops`,
+ * `target` and `createdBy` may be absent, so that a schedule can be written by hand.
+ * `validateSchedule` checks whether it fits a network.
  *
  * @param json text of the file
  * @param source file or name that the error sentence mentions
@@ -98,14 +111,14 @@ export function parseSchedule(json: string, source: string): Schedule {
     value = JSON.parse(json);
   } catch (error) {
     throw new DiffrateError(
-      `${source} is not a schedule: it is not valid JSON (${messageOf(error)}); write one with \`diffrate search\`.`,
+      `${source} is not a schedule: it is not valid JSON (${messageOf(error)}); write one with \`searchSchedule\`.`,
     );
   }
   const result = v.safeParse(scheduleSchema, value);
   if (!result.success) {
     throw new DiffrateError(
       `${source} is not a schedule: ${sentenceOf(result.issues[0])}; ` +
-        'it needs model, inputSize, pruneKept and mergeKept, as `diffrate search` writes them.',
+        'it needs model, inputSize, pruneKept and mergeKept, as `searchSchedule` gives them.',
     );
   }
   const schedule = result.output;
@@ -118,7 +131,10 @@ export function parseSchedule(json: string, source: string): Schedule {
   return schedule;
 }
 
-/** The text of a schedule file: one member per line, kept numbers on one line each. `parseSchedule` reads it back unchanged. */
+/**
+ * The text of a schedule file: one member per line, kept numbers on one line each. `parseSchedule`
+ * reads it back unchanged.
+ */
 export function serializeSchedule(schedule: Schedule): string {
   const members = {
     model: schedule.model,
@@ -145,8 +161,9 @@ export function uncompressed(depth: number, tokens: number): KeptNumbers {
 }
 
 /**
- * The token numbers that every block really sees: N' = min(N, P, K) and N ← N' after each block, as the authors' code
- * counts. A P or K above the live number removes nothing. Fractional kept numbers are allowed.
+ * The token numbers that every block really sees: N' = min(N, P, K) and N ← N' after each block, as
+ * the authors' code counts. A P or K above the live number removes nothing. Fractional kept numbers
+ * are allowed.
  *
  * @param tokens N of the first block (prefix tokens counted)
  * @param depth blocks that there must be numbers for, where that is known
@@ -176,10 +193,12 @@ export function effectiveTokens(kept: KeptNumbers, tokens: number, depth?: numbe
 }
 
 /**
- * The same schedule with every kept number lowered to what it really keeps, so that no block's numbers rise above the live
- * number. It compresses exactly as before; files are written in this form.
+ * The same schedule with every kept number lowered to what it really keeps, so that no block's
+ * numbers rise above the live number. It compresses exactly as before; files are written in this
+ * form.
  *
- * @param tokens N of the first block; without it the larger of the first block's two numbers, which changes nothing
+ * @param tokens N of the first block; without it the larger of the first block's two numbers, which
+ *   changes nothing
  */
 export function effectiveSchedule<S extends Schedule>(schedule: S, tokens?: number): S {
   const first = Math.max(schedule.pruneKept[0] ?? 1, schedule.mergeKept[0] ?? 1);

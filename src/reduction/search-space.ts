@@ -1,4 +1,7 @@
-/** What a search may change of a network's kept numbers: which blocks, between which bounds, and what stays as it is in the others. */
+/**
+ * What a search may change of a network's kept numbers: which blocks, between which bounds, and
+ * what stays as it is in the others.
+ */
 import { compressibleBlocks, tokensOf } from './network-shape.ts';
 import type { NetworkShape } from './network-shape.ts';
 import type { KeptNumbers } from './schedule.ts';
@@ -12,14 +15,15 @@ export interface SearchSpace {
   readonly depth: number;
   /** Those whose numbers are learnt, in order. */
   readonly searched: readonly number[];
-  /** Kept numbers of the others; what stands there for searched blocks is of no meaning. */
+  /** Kept numbers of the others; the entries of searched blocks have no meaning. */
   readonly fixed: KeptNumbers;
   /** Tokens that go are merged, none is pruned. */
   readonly mergeOnly: boolean;
 }
 
 /**
- * The space of a network. Where prefix tokens alone are read after the span, its last block keeps these alone: nothing else of it is computed.
+ * The space of a network. Where only prefix tokens are read after the span, its last block keeps
+ * only these and computes nothing else.
  * @param lastBlock whether that block's numbers are learnt all the same, as published.
  */
 export function searchSpace(shape: NetworkShape, lastBlock = false): SearchSpace {

@@ -1,6 +1,6 @@
 /**
- * Sorting tokens with a gradient: rows are gathered by a permutation, and gradients by its inverse. That is a copy of rows where the general
- * gradient of a gather is a matrix product.
+ * Sorting tokens with a gradient: rows are gathered by a permutation, and gradients by its inverse.
+ * That is a copy of rows, while the general gradient of a gather is a matrix product.
  */
 import {
   concat,
@@ -28,12 +28,18 @@ export function sortTokens(state: TokenState, score: Tensor, count = sizeAt(scor
   return mapState(state, sorted);
 }
 
-/** The rows of `x [B, N, …]` at `rows [B, P, 1]`; where a row is one number, taking elements is the lighter way. */
+/**
+ * The rows of `x [B, N, …]` at `rows [B, P, 1]`; where a row is one number, taking elements is
+ * cheaper.
+ */
 function rowsOf(x: Tensor, rows: Tensor): Tensor {
   return x.shape.length === 3 && x.shape[2] === 1 ? gatherElements(x, rows, 1) : gatherND(x, rows);
 }
 
-/** Where each of the `N` tokens went, `[B, N, 1]` int64; those that are gone went to the row after the last. */
+/**
+ * Where each of the `N` tokens went, `[B, N, 1]` int64; those that are gone went to the row after
+ * the last.
+ */
 function placesOf(rows: Tensor, score: Tensor): Tensor {
   const [entered, count] = [sizeAt(score, 1), sizeAt(rows, 1)];
   const gone = constant(new BigInt64Array(entered).fill(BigInt(count)), [1, entered, 1], 'int64');
@@ -45,7 +51,7 @@ function placesOf(rows: Tensor, score: Tensor): Tensor {
   return scatterElements(expandLike(gone, score), rows, expandLike(places, rows), 1);
 }
 
-/** A row of zeros after the last, of a gradient `[B, P, …]`. */
+/** A gradient `[B, P, …]` with a row of zeros after the last one. */
 function withZeroRow(gradient: Tensor): Tensor {
   const first = slice(gradient, 1, 0, 1);
   const shape = [1, ...first.shape.slice(1).map(Number)];

@@ -1,7 +1,8 @@
 /**
- * Which tokens there are when they enter the blocks that may remove some: first the prefix tokens, then the grid of patches, row by row.
- * This is the only place that knows what comes first, how many tokens that are, and which shape the others have.
- * Names follow timm's `num_prefix_tokens` and `grid_size`.
+ * Which tokens there are when they enter the blocks that may remove some: first the prefix tokens,
+ * then the grid of patches, row by row. This is the only place that knows what comes first, how
+ * many tokens that are, and which shape the others have. Names follow timm's `num_prefix_tokens`
+ * and `grid_size`.
  */
 import { concat, dynamicSlice, slice } from '../graph/operators/index.ts';
 import { constant, int64Vector, sizeAt } from '../graph/tensor.ts';
@@ -9,7 +10,10 @@ import type { Tensor } from '../graph/tensor.ts';
 
 /** The tokens at the first block that may remove some. */
 export interface TokenLayout {
-  /** Class, distillation and register tokens: they come first, are never removed, and nothing is merged into them. */
+  /**
+   * Class, distillation and register tokens: they come first, are never removed, and nothing is
+   * merged into them.
+   */
   readonly prefix: number;
   /** Patches in rows and columns; the grid may be oblong. */
   readonly grid: readonly [rows: number, columns: number];
@@ -30,13 +34,19 @@ export function smallestKept({ prefix }: Pick<TokenLayout, 'prefix'>): number {
   return prefix + 1;
 }
 
-/** Above any attention; less than the largest half-precision number for as many prefix tokens as networks have. */
+/**
+ * Above any attention; less than the largest half-precision number for as many prefix tokens as
+ * networks have.
+ */
 const aboveAll = 1e4;
 
 /** What keeps prefix tokens apart from each other in their order. */
 const step = 16;
 
-/** What is added to the score of the token at a position so that prefix tokens come first, in their order. */
+/**
+ * What is added to the score of the token at a position so that prefix tokens come first, in their
+ * order.
+ */
 export function prefixBonus(prefix: number, position: number): number {
   return position < prefix ? aboveAll + step * (prefix - 1 - position) : 0;
 }
@@ -58,7 +68,7 @@ export function perToken(
   );
 }
 
-/** The first `count` tokens of `x [B, N, …]`. There are as many, also where N is a name. */
+/** The first `count` tokens of `x [B, N, …]`. There must be that many; N may be a name. */
 export function leadingTokens(x: Tensor, count: number): Tensor {
   if (typeof x.shape[1] === 'number' || count === 1) return slice(x, 1, 0, count);
   return dynamicSlice(x, 1, int64Vector([0]), int64Vector([count]), count);

@@ -1,12 +1,16 @@
 /**
- * The one interface behind which every token-reduction method lives. A block asks its reducer at the places where the
- * known methods act, and knows nothing else of it; a reducer knows nothing of the network's weights or of which model it is in.
+ * The one interface of all token-reduction methods. A block asks its reducer at the places where
+ * the known methods act, and knows nothing else of it; a reducer knows nothing of the network's
+ * weights or of which model it is in.
  */
 import type { Tensor } from '../graph/tensor.ts';
 import type { Parameters } from '../nn/parameters.ts';
 import type { TokenState } from './token-state.ts';
 
-/** What a reducer may look at in a block before its tokens attend. Everything is built only when asked for. */
+/**
+ * What a reducer may look at in a block before its tokens attend. Everything is built only when
+ * asked for.
+ */
 export interface BlockView {
   /** Number of heads H. */
   readonly heads: number;
@@ -14,15 +18,24 @@ export interface BlockView {
   readonly keys: Tensor;
   /** Values `[B, H, N, D]` of all tokens that entered the block. */
   readonly values: Tensor;
-  /** Attention of the first prefix token, the class token, per head `[B, H, N]`, after the size bias; needs no other query. */
+  /**
+   * Attention of the first prefix token, the class token, per head `[B, H, N]`, after the size
+   * bias; needs no other query.
+   */
   classAttention(): Tensor;
 }
 
 /** What a reducer may look at after attention. */
 export interface AttendedView extends BlockView {
-  /** All attention probabilities `[B, H, P, N]` of the P tokens that were queries. Masked attention, which builds no map, has none. */
+  /**
+   * All attention probabilities `[B, H, P, N]` of the P tokens that were queries. Masked attention,
+   * which builds no map, has none.
+   */
   probabilities(): Tensor;
-  /** Attention that every token receives, `[B, N, 1]`: the mean over heads and queries, where tokens are masked over those that are there. */
+  /**
+   * Attention that every token receives, `[B, N, 1]`: the mean over heads and queries, where tokens
+   * are masked over those that are there.
+   */
   attentionReceived(): Tensor;
 }
 
@@ -38,32 +51,47 @@ export interface QuerySelection {
 export interface TokenReducer {
   /** Name of the method with its parameters. */
   readonly name: string;
-  /** How many tokens are left differs per image: the state's mask tells, and FLOPs are a mean over images. */
+  /**
+   * The number of tokens that are left differs per image: the state's mask tells it, and FLOPs are
+   * a mean over images.
+   */
   readonly ragged?: boolean;
-  /** What becomes of an image depends on the others of its batch, which must then stay together (ATS's `drop`). */
+  /**
+   * An image's result depends on the other images of its batch, so a batch must stay together
+   * (ATS's `drop`).
+   */
   readonly dependsOnBatch?: boolean;
-  /** Attention of one query depends on the other queries: the last block cannot compute the class token's alone. */
+  /**
+   * Attention of one query depends on the other queries: the last block cannot compute the class
+   * token's alone.
+   */
   readonly needsEveryQuery?: boolean;
   /**
-   * The reducer to use in a network with these parameters, among which are those of the method itself (DynamicViT's predictors). A network
-   * asks once, before its first block.
+   * The reducer to use in a network with these parameters, among which are those of the method
+   * itself (DynamicViT's predictors). A network asks once, before its first block.
    * @throws {DiffrateError} where the network has none of them.
    */
   withParameters?(parameters: Parameters): TokenReducer;
   /** Before block `block` (DynamicViT acts here). */
   beforeBlock?(block: number, state: TokenState): TokenState;
-  /** Weights of the keys `[B, N, 1]` in attention (proportional attention); `undefined`: all the same. */
+  /**
+   * Weights of the keys `[B, N, 1]` in attention (proportional attention); `undefined`: all the
+   * same.
+   */
   keySizes?(block: number, state: TokenState): Tensor | undefined;
   /**
-   * In place of the softmax over keys (ATS, GTP's sparse attention): weights from logits, both `[B, H, P, N]`, sizes already in them;
-   * `undefined`: the softmax.
+   * In place of the softmax over keys (ATS, GTP's sparse attention): weights from logits, both
+   * `[B, H, P, N]`, sizes already in them; `undefined`: the softmax.
    */
   attentionWeights?(block: number, state: TokenState, logits: Tensor): Tensor | undefined;
-  /** Before attending: which tokens are queries at all (DiffRate's early prune, ATS). `undefined`: all of them. */
+  /**
+   * Before attending: which tokens are queries at all (DiffRate's early prune, ATS). `undefined`:
+   * all of them.
+   */
   selectQueries?(block: number, state: TokenState, view: BlockView): QuerySelection | undefined;
   /**
-   * In place of plain attention, for masked and differentiable reduction: output per head `[B, H, N, D]`, and the attention that
-   * importance is made of.
+   * In place of plain attention, for masked and differentiable reduction: output per head
+   * `[B, H, N, D]`, and the attention that importance is made of.
    */
   attend?(block: number, state: TokenState, queries: Tensor, keys: Tensor, values: Tensor): MaskedAttention | undefined;
   /** Between the attention residual and the MLP (DiffRate, EViT, ToMe, PPT, …). */
@@ -76,7 +104,10 @@ export interface MaskedAttention {
   readonly output: Tensor;
   /** `[B, H, N]`; built only when asked for. */
   classAttention(): Tensor;
-  /** `[B, N, 1]`: what each token receives, mean over heads and the queries that are there; built only when asked for. */
+  /**
+   * `[B, N, 1]`: what each token receives, mean over heads and the queries that are there; built
+   * only when asked for.
+   */
   attentionReceived(): Tensor;
 }
 

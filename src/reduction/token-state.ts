@@ -1,4 +1,7 @@
-/** What flows through the blocks of a network whose tokens are reduced: features, and what travels with each token. */
+/**
+ * What flows through the blocks of a network whose tokens are reduced: features, and what travels
+ * with each token.
+ */
 import { add, concat, div, gatherND, matMul, mul, split } from '../graph/operators/index.ts';
 import { sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
@@ -26,17 +29,26 @@ export type Travellers = Readonly<Record<string, Traveller>>;
 export interface TokenState {
   /** `[B, N, C]`, the residual stream. */
   readonly features: Tensor;
-  /** `[B, N, 1]`: how many patches a token stands for, similarity-scaled in DiffRate; absent while every token has size 1. */
+  /**
+   * `[B, N, 1]`: how many patches a token stands for, similarity-scaled in DiffRate; absent while
+   * every token has size 1.
+   */
   readonly size?: Tensor | undefined;
-  /** `[B, N, 1]`, 0 or 1: whether a token is still there; only while searching or where counts differ per image. */
+  /**
+   * `[B, N, 1]`, 0 or 1: whether a token is still there; only while searching or where counts
+   * differ per image.
+   */
   readonly mask?: Tensor | undefined;
   /** What tokens carry along: the source map, positions, what a method remembers. */
   readonly travellers?: Travellers | undefined;
-  /** Tokens that pass blocks by and come back later (Evo-ViT's placeholders). */
+  /** Tokens that skip blocks and come back later (Evo-ViT's placeholders). */
   readonly aside?: TokenState | undefined;
 }
 
-/** Name of the source map among the travellers: `[B, N, N0]`, 0 or 1, which input tokens went into a token. */
+/**
+ * Name of the source map among the travellers: `[B, N, N0]`, 0 or 1, which input tokens went into a
+ * token.
+ */
 export const sourceTraveller = 'source';
 
 /** The source map of a state whose network or tracer asked for one. */
@@ -49,7 +61,7 @@ export function withTraveller(state: TokenState, name: string, value: Tensor, me
   return { ...state, travellers: { ...state.travellers, [name]: { value, merging } } };
 }
 
-/** Applies the same to every traveller. */
+/** Applies a function to every traveller. */
 export function mapTravellers(
   travellers: Travellers | undefined,
   change: (value: Tensor, name: string) => Tensor,
@@ -60,7 +72,10 @@ export function mapTravellers(
   );
 }
 
-/** Applies the same to everything that is known of the tokens; those that stand aside stay as they are. */
+/**
+ * Applies a function to everything that is known of the tokens; tokens that stand aside stay as
+ * they are.
+ */
 export function mapState(state: TokenState, change: (tensor: Tensor) => Tensor): TokenState {
   const maybe = (tensor: Tensor | undefined): Tensor | undefined => (tensor === undefined ? undefined : change(tensor));
   return {
@@ -72,7 +87,7 @@ export function mapState(state: TokenState, change: (tensor: Tensor) => Tensor):
   };
 }
 
-/** Applies the same to two states of the same kind, member by member. */
+/** Applies a function to two states of the same kind, member by member. */
 export function joinStates(
   first: TokenState,
   second: TokenState,
@@ -109,7 +124,10 @@ export interface Arrivals {
   readonly total: Tensor;
 }
 
-/** Travellers of destinations after sources have joined them, each by its rule. Values have three axes where they are combined. */
+/**
+ * Travellers of destinations after sources have joined them, each by its rule. Values have three
+ * axes where they are combined.
+ */
 export function mergeTravellers(
   destinations: Travellers | undefined,
   sources: Travellers | undefined,

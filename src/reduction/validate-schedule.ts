@@ -14,12 +14,13 @@ import { smallestKept } from './token-layout.ts';
 /** How strict to be, and what to call the schedule in a sentence. */
 export interface ScheduleValidationOptions {
   /** File or name of the schedule, for the error sentence; default "The schedule". */
-  readonly source?: string;
+  readonly source?: string | undefined;
   /**
-   * Accept kept numbers that rise from one block to the next: they remove nothing there.
-   * Some of the authors' published schedules do (MAE ViT-H, DeiT-T at 1.0 G). In a file it is a mistake. Default false.
+   * Accept kept numbers that rise from one block to the next: they remove nothing there. Some of
+   * the authors' published schedules do (MAE ViT-H, DeiT-T at 1.0 G). In a file it is a mistake.
+   * Default false.
    */
-  readonly allowRising?: boolean;
+  readonly allowRising?: boolean | undefined;
 }
 
 /** Input in pixels: the side of a square, or height and width. */
@@ -177,7 +178,8 @@ function warnings({ schedule, shape, source }: Check): string[] {
  * - fewer tokens than the head or the next block needs.
  *   The prefix is enough in the last block of a network that reads nothing else.
  *
- * @returns warnings, one sentence each: at present, that the schedule was learnt for a network of another name
+ * @returns warnings, one sentence each: at present, that the schedule was learnt for a network of
+ *   another name
  * @throws DiffrateError
  */
 export function validateSchedule(

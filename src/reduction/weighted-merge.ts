@@ -1,7 +1,7 @@
 /**
- * Merging with sizes as weights (ToMe's `merge_wavg`).
- * A token becomes `Σ size·x / Σ size` of itself and what is merged into it, and sizes add up.
- * Who is merged into whom is a one-hot matrix, so that no scatter is needed.
+ * Merging with sizes as weights (ToMe's `merge_wavg`). A token becomes `Σ size·x / Σ size` of
+ * itself and what is merged into it, and sizes add up. A one-hot matrix says who is merged into
+ * whom, so no scatter is needed.
  */
 import {
   add,
@@ -39,17 +39,19 @@ export interface Merging {
 /** ToMe's metric for similarity: keys as a mean over heads, of length 1, `[B, N, D]`. */
 export function keySimilarityMetric(view: BlockView): Tensor {
   const [batch, heads, tokens, width] = view.keys.shape as readonly [Dimension, number, number, number];
-  // As a product, which reads the keys once: backends reduce an axis in the middle several times slower.
-  // At length 1 the sum is the mean.
+  // As a product, which reads the keys once: backends reduce an axis in the middle several times
+  // slower. At length 1 the sum is the mean.
   const ones = constant(new Float32Array(heads).fill(1), [1, 1, heads], 'float32');
   const sum = reshape(matMul(ones, reshape(view.keys, [batch, heads, tokens * width])), [batch, tokens, width]);
   return div(sum, reduceL2(sum, [-1], true));
 }
 
 /**
- * Keeps the `count` tokens that `rank [B, N, 1]` puts first, in its descending order, and merges the sources into them.
+ * Keeps the `count` tokens that `rank [B, N, 1]` puts first, in its descending order, and merges
+ * the sources into them.
  * @param rank must put every destination among the first `count`, and no source.
- * @param weight `[B, 1, 1]`, 0 or 1 per image: 0 drops the sources of that image instead of merging them.
+ * @param weight `[B, 1, 1]`, 0 or 1 per image: 0 drops the sources of that image instead of merging
+ *   them.
  */
 export function mergeByRank(
   state: TokenState,
@@ -80,8 +82,8 @@ export function mergePlaced(kept: TokenState, sources: TokenState, places: Tenso
 
 /**
  * Merges `r` sources into `K` tokens.
- * @param choices `[B, r, K]`, at most one 1 per source:
- *   rows along the many tokens are what backends compare and scale fastest.
+ * @param choices `[B, r, K]`, at most one 1 per source: backends compare and scale fastest along
+ *   the many tokens.
  */
 function mergeChosen(kept: TokenState, sources: TokenState, choices: Tensor): TokenState {
   const [batch, count] = [dimensionAt(choices, 0), sizeAt(choices, 2)];
@@ -89,7 +91,7 @@ function mergeChosen(kept: TokenState, sources: TokenState, choices: Tensor): To
   const weights = sources.size === undefined ? choices : mul(choices, sources.size);
   const ones = (length: number): Tensor => perPosition(length, () => 1);
   const size = add(matMul(toKept(weights), ones(sizeAt(choices, 1))), kept.size ?? ones(count));
-  // The weights, not the wide features, are divided: one pass over the tokens less.
+  // The weights are divided, not the wide features, which saves one pass over the tokens.
   const own = kept.size === undefined ? reciprocal(size) : div(kept.size, size);
   const shares = div(weights, reshape(size, [batch, 1, count]));
   const features = add(mul(kept.features, own), matMul(toKept(shares), sources.features));
@@ -103,8 +105,8 @@ function mergeChosen(kept: TokenState, sources: TokenState, choices: Tensor): To
 }
 
 /**
- * The most similar partner of each source: `similarity [B, N, M]` rows at `sources [B, r, 1]`, int64 `[B, r,
- * 1]` among the M.
+ * The most similar partner of each source: `similarity [B, N, M]` rows at `sources [B, r, 1]`,
+ * int64 `[B, r, 1]` among the M.
  */
 export function mostSimilar(similarity: Tensor, sources: Tensor): Tensor {
   return argMax(gatherND(similarity, sources), 2, true);

@@ -1,4 +1,7 @@
-/** HTML as a template tag: whatever is put into a template is text and escaped, unless it is HTML itself. */
+/**
+ * HTML as a template tag: whatever is put into a template is text and escaped, unless it is HTML
+ * itself.
+ */
 
 /** HTML that is ready to be written. */
 export class Html {
@@ -11,7 +14,8 @@ export class Html {
 }
 
 /**
- * What a template takes: text, numbers, HTML, lists of these; nothing is written for `undefined`, `null` and `false`.
+ * What a template takes: text, numbers, HTML, lists of these; nothing is written for `undefined`,
+ * `null` and `false`.
  */
 export type HtmlValue = string | number | Html | false | null | undefined | readonly HtmlValue[];
 

@@ -1,6 +1,6 @@
 /**
- * A report: one HTML file that opens from disk, needs no network and runs no script. It is a list of sections, which
- * the commands put together from what they know.
+ * A report: one HTML file that opens from disk, needs no network and runs no script. It is a list
+ * of sections, put together from what is known.
  */
 import { Html, html } from './html.ts';
 import { reportStyle } from './style.ts';
@@ -21,7 +21,10 @@ export interface ReportPage {
   readonly sections: readonly ReportSection[];
 }
 
-/** The policy makes sure of it: nothing is loaded and nothing is executed, whatever a file name may contain. */
+/**
+ * The policy makes sure of it: nothing is loaded and nothing is executed, whatever a file name may
+ * contain.
+ */
 const contentSecurityPolicy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 /** The file's text. */

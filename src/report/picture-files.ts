@@ -1,4 +1,4 @@
-/** The pictures of `diffrate show` as files: per image a strip of all and one picture per block. */
+/** Pictures of patches as files: per image a strip of all and one picture per block. */
 import { basename } from 'node:path';
 import type { FolderFile } from '../files/staged-folder.ts';
 import { encodePng, pictureStrip } from './picture-series.ts';
@@ -12,8 +12,9 @@ export interface PictureFiles {
 }
 
 /**
- * Encodes the files: `NAME-tokens.png` (the input and all blocks side by side) and `NAME-block-4.png`, named after the
- * image. Images of the same name in different folders are numbered.
+ * Encodes the files: `NAME-tokens.png` (the input and all blocks side by side) and
+ * `NAME-block-4.png`, named after the image. Images of the same name in different folders are
+ * numbered.
  */
 export async function pictureFiles(all: readonly PictureSeries[]): Promise<PictureFiles[]> {
   const taken = new Set<string>();

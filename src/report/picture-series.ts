@@ -1,9 +1,10 @@
 /**
- * An image beside its tokens after chosen blocks (Figure 5 of DiffRate, arXiv 2305.17997), drawn and encoded as PNG.
+ * An image beside its tokens after chosen blocks (Figure 5 of DiffRate, arXiv 2305.17997), drawn
+ * and encoded as PNG.
  */
 import sharp from 'sharp';
 import type { DecodedImages } from '../data/decoded-images.ts';
-import type { FolderImage, ImageFolder } from '../data/image-folder.ts';
+import type { SourceImage, ImageSource } from '../data/image-source.ts';
 import type { RgbImage } from '../data/pillow-resize.ts';
 import { createNormalizer } from '../data/preprocess.ts';
 import { valuesPerImage } from '../data/preprocessing.ts';
@@ -29,7 +30,9 @@ export interface BlockPicture {
 export interface PictureSeries {
   /** Path in the image folder. */
   readonly file: string;
-  /** Prefix tokens of the network: they are counted among its tokens, and are none of its patches. */
+  /**
+   * Prefix tokens of the network: they are counted among its tokens, and are none of its patches.
+   */
   readonly prefix: number;
   /** The network's input, at the pictures' size. */
   readonly input: RgbImage;
@@ -42,27 +45,28 @@ export interface PictureSeries {
 export interface PictureRequest extends TraceOptions {
   readonly network: Model;
   readonly reducer: TokenReducer;
-  readonly folder: ImageFolder;
+  readonly source: ImageSource;
   /** Images of the folder to draw, in this order. */
-  readonly images: readonly FolderImage[];
+  readonly images: readonly SourceImage[];
   /** Where the images may be decoded already. */
-  readonly decoded?: DecodedImages;
+  readonly decoded?: DecodedImages | undefined;
   /** Numbers of blocks, from 1; see `defaultBlocks`. */
   readonly blocks: readonly number[];
   /**
-   * Called with one sentence for each image that cannot be decoded and is left out. Without it such an image is an
-   * error.
+   * Called with one sentence for each image that cannot be decoded and is left out. Without it such
+   * an image is an error.
    */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
   /** Called after each image. */
-  readonly onProgress?: (done: number, of: number) => void;
+  readonly onProgress?: ((done: number, of: number) => void) | undefined;
 }
 
 const blocksOfThePaper = [1, 4, 8, 12];
 
 /**
- * Blocks 1, 4, 8 and 12, as in the paper, and the last one. Where only prefix tokens are left there is nothing to see:
- * of such a block no picture is drawn, and the last one that leaves any patches takes its place.
+ * Blocks 1, 4, 8 and 12, as in the paper, and the last one. Where only prefix tokens are left there
+ * is nothing to see: of such a block no picture is drawn, and the last one that leaves any patches
+ * takes its place.
  * @param tokensOut tokens after each block, prefix tokens counted
  */
 export function defaultBlocks(tokensOut: readonly number[], { prefix }: Pick<TokenLayout, 'prefix'>): number[] {
@@ -73,10 +77,11 @@ export function defaultBlocks(tokensOut: readonly number[], { prefix }: Pick<Tok
 
 /**
  * Draws the images.
- * @throws DiffrateError if an image cannot be decoded (none can, where there is `onWarning`), or a block is not there
+ * @throws DiffrateError if an image cannot be decoded (none can, where there is `onWarning`), or a
+ *   block is not there
  */
 export async function drawPictures(request: PictureRequest): Promise<PictureSeries[]> {
-  const { network: model, reducer, folder, images, blocks, onWarning, onProgress } = request;
+  const { network: model, reducer, source: folder, images, blocks, onWarning, onProgress } = request;
   const { network, preprocessing } = model;
   const { depth, layout, patch } = network;
   const missing = blocks.find((block) => !Number.isInteger(block) || block < 1 || block > depth);
@@ -112,15 +117,15 @@ export async function drawPictures(request: PictureRequest): Promise<PictureSeri
   }
   if (series.length === 0) {
     throw new DiffrateError(
-      `None of the images in '${folder.directory}' that were to be drawn can be decoded: replace them.`,
+      `None of the images in '${folder.name}' that were to be drawn can be decoded: replace them.`,
     );
   }
   return series;
 }
 
 async function croppedImage(
-  { folder, network, decoded }: PictureRequest,
-  image: FolderImage,
+  { source: folder, network, decoded }: PictureRequest,
+  image: SourceImage,
   onWarning: ((message: string) => void) | undefined,
 ): Promise<RgbImage | undefined> {
   try {

@@ -1,4 +1,7 @@
-/** Plots as SVG within the page, in the page's colours: Observable Plot, drawn into a document of its own. */
+/**
+ * Plots as SVG within the page, in the page's colours: Observable Plot, drawn into a document of
+ * its own.
+ */
 import * as Plot from '@observablehq/plot';
 import type { PlotOptions } from '@observablehq/plot';
 import { parseHTML } from 'linkedom';

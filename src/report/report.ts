@@ -1,9 +1,10 @@
 /**
- * The reports of `diffrate compress`, `diffrate show` and `diffrate compare`: which sections they have, from what is
- * known.
+ * The reports of a compression, of what became of images, and of a comparison: which sections they
+ * have, from what is known.
  */
 import type { Comparison } from '../comparison/comparison.ts';
 import type { Measurements } from '../evaluation/measurements.ts';
+import type { MeasuredPrecision } from '../exporting/measured-precision.ts';
 import type { Network } from '../networks/network.ts';
 import type { Objective } from '../objectives/objective.ts';
 import { objectiveFor } from '../objectives/registry.ts';
@@ -17,6 +18,7 @@ import { comparisonSection } from './sections/comparison.ts';
 import { flopsSection } from './sections/flops.ts';
 import { headlineSection } from './sections/headline.ts';
 import { patchCountsSection, picturesSection } from './sections/pictures.ts';
+import { precisionsSection } from './sections/precisions.ts';
 import { provenanceSection } from './sections/provenance.ts';
 import type { Fact } from './sections/provenance.ts';
 import { randomSchedulesSection } from './sections/random-schedules.ts';
@@ -28,7 +30,7 @@ import { tokensSection } from './sections/tokens.ts';
 /** How something was made. */
 export interface Provenance {
   /** The command as it was typed. */
-  readonly command?: string;
+  readonly command?: string | undefined;
   readonly facts: readonly Fact[];
 }
 
@@ -42,6 +44,8 @@ export interface CompressionFacts {
   /** What the search minimised; by default what is usual for such answers. */
   readonly objective?: Objective | undefined;
   readonly measurements: Measurements;
+  /** What was measured of each file of the model folder; of fp32 alone there is no more to tell. */
+  readonly precisions?: readonly MeasuredPrecision[] | undefined;
   /** The search's course; empty where a published schedule was taken. */
   readonly history: readonly SearchHistoryEntry[];
   /** Images of the evaluation set; none where there are no images. */
@@ -49,10 +53,10 @@ export interface CompressionFacts {
   readonly provenance: Provenance;
 }
 
-/** The report that `diffrate compress` writes into the model folder. */
+/** The report that lies in a compressed network's folder. */
 export async function compressionReport(facts: CompressionFacts): Promise<ReportPage> {
   const { model, network, schedule, target, measurements, history, pictures, provenance } = facts;
-  const { objective = objectiveFor(network.answers) } = facts;
+  const { objective = objectiveFor(network.answers), precisions = [] } = facts;
   const { gflops, evaluation, runs, data, machine } = measurements;
   const sections: ReportSection[] = [
     headlineSection(measurements),
@@ -60,6 +64,7 @@ export async function compressionReport(facts: CompressionFacts): Promise<Report
     flopsSection(network, schedule, gflops),
     speedSection(runs, machine),
     ...(evaluation === null ? [] : [accuracySection(evaluation, data)]),
+    ...(precisions.every(({ dtype }) => dtype === 'fp32') ? [] : [precisionsSection(precisions, measurements)]),
     ...(history.length === 0 ? [] : [searchSection(history, target, objective)]),
     ...(pictures.length === 0 ? [] : [await picturesSection(pictures)]),
     provenanceSection(provenance.facts, provenance.command),
@@ -71,7 +76,7 @@ export async function compressionReport(facts: CompressionFacts): Promise<Report
   };
 }
 
-/** What the report of `diffrate show` tells. */
+/** What a report on images tells. */
 export interface PictureFacts {
   readonly model: string;
   readonly network: Network;
@@ -83,7 +88,7 @@ export interface PictureFacts {
   readonly provenance: Provenance;
 }
 
-/** The report that `diffrate show` writes beside its pictures. */
+/** The report that lies beside pictures. */
 export async function picturesReport(facts: PictureFacts): Promise<ReportPage> {
   const { model, network, schedule, method, pictures, provenance } = facts;
   const { length } = pictures;
@@ -100,7 +105,7 @@ export async function picturesReport(facts: PictureFacts): Promise<ReportPage> {
   };
 }
 
-/** The report that `diffrate compare` writes. */
+/** The report of a comparison. */
 export function comparisonReport(comparison: Comparison, provenance: Provenance): ReportPage {
   const { model, rankings } = comparison;
   return {

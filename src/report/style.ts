@@ -1,4 +1,7 @@
-/** The report's one style block: system fonts, light and dark by the reader's preference, one column on a phone. */
+/**
+ * The report's one style block: system fonts, light and dark by the reader's preference, one column
+ * on a phone.
+ */
 
 export const reportStyle = `
 :root {

@@ -1,11 +1,14 @@
 /**
- * Which token every patch of an image went into: the source map of a traced network, read as groups of patches
- * (Figure 5 of DiffRate, arXiv 2305.17997; ToMe's `make_visualization`).
+ * Which token every patch of an image went into: the source map of a traced network, read as groups
+ * of patches (Figure 5 of DiffRate, arXiv 2305.17997; ToMe's `make_visualization`).
  */
 import { gridTokens, tokenCount } from '../reduction/token-layout.ts';
 import type { TokenLayout } from '../reduction/token-layout.ts';
 
-/** The tokens at one place of the network as groups of patches; columns of prefix tokens are left out. */
+/**
+ * The tokens at one place of the network as groups of patches; columns of prefix tokens are left
+ * out.
+ */
 export interface TokenGroups {
   /** Per patch, row by row: the token that it is in, or `pruned`. */
   readonly owners: Int32Array;
@@ -36,10 +39,11 @@ export const pruned = -1;
 
 /**
  * Reads a source map.
- * @param source `[N, N0]`, 0 or 1: which input tokens went into a token. A patch that joined several tokens (it was
- *   equally similar to them) counts for the first.
+ * @param source `[N, N0]`, 0 or 1: which input tokens went into a token. A patch that joined
+ *   several tokens (it was equally similar to them) counts for the first.
  * @param layout the N0 input tokens: those of the prefix are no patches.
- * @param mask `[N]`, 0 or 1, where token numbers differ per image: rows of tokens that are not there say nothing.
+ * @param mask `[N]`, 0 or 1, where token numbers differ per image: rows of tokens that are not
+ *   there say nothing.
  */
 export function tokenGroups(source: Float32Array, layout: TokenLayout, mask?: Float32Array): TokenGroups {
   const { prefix } = layout;

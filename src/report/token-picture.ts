@@ -1,7 +1,8 @@
 /**
- * The picture of an image's tokens at one place of the network, as in Figure 5 of DiffRate (arXiv 2305.17997) and in
- * ToMe's `make_visualization`: patches that are tokens of their own as they came, the patches of a merged token in
- * their average colour with a border of that token's own colour around them, pruned patches black.
+ * The picture of an image's tokens at one place of the network, as in Figure 5 of DiffRate (arXiv
+ * 2305.17997) and in ToMe's `make_visualization`: patches that are tokens of their own as they
+ * came, the patches of a merged token in their average colour with a border of that token's own
+ * colour around them, pruned patches black.
  */
 import type { RgbImage } from '../data/pillow-resize.ts';
 import type { ImageSize } from '../data/preprocessing.ts';
@@ -14,7 +15,10 @@ export type Colour = readonly [number, number, number];
 
 const black: Colour = [0, 0, 0];
 
-/** The longer side of a picture is at least this in pixels, so that borders and small inputs can be seen. */
+/**
+ * The longer side of a picture is at least this in pixels, so that borders and small inputs can be
+ * seen.
+ */
 const smallestSide = 448;
 /** A border is this share of that side. */
 const sidesPerBorder = 224;
@@ -51,7 +55,8 @@ export function enlarge({ data, width, height, channels }: RgbImage, scale: numb
 /**
  * Draws tokens.
  * @param image the network's input before normalisation
- * @param patches where its patches lie; what is left over at the right and at the bottom is no patch and stays black
+ * @param patches where its patches lie; what is left over at the right and at the bottom is no
+ *   patch and stays black
  */
 export function tokenPicture(image: RgbImage, patches: PatchGrid, groups: TokenGroups): RgbImage {
   const scale = pictureScale(image);
@@ -132,7 +137,10 @@ function averageColours(image: RgbImage, { grid, patch }: PatchGrid, { owners, s
 /** In turns of the colour circle: the golden angle keeps colours of neighbours apart. */
 const goldenAngle = (3 - Math.sqrt(5)) / 2;
 
-/** The border's colour of the token whose first patch this is: vivid, and another one for nearly every patch. */
+/**
+ * The border's colour of the token whose first patch this is: vivid, and another one for nearly
+ * every patch.
+ */
 export function borderColour(firstPatch: number): Colour {
   const hue = (firstPatch * goldenAngle * 6) % 6;
   const channel = (offset: number): number => {

@@ -31,8 +31,9 @@ export class TokenTracer {
   }
 
   /**
-   * Builds and loads the network, traced: tokens really removed, every block's source map an output, and where token
-   * numbers differ per image (ATS) the mask that says which of its rows are tokens.
+   * Builds and loads the network, traced: tokens really removed, every block's source map an
+   * output, and where token numbers differ per image (ATS) the mask that says which of its rows are
+   * tokens.
    * @throws DiffrateError if the device cannot run it
    */
   static async load(

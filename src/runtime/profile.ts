@@ -1,8 +1,10 @@
 /**
- * ONNX Runtime's profile (the JSON trace that `profilePrefix` asks for): milliseconds per node, and the share of a scope of the
- * network. Node names are those of the lowered graph (`blocks.3/reduction/merge/MatMul`); nodes that ONNX Runtime fused keep the
- * name of one of them or get a name of its own, and are counted under that.
+ * ONNX Runtime's profile (the JSON trace that `profilePrefix` asks for): milliseconds per node, and
+ * the share of a scope of the network. Node names are those of the lowered graph
+ * (`blocks.3/reduction/merge/MatMul`); nodes that ONNX Runtime fused keep the name of one of them
+ * or get a name of its own, and are counted under that.
  */
+import { median, sum } from 'd3-array';
 import * as v from 'valibot';
 import { DiffrateError, messageOf } from '../errors.ts';
 
@@ -51,18 +53,15 @@ export function parseProfile(json: string, source: string): NodeTime[] {
       `${source} holds no times of nodes: run the model at least once before ending the profile.`,
     );
   return [...nodes].map(([name, { operator, durations }]) => {
-    return { name, operator, milliseconds: middle(durations), runs: durations.length };
+    return { name, operator, milliseconds: median(durations) ?? 0, runs: durations.length };
   });
 }
 
-/** The upper median, which is a time that was measured. */
-function middle(durations: readonly number[]): number {
-  return Float64Array.from(durations).sort()[durations.length >> 1] ?? 0;
-}
-
-/** The share of nodes with `scope` in their path (`reduction` in `blocks.3/reduction/merge/MatMul`), from 0 to 1. */
+/**
+ * The share of nodes with `scope` in their path (`reduction` in `blocks.3/reduction/merge/MatMul`),
+ * from 0 to 1.
+ */
 export function scopeShare(nodes: readonly NodeTime[], scope: string): number {
-  const sum = (times: readonly NodeTime[]): number =>
-    times.reduce((total, { milliseconds }) => total + milliseconds, 0);
-  return sum(nodes.filter(({ name }) => name.split('/').includes(scope))) / sum(nodes);
+  const total = (times: readonly NodeTime[]): number => sum(times, ({ milliseconds }) => milliseconds);
+  return total(nodes.filter(({ name }) => name.split('/').includes(scope))) / total(nodes);
 }

@@ -1,8 +1,9 @@
 /**
- * What runs a graph: ONNX Runtime behind one small interface, in Node (`node/`) or in a browser (`web/`).
- * A session holds one model; feeds and results are typed arrays with shapes.
+ * What runs a graph: ONNX Runtime behind one small interface, in Node (`node/`) or in a browser
+ * (`web/`). A session holds one model; feeds and results are typed arrays with shapes.
  */
 import type { ElementType, OnnxModel } from '../onnx/model.ts';
+import type { OnnxFile } from '../onnx/onnx-file.ts';
 
 /** Typed arrays by element type; float16 travels as its bits. */
 export type TensorData =
@@ -21,30 +22,39 @@ export interface RuntimeTensor {
   readonly data: TensorData;
 }
 
-/** Where a model runs. `webgpu` needs a driver; anything ONNX Runtime calls an execution provider passes through. */
+/**
+ * Where a model runs. `webgpu` needs a driver; anything ONNX Runtime calls an execution provider
+ * passes through.
+ */
 export type Device = 'cpu' | 'webgpu' | (string & {});
 
 /** How a session runs. */
 export interface SessionOptions {
-  /** Give the memory of intermediate results back after every run: for many sessions in one process. */
-  readonly returnsMemory?: boolean | undefined;
-  readonly device?: Device;
-  /** Threads to use; by default as many as this process has cores. They share every operator, but for what `batch` says. */
-  readonly threads?: number;
   /**
-   * Images per run. Where it is given, and all feeds and outputs of the model have the batch as their first axis, a runtime may share the
-   * images of a run out over threads instead of every operator. Runs of another size work as well.
+   * Give the memory of intermediate results back after every run: for many sessions in one process.
    */
-  readonly batch?: number;
+  readonly returnsMemory?: boolean | undefined;
+  readonly device?: Device | undefined;
+  /**
+   * Threads to use; by default as many as this process has cores. They share every operator, but
+   * for what `batch` says.
+   */
+  readonly threads?: number | undefined;
+  /**
+   * Images per run. Where it is given, and all feeds and outputs of the model have the batch as
+   * their first axis, a runtime may share the images of a run out over threads instead of every
+   * operator. Runs of another size work as well.
+   */
+  readonly batch?: number | undefined;
   /** Path prefix of ONNX Runtime's profile; see `runtime/profile.ts`. */
-  readonly profilePrefix?: string;
+  readonly profilePrefix?: string | undefined;
 }
 
 /** A loaded model. */
 export interface Session {
   /**
-   * Runs the model. Only the named outputs are computed and returned, all of them by default. Where tensors are given for them, the
-   * results are written into their memory.
+   * Runs the model. Only the named outputs are computed and returned, all of them by default. Where
+   * tensors are given for them, the results are written into their memory.
    * @throws {DiffrateError} with ONNX Runtime's own words where it fails.
    */
   run(
@@ -60,10 +70,10 @@ export interface Session {
 /** Loads models into sessions. */
 export interface Runtime {
   /**
-   * Loads a model.
+   * Loads a model, or a file that holds one.
    * @throws {DiffrateError} where ONNX Runtime refuses it, or the device is not there.
    */
-  load(model: OnnxModel, options?: SessionOptions): Promise<Session>;
+  load(model: OnnxModel | OnnxFile, options?: SessionOptions): Promise<Session>;
 }
 
 /** A float32 value to feed. */

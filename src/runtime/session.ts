@@ -1,4 +1,7 @@
-/** A `Session` over ONNX Runtime's own JavaScript session (onnxruntime-common), which is the same in Node and in a browser. */
+/**
+ * A `Session` over ONNX Runtime's own JavaScript session (onnxruntime-common), which is the same in
+ * Node and in a browser.
+ */
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { DiffrateError, messageOf } from '../errors.ts';
 import type { RuntimeTensor, Session, TensorData } from './runtime.ts';

@@ -1,6 +1,7 @@
 /**
- * The first phase of a search: steps on shuffled batches, each a forward and a backward pass of the masked network. Who learns from them
- * is the caller's affair: a search's (`search.ts`), or a front's (`front/front.ts`).
+ * The first phase of a search: steps on shuffled batches, each a forward and a backward pass of the
+ * masked network. Who learns from them is the caller's affair: a search's (`search.ts`), or a
+ * front's (`front/front.ts`).
  */
 import { DiffrateError } from '../errors.ts';
 import type { Evaluator } from '../execution/evaluator.ts';
@@ -36,7 +37,9 @@ export interface GradientStepDone {
 /** Who says which numbers to try, and learns from what they gave. */
 export interface StepLearner {
   kept(): KeptNumbers;
-  /** Whether what is learnt begins with this step: the running mean of the loss begins with it, too. */
+  /**
+   * Whether what is learnt begins with this step: the running mean of the loss begins with it, too.
+   */
   begins(step: number): boolean;
   /** May end the phase by throwing. */
   learn(step: GradientStepDone): Promise<void>;

@@ -1,10 +1,12 @@
 /**
- * A discrete local search on kept numbers, after the gradients: what the compressed network really answers decides.
+ * A discrete local search on kept numbers, after the gradients: what the compressed network really
+ * answers decides.
  *
- * One block's number is moved by some tokens, those after it are shifted together until the cost is again just the target (`projection.ts`),
- * and the two schedules race on the calibration images (`race.ts`): most moves cost the later blocks of an eighth of the set. Steps get
- * smaller when few moves still help. Where nothing is pruned any more, no move prunes again: merging at the same cost has won. The number
- * of image passes is the budget, so the same seed gives the same schedule.
+ * One block's number is moved by some tokens, those after it are shifted together until the cost is
+ * again just the target (`projection.ts`), and the two schedules race on the calibration images
+ * (`race.ts`): most moves cost the later blocks of an eighth of the set. Steps get smaller when few
+ * moves still help. Where nothing is pruned any more, no move prunes again: merging at the same
+ * cost has won. The number of image passes is the budget, so the same seed gives the same schedule.
  */
 import { DiffrateError } from '../errors.ts';
 import { RandomGenerator } from '../data/random.ts';
@@ -17,7 +19,10 @@ import type { ComparedImages, Entrant } from './race/race.ts';
 
 /** Where the search stands: everything that the next move depends on. */
 export interface LocalSearchState {
-  /** Tokens after each searched block, and how many of those that entered it are pruned instead of merged. */
+  /**
+   * Tokens after each searched block, and how many of those that entered it are pruned instead of
+   * merged.
+   */
   readonly merged: readonly number[];
   readonly pruned: readonly number[];
   readonly step: number;
@@ -73,8 +78,9 @@ export function startLocalSearch(context: LocalSearchContext, kept: KeptNumbers,
 }
 
 /**
- * The state to start from where a search under another budget came before: moves go on in the order that it had come to, so that searches
- * too short for a whole sweep try all of them in the end. They are half as large as in a search that nothing comes before, or larger.
+ * The state to start from where a search under another budget came before: moves go on in the order
+ * that it had come to, so that searches too short for a whole sweep try all of them in the end.
+ * They are half as large as in a search that nothing comes before, or larger.
  */
 export function continueLocalSearch(
   context: LocalSearchContext,
@@ -92,7 +98,8 @@ export function continueLocalSearch(
  * Runs until the image passes are used up, or no move of a single token helps any more.
  * @param start where to begin, or where a stopped search continues.
  * @param onMove may stop the search by throwing.
- * @param known the schedule at `start` with its losses, where it leads the images; otherwise it runs on all of them first.
+ * @param known the schedule at `start` with its losses, where it leads the images; otherwise it
+ *   runs on all of them first.
  */
 export async function localSearch(
   context: LocalSearchContext,

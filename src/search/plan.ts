@@ -15,14 +15,13 @@ import type { Objective } from '../objectives/objective.ts';
 import { objectiveFor } from '../objectives/registry.ts';
 import { searchSpace } from '../reduction/search-space.ts';
 import type { SearchSpace } from '../reduction/search-space.ts';
-import { nodeRuntime } from '../runtime/node/runtime.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
-import type { Identity } from './checkpoint-file.ts';
+import type { Identity } from './checkpoint.ts';
 import { CandidateLearner } from './learners/candidate-learner.ts';
 import type { Learner } from './learners/learner.ts';
 import { PositionLearner } from './learners/position-learner.ts';
-import { presets } from './presets.ts';
-import type { Preset, RefinementRecipe } from './presets.ts';
+import { defaultPreset, presets } from './presets.ts';
+import type { Preset, PresetName, RefinementRecipe } from './presets.ts';
 import type { SearchOptions } from './search-options.ts';
 
 /** Image passes of the local search: a search that was asked to be shorter is so in both phases. */
@@ -33,6 +32,8 @@ export function passesOf({ preset, steps }: Plan, recipe: RefinementRecipe, imag
 
 /** Everything that a search needs besides its options, settled. */
 export interface Plan {
+  readonly presetName: PresetName;
+  /** Its recipe, with the changes that were asked for. */
   readonly preset: Preset;
   readonly seed: number;
   readonly batchSize: number;
@@ -50,12 +51,14 @@ export type PlannedOptions = Omit<SearchOptions, 'target'>;
 
 /**
  * Settles the options.
- * @throws {DiffrateError} for an objective that takes no labels where these are the targets, and for a network with no block to search.
+ * @throws {DiffrateError} for an objective that takes no labels where these are the targets, and
+ *   for a network with no block to search.
  */
 export function planOf(options: PlannedOptions): Plan {
-  const { model, folder } = options;
+  const { model, images: folder } = options;
   const { network } = model;
-  const preset: Preset = { ...presets[options.preset], ...options.changes };
+  const presetName = options.preset ?? defaultPreset;
+  const preset: Preset = { ...presets[presetName], ...options.changes };
   const { microBatches, microBatchSize, batchSize } = microBatchesOf(
     options.batchSize ?? preset.batchSize,
     preset.microBatchSize,
@@ -73,8 +76,8 @@ export function planOf(options: PlannedOptions): Plan {
     );
   }
   const cost = options.cost ?? flopsCost(network);
-  const { seed } = options;
-  return { preset, seed, batchSize, steps, microBatches, microBatchSize, targets, objective, space, cost };
+  const { seed = 0 } = options;
+  return { presetName, preset, seed, batchSize, steps, microBatches, microBatchSize, targets, objective, space, cost };
 }
 
 /**
@@ -99,10 +102,11 @@ export function sessionOf({ device, threads }: PlannedOptions): SessionOptions {
 
 /**
  * Who computes losses and gradients for the search.
- * @throws {DiffrateError} where labels are the targets and there are none, or some are out of range.
+ * @throws {DiffrateError} where labels are the targets and there are none, or some are out of
+ *   range.
  */
 export function evaluatorOf(options: PlannedOptions, plan: Plan): Promise<Evaluator> {
-  const { model, folder, strict, onWarning, runtime = nodeRuntime, decoded = new DecodedImages() } = options;
+  const { model, images: folder, strict, onWarning, runtime, decoded = new DecodedImages() } = options;
   const { preset, targets, objective, space, seed, microBatches, microBatchSize } = plan;
   const { augmentation, mixing, labelSmoothing, toThemselves, merging } = preset;
   const create = options.createEvaluator ?? ((asked) => LocalEvaluator.create(asked));
@@ -110,7 +114,7 @@ export function evaluatorOf(options: PlannedOptions, plan: Plan): Promise<Evalua
     runtime,
     session: sessionOf(options),
     model,
-    folder,
+    images: folder,
     objective,
     targets,
     recipe: { augmentation, mixing, labelSmoothing },
@@ -126,9 +130,14 @@ export function evaluatorOf(options: PlannedOptions, plan: Plan): Promise<Evalua
   });
 }
 
-/** What makes two searches the same: network with its weights, objective, budget and cost, images, every setting, and the device. */
-export function identityOf(options: PlannedOptions, plan: Plan, budget: string): Identity {
-  const { model, folder, preset, changes, device = 'cpu' } = options;
+/**
+ * What makes two searches the same: network with its weights, objective, budget and cost, images,
+ * every setting, and the device.
+ */
+export async function identityOf(options: PlannedOptions, plan: Plan, budget: string): Promise<Identity> {
+  // Only progress that is kept can be another's.
+  if (options.progress === undefined) return {};
+  const { model, images: folder, changes, device = 'cpu' } = options;
   // What a change takes away is a change, too.
   const changed = JSON.stringify(changes ?? {}, (_, value: unknown) => (value === undefined ? 'none' : value));
   return {
@@ -136,15 +145,15 @@ export function identityOf(options: PlannedOptions, plan: Plan, budget: string):
     budget,
     cost: `${formatCost(plan.cost.baseline, plan.cost.unit, 6)} uncompressed`,
     objective: plan.objective.name,
-    preset,
+    preset: plan.presetName,
     changes: changed,
     targets: plan.targets,
     steps: `${plan.steps} of ${plan.batchSize} images`,
     seed: String(plan.seed),
     device,
-    network: textFingerprint(JSON.stringify(model.network.hubConfiguration(model.parameters.has))),
-    weights: weightsFingerprint(model),
-    images: imagesFingerprint(folder),
-    preprocessing: textFingerprint(JSON.stringify(model.preprocessing)),
+    network: await textFingerprint(JSON.stringify(model.network.hubConfiguration(model.parameters.has))),
+    weights: await weightsFingerprint(model),
+    images: await imagesFingerprint(folder),
+    preprocessing: await textFingerprint(JSON.stringify(model.preprocessing)),
   };
 }

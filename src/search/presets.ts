@@ -5,7 +5,10 @@ import type { MixingOptions } from '../data/mixing.ts';
 import type { MergeRule } from '../reduction/merge-rule.ts';
 import type { TargetKind } from '../execution/soft-targets.ts';
 
-/** Recipes: `small-data` takes some hundred images and a few minutes; `paper` is that of the DiffRate paper. */
+/**
+ * Recipes: `small-data` takes some hundred images and a few minutes; `paper` is that of the
+ * DiffRate paper.
+ */
 export type PresetName = 'small-data' | 'paper';
 
 /** From the first to the last step, on a cosine. */
@@ -43,11 +46,17 @@ export interface PositionRecipe {
 
 /** A discrete local search after the gradients. */
 export interface RefinementRecipe {
-  /** How often each calibration image goes through a compressed network, on average, in a search of the preset's length. */
+  /**
+   * How often each calibration image goes through a compressed network, on average, in a search of
+   * the preset's length.
+   */
   readonly passesPerImage: number;
   /** The least number of passes in all, so that few images still decide between many moves. */
   readonly leastPasses: number;
-  /** Parts of the tokens that the learnt schedule prunes which race against all of them; the others are merged, at the same cost. */
+  /**
+   * Parts of the tokens that the learnt schedule prunes which race against all of them; the others
+   * are merged, at the same cost.
+   */
   readonly prunedShares: readonly number[];
   /** First size of a move, in tokens. */
   readonly firstStep: number;
@@ -57,13 +66,22 @@ export interface RefinementRecipe {
   readonly fewAccepted: number;
 }
 
-/** A whole front of budgets: two of them follow gradients as one schedule does, each other starts from its neighbours. */
+/**
+ * A whole front of budgets: two of them follow gradients as one schedule does, each other starts
+ * from its neighbours.
+ */
 export interface FrontRecipe {
-  /** Gradient steps of the cheapest budget, over those of the one in the middle. Later ones lead over an edge where much is removed. */
+  /**
+   * Gradient steps of the cheapest budget, over those of the one in the middle. Later ones lead
+   * over an edge where much is removed.
+   */
   readonly stepShare: number;
   /** Image passes of all local searches together, over those of one search. */
   readonly passes: number;
-  /** How they are divided: among the first budget, each dearer one and each cheaper one. Where more is removed, more can be won. */
+  /**
+   * How they are divided: among the first budget, each dearer one and each cheaper one. Where more
+   * is removed, more can be won.
+   */
   readonly weights: { readonly first: number; readonly dearer: number; readonly cheaper: number };
   /** Before the local search of the middle and of each cheaper budget. */
   readonly surface: SurfaceRecipe;
@@ -86,7 +104,10 @@ export interface Preset {
   readonly refinement?: RefinementRecipe;
   /** How a front is searched, where that can be. */
   readonly front?: FrontRecipe;
-  /** Images per optimizer step, and the most that go through the graph at once (their gradients are added up). */
+  /**
+   * Images per optimizer step, and the most that go through the graph at once (their gradients are
+   * added up).
+   */
   readonly batchSize: number;
   readonly microBatchSize: number;
   /** Length in steps, or in epochs of the image folder. */
@@ -95,7 +116,10 @@ export interface Preset {
   readonly augmentation: ImageAugmentation;
   readonly mixing: MixingOptions;
   readonly labelSmoothing: number;
-  /** How tokens merge in the networks that the schedule is for. The masked network of the gradients merges as published. */
+  /**
+   * How tokens merge in the networks that the schedule is for. The masked network of the gradients
+   * merges as published.
+   */
   readonly merging: MergeRule;
   /** Removed tokens attend to themselves in the masked network (the paper's eq. 11). */
   readonly toThemselves: boolean;
@@ -155,3 +179,6 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
     toThemselves: true,
   },
 };
+
+/** The recipe that fits what most people have: some hundred images. */
+export const defaultPreset: PresetName = 'small-data';

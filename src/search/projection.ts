@@ -1,4 +1,7 @@
-/** Any numbers per block made into a schedule that costs the target: whole, falling from block to block, nothing left over. */
+/**
+ * Any numbers per block made into a schedule that costs the target: whole, falling from block to
+ * block, nothing left over.
+ */
 import type { Cost } from '../cost/cost.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SearchSpace } from '../reduction/search-space.ts';
@@ -20,8 +23,9 @@ export interface Numbers {
 const bisections = 30;
 
 /**
- * Kept numbers at the target's cost: the blocks after the held one are shifted together, and what rounding leaves is spent. Where they alone
- * cannot reach the target, and where none is held, all others are shifted.
+ * Kept numbers at the target's cost: the blocks after the held one are shifted together, and what
+ * rounding leaves is spent. Where they alone cannot reach the target, and where none is held, all
+ * others are shifted.
  * @param held position among the searched blocks.
  */
 export function project(context: Projection, numbers: Numbers, held?: number): KeptNumbers {
@@ -55,7 +59,8 @@ export function project(context: Projection, numbers: Numbers, held?: number): K
 }
 
 /**
- * The schedule with all further tokens that cost nothing: where the cost has steps, there is room on them.
+ * The schedule with all further tokens that cost nothing: where the cost has steps, there is room
+ * on them.
  * @param mayGrow whether the number at this position among the searched blocks may.
  */
 export function withFreeTokens(
@@ -79,7 +84,8 @@ export function withFreeTokens(
 }
 
 /**
- * A schedule of another budget made one of this: every block removes more, or less, in the same proportion, until the cost is the target.
+ * A schedule of another budget made one of this: every block removes more, or less, in the same
+ * proportion, until the cost is the target.
  * @param numbers of a schedule that removes something.
  */
 export function stretch(context: Projection, { merged, pruned }: Numbers): KeptNumbers {
@@ -98,7 +104,10 @@ export function stretch(context: Projection, { merged, pruned }: Numbers): KeptN
   return project(context, stretched(high));
 }
 
-/** Makes numbers fit: integers, no block keeps more than it gets, and what is pruned is not below 0; nothing is, where tokens only merge. */
+/**
+ * Makes numbers fit: integers, no block keeps more than it gets, and what is pruned is not below 0;
+ * nothing is, where tokens only merge.
+ */
 export function keptOf({ space }: Projection, { merged, pruned }: Numbers): KeptNumbers {
   const { layout, fixed, searched, mergeOnly } = space;
   const kept = { pruneKept: [...fixed.pruneKept], mergeKept: [...fixed.mergeKept] };

@@ -1,7 +1,7 @@
 /** What the checkpoint of a search for one schedule holds. */
 import * as v from 'valibot';
-import { identitySchema, readCheckpoint } from './checkpoint-file.ts';
-import type { Identity, IdentifiedCheckpoint } from './checkpoint-file.ts';
+import { identitySchema } from './checkpoint.ts';
+import type { CheckpointKind, IdentifiedCheckpoint, Identity } from './checkpoint.ts';
 import type { LearnerState } from './learners/learner.ts';
 import type { LocalSearchState } from './local-search.ts';
 import type { SearchHistoryEntry } from './search-options.ts';
@@ -56,10 +56,5 @@ const schema = v.object({
   ),
 });
 
-/**
- * Reads the checkpoint; `undefined` if there is none.
- * @throws {DiffrateError} if it is damaged or of another search.
- */
-export async function readSearchCheckpoint(path: string, identity: Identity): Promise<SearchCheckpoint | undefined> {
-  return readCheckpoint(path, identity, schema);
-}
+/** How it is read. */
+export const searchCheckpoint: CheckpointKind<SearchCheckpoint> = { schema, work: 'search' };

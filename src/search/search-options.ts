@@ -1,7 +1,7 @@
 /** What a search is asked for, what it says meanwhile, and what it gives. */
 import type { Cost, CostTarget } from '../cost/cost.ts';
 import type { DecodedImages } from '../data/decoded-images.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import type { Evaluator } from '../execution/evaluator.ts';
 import type { LocalEvaluatorOptions } from '../execution/local-evaluator.ts';
 import type { TargetKind } from '../execution/soft-targets.ts';
@@ -9,51 +9,47 @@ import type { Model } from '../networks/model.ts';
 import type { Objective } from '../objectives/objective.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import type { Device, Runtime } from '../runtime/runtime.ts';
+import type { ProgressOptions } from './checkpoint.ts';
 import type { Preset, PresetName } from './presets.ts';
 
 /** How to search. */
-export interface SearchOptions {
+export interface SearchOptions extends ProgressOptions {
   /** The network whose schedule is searched; every loaded model is one. */
   readonly model: Model;
-  readonly folder: ImageFolder;
+  readonly images: ImageSource;
   /** What to reach: a cost in its unit, or a share of the uncompressed network's. */
   readonly target: CostTarget;
   /** What is spent; FLOPs by the paper's count by default. */
-  readonly cost?: Cost;
+  readonly cost?: Cost | undefined;
   /** What "the same answers" means; by default what fits the network's answers. */
-  readonly objective?: Objective;
-  readonly preset: PresetName;
+  readonly objective?: Objective | undefined;
+  /** Default `small-data`. */
+  readonly preset?: PresetName | undefined;
   /** What differs from the preset's recipe, for studies of it. */
-  readonly changes?: Partial<Preset>;
+  readonly changes?: Partial<Preset> | undefined;
   /** Steps in place of the preset's. */
-  readonly steps?: number;
-  /** The same seed gives the same schedule on the same machine and device. */
-  readonly seed: number;
+  readonly steps?: number | undefined;
+  /** Default 0. The same seed gives the same schedule on the same machine and device. */
+  readonly seed?: number | undefined;
   /** Images per step in place of the preset's. */
-  readonly batchSize?: number;
+  readonly batchSize?: number | undefined;
   /** Targets in place of the preset's. */
-  readonly targets?: TargetKind;
-  readonly device?: Device;
-  readonly threads?: number;
-  /** Where graphs run, by default ONNX Runtime of this Node process. */
-  readonly runtime?: Runtime;
+  readonly targets?: TargetKind | undefined;
+  readonly device?: Device | undefined;
+  readonly threads?: number | undefined;
+  /** Where graphs run. */
+  readonly runtime: Runtime;
   /** Who computes losses and gradients, by default this process. */
-  readonly createEvaluator?: (options: LocalEvaluatorOptions) => Promise<Evaluator>;
-  /** Decoded images of this process, which its phases share with others; by default they share their own. */
-  readonly decoded?: DecodedImages;
+  readonly createEvaluator?: ((options: LocalEvaluatorOptions) => Promise<Evaluator>) | undefined;
   /**
-   * Path of the file that a search which was stopped continues from. A search that is done leaves it behind, so that nothing is lost before
-   * its schedule is in a file: remove it then (`removeCheckpoint`).
+   * Decoded images of this process, which its phases share with others; by default they share their
+   * own.
    */
-  readonly checkpoint?: string;
-  /** Continue from that file. */
-  readonly resume: boolean;
+  readonly decoded?: DecodedImages | undefined;
   /** Fail at the first image that cannot be decoded instead of leaving it out. */
-  readonly strict?: boolean;
-  /** Called once for each image that is left out, whatever phases of the search need it. */
-  readonly onWarning?: (message: string) => void;
-  /** Stops the search after the running step, with its checkpoint written. */
-  readonly signal?: AbortSignal;
+  readonly strict?: boolean | undefined;
+  /** Stops the search after the running step, with its progress kept. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** One step of the search's course, for reports. */
@@ -95,8 +91,8 @@ export interface SearchOutcome {
   readonly seconds: number;
   /** Share of this process's time in which it waited for images, from 0 to 1. */
   readonly waitingShare: number;
-  /** Largest resident memory of the process, in bytes. */
-  readonly peakMemoryBytes: number;
-  /** Images that could not be decoded, as far as they were met since the search was last continued. */
+  /**
+   * Images that could not be decoded, as far as they were met since the search was last continued.
+   */
   readonly skipped: readonly { readonly file: string; readonly reason: string }[];
 }

@@ -1,12 +1,15 @@
 /**
- * The search: from a network and a folder of images to a schedule at a target cost (arXiv 2305.17997, section 3.3, or the default
- * recipe for small data). Images arrive decoded from threads; every step is one run of the step graph. In the default recipe a
- * local search on the compressed network itself follows.
- * `docs/search.md` names the file of every step, and the equation of the paper that it follows.
+ * The search: from a network and a folder of images to a schedule at a target cost (arXiv
+ * 2305.17997, section 3.3, or the default recipe for small data). Images arrive decoded from
+ * threads; every step is one run of the step graph. In the default recipe a local search on the
+ * compressed network itself follows. `docs/search.md` names the file of every step, and the
+ * equation of the paper that it follows.
  */
+import { requireTarget } from '../cost/target-check.ts';
 import { onceEach } from '../data/skipped-images.ts';
 import type { Evaluator } from '../execution/evaluator.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
+import { resumedFrom } from './checkpoint.ts';
 import { followGradients } from './gradient-phase.ts';
 import type { Learner } from './learners/learner.ts';
 import { localSearch } from './local-search.ts';
@@ -15,8 +18,9 @@ import { evaluatorOf, identityOf, learnerOf, passesOf, planOf, targetOf } from '
 import type { Plan } from './plan.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { EvaluatedImages } from './race/candidate.ts';
+import { checkSearchOptions } from './option-check.ts';
 import { PacedCheckpoint } from './paced-checkpoint.ts';
-import { readSearchCheckpoint } from './search-checkpoint.ts';
+import { searchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
 import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
 import { scheduleOf } from './searched-schedule.ts';
@@ -41,23 +45,24 @@ interface Course {
 }
 
 /**
- * Searches a schedule. Where a checkpoint is asked for, one of the finished search stays: remove it when the schedule is in its place.
- * @throws {DiffrateError} for a target out of reach (with the reachable range), labels that are missing or out of range, images that
- *   cannot be used, a checkpoint of another search.
+ * Searches a schedule. Progress of the finished search stays in its store: remove it when the
+ * schedule is in its place.
+ * @throws {DiffrateError} for a target out of reach (with the reachable range), labels that are
+ *   missing or out of range, images that cannot be used, a checkpoint of another search.
  */
 export async function searchSchedule(
   asked: SearchOptions,
   onProgress: (progress: SearchProgress) => void = () => {},
 ): Promise<SearchOutcome> {
-  const options = { ...asked, onWarning: onceEach(asked.onWarning) };
+  const options = { ...asked, onWarning: onceEach(asked?.onWarning) };
+  checkSearchOptions(options);
+  requireTarget(options.target, 'search');
   const plan = planOf(options);
   const target = targetOf(options, plan, options.target);
   const learner = learnerOf(plan, target);
   const { unit } = plan.cost;
-  const identity = identityOf(options, plan, `${target} ${unit}`);
-  const { checkpoint } = options;
-  const resumed =
-    options.resume && checkpoint !== undefined ? await readSearchCheckpoint(checkpoint, identity) : undefined;
+  const identity = await identityOf(options, plan, `${target} ${unit}`);
+  const resumed = await resumedFrom(options, identity, searchCheckpoint);
   if (resumed !== undefined) learner.restore(resumed.learner);
   const history = [...(resumed?.history ?? [])];
   const checkpoints = new PacedCheckpoint<SearchCheckpoint>(options);
@@ -92,7 +97,6 @@ export async function searchSchedule(
       steps: plan.steps,
       seconds: secondsBefore + seconds,
       waitingShare: evaluator.waitingMilliseconds / 1000 / seconds,
-      peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
       skipped: evaluator.skipped,
     };
   } finally {
@@ -114,7 +118,7 @@ async function learnNumbers(course: Course): Promise<void> {
         const cost = plan.cost.value(learner.kept());
         history.push({ phase: 'gradients', step, loss, cost });
         const done = step + 1;
-        learner.update(result, done / steps, Math.floor((step * plan.batchSize) / options.folder.images.length));
+        learner.update(result, done / steps, Math.floor((step * plan.batchSize) / options.images.images.length));
         onProgress({ phase: 'gradients', step: done, steps, loss, cost, unit, imagesPerSecond, secondsLeft });
         await settle({ step: done, loss }, `after step ${done} of ${steps}`);
       },

@@ -1,7 +1,8 @@
 /**
- * Where the local search starts: a line search from the learnt schedule back to the uniform rate that learning began with, and how much of
- * what it prunes would better be merged. Gradients of the masked network lead astray where images are few, and they see a merge only
- * through its first order; what compressed networks answer decides how far to follow them.
+ * Where the local search starts: a line search from the learnt schedule back to the uniform rate
+ * that learning began with, and how much of what it prunes would better be merged. Gradients of the
+ * masked network lead astray where images are few, and they see a merge only through its first
+ * order; what compressed networks answer decides how far to follow them.
  */
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { startLocalSearch } from './local-search.ts';

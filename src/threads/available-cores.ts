@@ -13,10 +13,10 @@ const periodFile = '/sys/fs/cgroup/cpu/cpu.cfs_period_us';
 let known: number | undefined;
 
 /**
- * The cores that the operating system and the container's processor quota leave to this process, at least 1.
- * A quota of 2.5 cores counts as 2: a third thread would be stopped for half of the time, and the others wait for it.
- * The environment variable `OMP_NUM_THREADS` lowers it, as in other numeric programs: for several processes on one machine.
- * It is looked up once.
+ * The cores that the operating system and the container's processor quota leave to this process, at
+ * least 1. A quota of 2.5 cores counts as 2: a third thread would be stopped for half of the time,
+ * and the others wait for it. The environment variable `OMP_NUM_THREADS` lowers it, as in other
+ * numeric programs: for several processes on one machine. It is looked up once.
  */
 export function availableCores(): number {
   known ??= Math.min(
@@ -32,13 +32,18 @@ export function threadsAsked(text: string | undefined): number {
   return Number.isInteger(threads) && threads >= 1 ? threads : Infinity;
 }
 
-/** `cores`, or the whole cores of the quota that `read` finds, whichever is less, and at least 1. */
+/**
+ * `cores`, or the whole cores of the quota that `read` finds, whichever is less, and at least 1.
+ */
 export function coresWithin(cores: number, read: TextReader): number {
   const quota = quotaInCores(read) ?? Infinity;
   return Math.max(1, Math.floor(Math.min(cores, quota)));
 }
 
-/** The processor quota of a container in cores; `undefined` where there is none, or none that can be read. */
+/**
+ * The processor quota of a container in cores; `undefined` where there is none, or none that can be
+ * read.
+ */
 function quotaInCores(read: TextReader): number | undefined {
   const textOf = (path: string): string | undefined => {
     try {

@@ -1,6 +1,7 @@
 /**
- * A few worker threads that take jobs in turn. A worker file calls `serveJobs` with a function from job to result.
- * Threads are started when first needed and do not keep the process alive while they have nothing to do.
+ * A few worker threads that take jobs in turn. A worker file calls `serveJobs` with a function from
+ * job to result. Threads are started when first needed and do not keep the process alive while they
+ * have nothing to do.
  */
 
 import { parentPort, Worker } from 'node:worker_threads';
@@ -22,7 +23,10 @@ type Reply = { readonly result: unknown } | { readonly error: string };
 
 /** Where the worker is and what it is started with. */
 export interface WorkerPoolOptions {
-  /** The worker's file: `.js`, or `.ts` when running from sources (then tsx, a development dependency, loads it). */
+  /**
+   * The worker's file: `.js`, or `.ts` when running from sources (then tsx, a development
+   * dependency, loads it).
+   */
   readonly file: URL;
   /** The most threads to use. */
   readonly size: number;
@@ -119,8 +123,8 @@ export class WorkerPool<Job, Result> {
 }
 
 /**
- * Node's arguments that let a thread load TypeScript: tsx's hooks, registered by its function, because its
- * `--import tsx` does nothing outside the main thread.
+ * Node's arguments that let a thread load TypeScript: tsx's hooks, registered by its function,
+ * because its `--import tsx` does nothing outside the main thread.
  */
 function sourceLoader(): string[] {
   const script = `import { register } from '${import.meta.resolve('tsx/esm/api')}'; register();`;

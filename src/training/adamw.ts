@@ -33,7 +33,9 @@ export class AdamW {
   readonly #options: Required<AdamWOptions>;
   readonly #kernel: VectorKernel<(typeof vectors)[number], (typeof scalars)[number]>;
 
-  /** @param memory gives the moments; an update is quickest where it gave weights and gradient too. */
+  /**
+   * @param memory gives the moments; an update is quickest where it gave weights and gradient too.
+   */
   constructor(layout: ParameterLayout, options: AdamWOptions = {}, memory = new VectorMemory(layout.length, 2)) {
     const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = options;
     this.#options = { beta1, beta2, epsilon, weightDecay };
@@ -45,7 +47,8 @@ export class AdamW {
       const mean = add(mul(scalar.beta1, first), mul(scalar.rest1, gradient));
       const square = add(mul(scalar.beta2, second), mul(mul(scalar.rest2, gradient), gradient));
       const length = add(mul(sqrt(square), scalar.correction), scalar.epsilon);
-      // What is small is added up first, so that a decay far below one rounding of a weight still counts.
+      // What is small is added up first, so that a decay far below one rounding of a weight still
+      // counts.
       const change = add(mul(scalar.shrinkage, weights), div(mul(scalar.stepSize, mean), length));
       return { weights: sub(weights, change), first: mean, second: square };
     });
@@ -53,7 +56,8 @@ export class AdamW {
 
   /**
    * One step in place.
-   * @param scale by which the gradient is multiplied first: one over the number of micro-batches, and clipping.
+   * @param scale by which the gradient is multiplied first: one over the number of micro-batches,
+   *   and clipping.
    */
   update(weights: Float32Array, gradient: Float32Array, learningRate: number, scale = 1): void {
     const { beta1, beta2, epsilon, weightDecay } = this.#options;

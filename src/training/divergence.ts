@@ -5,7 +5,9 @@
  */
 import { DiffrateError } from '../errors.ts';
 
-/** So far above the lowest running mean a loss is suspicious: twice as high, and by a nat at least. */
+/**
+ * So far above the lowest running mean a loss is suspicious: twice as high, and by a nat at least.
+ */
 const factor = 2;
 const margin = 1;
 

@@ -1,4 +1,7 @@
-/** Which images lose which branch in a micro-batch: a function of the seed and of the micro-batch's number alone. */
+/**
+ * Which images lose which branch in a micro-batch: a function of the seed and of the micro-batch's
+ * number alone.
+ */
 import type { RandomGenerator } from '../data/random.ts';
 import type { DroppedBranch } from '../nn/drop-path.ts';
 

@@ -1,7 +1,7 @@
 /**
- * Evaluation of weights that are still being trained: a forward graph with the parameters as inputs,
- * so that no session is built anew after each epoch.
- * The answers of the network that training started from are computed once.
+ * Evaluation of weights that are still being trained: a forward graph with the parameters as
+ * inputs, so that no session is built anew after each epoch. The answers of the network that
+ * training started from are computed once.
  */
 import { createImageLoader } from '../data/batches.ts';
 import type { ImageLoaderOptions } from '../data/batches.ts';
@@ -21,8 +21,10 @@ import { partOf } from './trained-parameters.ts';
 
 const batchSize = 16;
 
-/** Images, how they become the network's input, and what is done about those that cannot be decoded. */
-export type EvaluatedImages = Pick<ImageLoaderOptions, 'folder' | 'preprocessing' | 'strict' | 'onWarning'>;
+/**
+ * Images, how they become the network's input, and what is done about those that cannot be decoded.
+ */
+export type EvaluatedImages = Pick<ImageLoaderOptions, 'source' | 'preprocessing' | 'strict' | 'onWarning'>;
 
 /** Evaluates vectors of weights on one image folder. */
 export class EpochEvaluation {

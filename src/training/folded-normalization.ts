@@ -1,9 +1,9 @@
 /**
- * Layer norms whose scale and bias are folded into the linear layer behind them.
- * A network names those that feed one linear layer only, and there `W·(x̂∘s + b) + c = (W∘s)·x̂ + (W·b + c)`.
- * It computes the same, but scale and bias work on a weight matrix of `[out, C]` instead of on all tokens.
- * The backward pass then needs neither the scaled gradient nor sums over all tokens for scale and bias.
- * The norm's own output is the x̂ that its backward pass reads.
+ * Layer norms whose scale and bias are folded into the linear layer behind them. A network names
+ * those that feed one linear layer only, and there `W·(x̂∘s + b) + c = (W∘s)·x̂ + (W·b + c)`. It
+ * computes the same, but scale and bias work on a weight matrix of `[out, C]` instead of on all
+ * tokens. The backward pass then needs neither the scaled gradient nor sums over all tokens for
+ * scale and bias. The norm's own output is the x̂ that its backward pass reads.
  */
 import { add, matMul, mul, reshape } from '../graph/operators/index.ts';
 import { constant } from '../graph/tensor.ts';

@@ -1,5 +1,6 @@
 /**
- * Norm of the whole gradient, by which it is clipped and by which a broken step is seen (PyTorch's `clip_grad_norm_`).
+ * Norm of the whole gradient, by which it is clipped and by which a broken step is seen (PyTorch's
+ * `clip_grad_norm_`).
  */
 
 /** Euclidean norm, summed in float64. */

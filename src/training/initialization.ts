@@ -1,5 +1,6 @@
 /**
- * Weights to train from scratch with, as timm's `vision_transformer.py` or the original Vision Transformer draws them.
+ * Weights to train from scratch with, as timm's `vision_transformer.py` or the original Vision
+ * Transformer draws them.
  */
 import { RandomGenerator } from '../data/random.ts';
 import { elementCount } from '../graph/tensor.ts';
@@ -22,8 +23,8 @@ export const initializations = ['truncated-normal', 'xavier-uniform'] as const;
 
 /**
  * `truncated-normal`: standard deviation 0.02 whatever the width, timm's and DeiT's.
- * `xavier-uniform`: `U(−a, a)` with `a = √(6 / (inputs + outputs))`, of which narrow networks learn faster.
- * That is the original Vision Transformer's (arXiv 2010.11929; timm's `jax`).
+ * `xavier-uniform`: `U(−a, a)` with `a = √(6 / (inputs + outputs))`, of which narrow networks learn
+ * faster. That is the original Vision Transformer's (arXiv 2010.11929; timm's `jax`).
  */
 export type Initialization = (typeof initializations)[number];
 
@@ -87,7 +88,10 @@ export function initialWeights(
   return vector;
 }
 
-/** Whether a parameter `[1, n, C]` has a row for every token, or for every patch: position embeddings do. */
+/**
+ * Whether a parameter `[1, n, C]` has a row for every token, or for every patch: position
+ * embeddings do.
+ */
 function isPerToken([, rows]: readonly number[], tokens: TokenLayout): boolean {
   return rows === tokenCount(tokens) || rows === gridTokens(tokens);
 }

@@ -1,5 +1,6 @@
 /**
- * The learning rate over a run: a linear warm-up, then a cosine (timm's `CosineLRScheduler`, changed in every step).
+ * The learning rate over a run: a linear warm-up, then a cosine (timm's `CosineLRScheduler`,
+ * changed in every step).
  */
 import { cosine } from '../search/cosine.ts';
 

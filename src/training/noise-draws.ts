@@ -6,7 +6,10 @@ import type { RandomGenerator } from '../data/random.ts';
 import { elementCount, sizeAt } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 
-/** Logistic numbers, the difference of two Gumbel ones, for inputs `['batch', …]`: one array per input. */
+/**
+ * Logistic numbers, the difference of two Gumbel ones, for inputs `['batch', …]`: one array per
+ * input.
+ */
 export function drawNoise(random: RandomGenerator, inputs: readonly Tensor[], images: number): Float32Array[] {
   return inputs.map((input, index) => {
     const own = random.fork(index);

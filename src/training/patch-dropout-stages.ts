@@ -1,7 +1,7 @@
 /**
- * Patch dropout that changes while training goes on: most of a run on few patches, where steps are cheap,
- * and its end on many or all of them, which closes the gap to the whole images that are evaluated.
- * (Unmasked tuning, arXiv 2212.00794, section 3.2.)
+ * Patch dropout that changes while training goes on: most of a run on few patches, where steps are
+ * cheap, and its end on many or all of them, which closes the gap to the whole images that are
+ * evaluated. (Unmasked tuning, arXiv 2212.00794, section 3.2.)
  */
 import { DiffrateError } from '../errors.ts';
 

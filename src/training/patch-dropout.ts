@@ -1,7 +1,7 @@
 /**
- * Patch dropout (arXiv 2208.07220; timm's `PatchDropout`).
- * While training, every image keeps a random part of its patches from the first block on that may remove tokens.
- * A step then costs a fraction, and no patch is relied on. Which patches an image keeps is drawn beside the graph.
+ * Patch dropout (arXiv 2208.07220; timm's `PatchDropout`). While training, every image keeps a
+ * random part of its patches from the first block on that may remove tokens. A step then costs a
+ * fraction, and no patch is relied on. Which patches an image keeps is drawn beside the graph.
  */
 import type { RandomGenerator } from '../data/random.ts';
 import { input } from '../graph/tensor.ts';

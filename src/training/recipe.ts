@@ -18,7 +18,10 @@ export interface TrainingRecipe {
   readonly sinusoidalPositions?: SinusoidalPositions | undefined;
   /** Images per optimizer step. */
   readonly batchSize: number;
-  /** The most images that go through the graph at once; gradients of several such parts are averaged. */
+  /**
+   * The most images that go through the graph at once; gradients of several such parts are
+   * averaged.
+   */
   readonly microBatchSize: number;
   /** How often the images are gone through. */
   readonly epochs: number;
@@ -58,12 +61,16 @@ export interface TrainingRecipe {
 /** Recipes by name. */
 export type RecipeName = 'finetune' | 'finetune-small-data' | 'scratch';
 
-/** AdamW of the published recipes: linear in the batch, 5e-4 at 512 images (arXiv 2012.12877, Table 9). */
+/**
+ * AdamW of the published recipes: linear in the batch, 5e-4 at 512 images (arXiv 2012.12877, Table
+ * 9).
+ */
 const scratchLearningRate = (batchSize: number): number => (5e-4 * batchSize) / 512;
 
 /** The recipes. */
 export const recipes: Readonly<Record<RecipeName, TrainingRecipe>> = {
-  // Fine-tuning of the paper (arXiv 2305.17997, Table 6): 30 epochs of ImageNet at 1,024 images a step.
+  // Fine-tuning of the paper (arXiv 2305.17997, Table 6): 30 epochs of ImageNet at 1,024 images a
+  // step.
   finetune: {
     initialization: 'truncated-normal',
     batchSize: 1024,

@@ -10,14 +10,17 @@ import type { TokenLayout } from '../reduction/token-layout.ts';
 
 /** How the waves are laid out. */
 export interface SinusoidalPositions {
-  /** Frequencies fall from 1 towards 1 / temperature per patch; published: 10,000. A small grid wants less. */
+  /**
+   * Frequencies fall from 1 towards 1 / temperature per patch; published: 10,000. A small grid
+   * wants less.
+   */
   readonly temperature: number;
 }
 
 /**
- * Values `[1, N, C]`, flat: a row of zeros for each prefix token,
- * then per patch `[sin(x·w), cos(x·w), sin(y·w), cos(y·w)]`.
- * There are C/4 frequencies `w_k = temperature^(−k / (C/4))`; x is the patch's column and y its row.
+ * Values `[1, N, C]`, flat: a row of zeros for each prefix token, then per patch
+ * `[sin(x·w), cos(x·w), sin(y·w), cos(y·w)]`. There are C/4 frequencies
+ * `w_k = temperature^(−k / (C/4))`; x is the patch's column and y its row.
  * @param layout the N tokens that have a position.
  * @param width C
  * @throws {DiffrateError} if C is not divisible by 4.

@@ -1,9 +1,8 @@
 /**
- * The training loop: fine-tuning with a fixed schedule and tokens really dropped (Table 6 of arXiv 2305.17997),
- * or training from scratch, compressed or not (Table 11).
- * Everything random is a function of the seed and of the step.
- * A run that was killed at any moment continues from its last checkpoint and ends with the weights of an unbroken one,
- * to the bit.
+ * The training loop: fine-tuning with a fixed schedule and tokens really dropped (Table 6 of arXiv
+ * 2305.17997), or training from scratch, compressed or not (Table 11). Everything random is a
+ * function of the seed and of the step. A run that was killed at any moment continues from its last
+ * checkpoint and ends with the weights of an unbroken one, to the bit.
  */
 import { createImageLoader } from '../data/batches.ts';
 import type { ImageLoader } from '../data/batches.ts';
@@ -37,21 +36,23 @@ const defaultCheckpointSeconds = 60;
 
 /**
  * Trains a network.
- * @throws {DiffrateError} for missing or wrong labels, images that cannot be used, a checkpoint of another run, a loss
- *   that diverges, or where `signal` stopped it.
+ * @throws {DiffrateError} for missing or wrong labels, images that cannot be used, a checkpoint of
+ *   another run, a loss that diverges, or where `signal` stopped it.
  */
 export async function train(
   options: TrainingOptions,
   onProgress: (progress: TrainingProgress) => void = () => {},
 ): Promise<TrainingOutcome> {
   const plan = planTraining(options);
+  // Of the weights that it starts with, which training changes.
+  const identity = await plan.identity();
   const { checkpoint, resume } = options;
   const resumed =
     resume && checkpoint !== undefined
-      ? await readTrainingCheckpoint(checkpoint, plan.identity, plan.layout.length)
+      ? await readTrainingCheckpoint(checkpoint, identity, plan.layout.length)
       : undefined;
   const log = await TrainingLog.open(options.log, resumed?.state.rows ?? [], distanceColumn(plan.objective));
-  const run = new TrainingRun(options, plan, log, onProgress);
+  const run = new TrainingRun(options, plan, identity, log, onProgress);
   if (resumed !== undefined) run.restore(resumed);
   return run.finish();
 }
@@ -60,6 +61,7 @@ export async function train(
 class TrainingRun {
   readonly #options: TrainingOptions;
   readonly #plan: TrainingPlan;
+  readonly #identity: string;
   readonly #log: TrainingLog;
   readonly #onProgress: (progress: TrainingProgress) => void;
   readonly #optimizer: AdamW;
@@ -82,12 +84,14 @@ class TrainingRun {
   constructor(
     options: TrainingOptions,
     plan: TrainingPlan,
+    identity: string,
     log: TrainingLog,
     onProgress: (progress: TrainingProgress) => void,
   ) {
     const { recipe, device, threads, runtime = nodeRuntime } = options;
     this.#options = options;
     this.#plan = plan;
+    this.#identity = identity;
     this.#log = log;
     this.#onProgress = onProgress;
     this.#optimizer = new AdamW(plan.layout, { weightDecay: recipe.weightDecay }, plan.memory);
@@ -119,8 +123,19 @@ class TrainingRun {
 
   /** Runs what is left. */
   async finish(): Promise<TrainingOutcome> {
-    const { folder, network, preprocessing, recipe, seed, strict, onWarning, schedule, method, evaluation, start } =
-      this.#options;
+    const {
+      images: folder,
+      network,
+      preprocessing,
+      recipe,
+      seed,
+      strict,
+      onWarning,
+      schedule,
+      method,
+      evaluation,
+      start,
+    } = this.#options;
     const { microBatchSize, microBatches, layout, objective, steps } = this.#plan;
     this.#firstStep = this.#step;
     this.#start = this.#saved = performance.now();
@@ -130,7 +145,7 @@ class TrainingRun {
       ...(onWarning === undefined ? {} : { onWarning }),
     };
     const loader = createImageLoader({
-      folder,
+      source: folder,
       batchSize: microBatchSize,
       order: 'shuffled',
       seed,
@@ -144,7 +159,7 @@ class TrainingRun {
     try {
       runner = await TrainingRunner.load(this.#runtime, this.#options, this.#plan, this.#session, this.#step);
       const graph = { network, objective, layout, schedule, method, start: start?.parameters, dropPath: 0 };
-      const evaluated = evaluation && { ...images, folder: evaluation };
+      const evaluated = evaluation && { ...images, source: evaluation };
       evaluator = evaluated && (await EpochEvaluation.load(this.#runtime, graph, start, this.#session, evaluated));
       const batches = loader[Symbol.asyncIterator]();
       while (this.#step < steps) {
@@ -175,7 +190,9 @@ class TrainingRun {
     this.#step = step + 1;
   }
 
-  /** What follows a step: evaluation, log, progress, checkpoint, and an end where one was asked for. */
+  /**
+   * What follows a step: evaluation, log, progress, checkpoint, and an end where one was asked for.
+   */
   async #settle(evaluator: EpochEvaluation | undefined): Promise<void> {
     const { steps } = this.#plan;
     // A step may be longer than an epoch.
@@ -185,14 +202,15 @@ class TrainingRun {
     const evaluates = ends(this.#options.recipe.evaluationEpochs ?? 1);
     const last = this.#step === steps;
     const stopped = this.#options.signal?.aborted === true;
-    // An evaluation belongs to its epoch's end: where a run is stopped there, it comes before the checkpoint.
+    // An evaluation belongs to its epoch's end: where a run is stopped there, it comes before the
+    // checkpoint.
     if ((evaluates || last) && evaluator !== undefined) {
       const before = performance.now();
       this.#evaluated = await evaluator.run(this.#result);
       this.#evaluating += performance.now() - before;
     }
     const evaluated = evaluates || last ? this.#evaluated : undefined;
-    const stepsPerEpoch = this.#options.folder.images.length / this.#plan.batchSize;
+    const stepsPerEpoch = this.#options.images.images.length / this.#plan.batchSize;
     const stepsPerRow = Math.max(fewestStepsPerRow, Math.round(stepsPerEpoch / rowsPerEpoch));
     if (epochEnds || last || this.#step % stepsPerRow === 0) await this.#log.add(this.#row(evaluated));
     this.#onProgress(this.#progress());
@@ -204,14 +222,14 @@ class TrainingRun {
     }
     if (stopped && !last)
       throw new DiffrateError(
-        `The training was stopped after step ${this.#step} of ${steps}; continue it with --resume.`,
+        `The training was stopped after step ${this.#step} of ${steps}; continue it with \`resume\`.`,
       );
   }
 
   async #save(path: string): Promise<void> {
     await writeTrainingCheckpoint(path, {
       state: {
-        identity: this.#plan.identity,
+        identity: this.#identity,
         step: this.#step,
         updates: this.#optimizer.step,
         loss: this.#loss,
@@ -243,7 +261,7 @@ class TrainingRun {
   }
 
   #epochAt(step: number): number {
-    return (step * this.#plan.batchSize) / this.#options.folder.images.length;
+    return (step * this.#plan.batchSize) / this.#options.images.images.length;
   }
 
   #progress(): TrainingProgress {

@@ -57,7 +57,8 @@ const folderKind: FolderKind = {
 };
 
 /**
- * Checks before long work that a model could be written there, as far as can be told without writing.
+ * Checks before long work that a model could be written there, as far as can be told without
+ * writing.
  * @throws {DiffrateError} where the folder holds something that is not ours to replace.
  */
 export async function checkTrainedModelDirectory(directory: string): Promise<void> {

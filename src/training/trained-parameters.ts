@@ -1,7 +1,7 @@
 /**
- * The parameters that training moves: one flat vector in memory, and which part of it is which tensor of the network.
- * Weights, gradients, the optimizer's moments and the averaged weights are vectors of the same layout.
- * ONNX Runtime reads and writes views of them.
+ * The parameters that training moves: one flat vector in memory, and which part of it is which
+ * tensor of the network. Weights, gradients, the optimizer's moments and the averaged weights are
+ * vectors of the same layout. ONNX Runtime reads and writes views of them.
  */
 import { float32Tensor } from '../checkpoints/weights.ts';
 import type { Weights } from '../checkpoints/weights.ts';
@@ -41,16 +41,18 @@ export interface ParameterLayout {
 }
 
 /**
- * Whether a parameter is a list of tokens, or is added to one: prefix tokens and position embeddings, `[1, n, C]`.
- * Whatever multiplies tokens has two axes (linear layers) or four (convolutions).
+ * Whether a parameter is a list of tokens, or is added to one: prefix tokens and position
+ * embeddings, `[1, n, C]`. Whatever multiplies tokens has two axes (linear layers) or four
+ * (convolutions).
  */
 export function isOfTokens(shape: readonly number[]): boolean {
   return shape.length === 3 && shape[0] === 1;
 }
 
 /**
- * timm's rule (`param_groups_weight_decay`, `no_weight_decay`) in terms of shapes; names differ from family to family.
- * What has one axis is spared (biases, norms), and so are lists of tokens (position embeddings, prefix tokens).
+ * timm's rule (`param_groups_weight_decay`, `no_weight_decay`) in terms of shapes; names differ
+ * from family to family. What has one axis is spared (biases, norms), and so are lists of tokens
+ * (position embeddings, prefix tokens).
  */
 const decays = (shape: readonly number[]): boolean => shape.length > 1 && !isOfTokens(shape);
 
@@ -118,8 +120,8 @@ export function partOf(vector: Float32Array, { offset, length }: TrainedParamete
 
 /**
  * A copy of a network's weights as one vector.
- * @param fresh what parameters start with that the network has not (a method's before it was trained); without it they
- *   are an error.
+ * @param fresh what parameters start with that the network has not (a method's before it was
+ *   trained); without it they are an error.
  */
 export function vectorOf(layout: ParameterLayout, parameters: Parameters, fresh?: Float32Array): Float32Array {
   const vector = new Float32Array(layout.length);

@@ -1,6 +1,7 @@
 /**
- * The state of a training run on disk: a safetensors file with the vectors of weights, moments and averaged weights.
- * Everything else is JSON in a tensor of bytes, so that one rename replaces all of it.
+ * The state of a training run on disk: a safetensors file with the vectors of weights, moments and
+ * averaged weights. Everything else is JSON in a tensor of bytes, so that one rename replaces all
+ * of it.
  */
 import { rm, stat } from 'node:fs/promises';
 import * as v from 'valibot';
@@ -34,7 +35,10 @@ const schema = v.object({
   ),
 });
 
-/** What is not a vector: `identity` names the run, `updates` counts the optimizer's steps, `rows` is the log so far. */
+/**
+ * What is not a vector: `identity` names the run, `updates` counts the optimizer's steps, `rows` is
+ * the log so far.
+ */
 export type TrainingProgressState = v.InferOutput<typeof schema>;
 
 /** Everything that the next step depends on. */
@@ -83,7 +87,7 @@ export async function readTrainingCheckpoint(
   );
   if (!there) return undefined;
   const damaged = (reason: string): DiffrateError =>
-    new DiffrateError(`The training checkpoint '${path}' is damaged (${reason}); start again without --resume.`);
+    new DiffrateError(`The training checkpoint '${path}' is damaged (${reason}); start again without \`resume\`.`);
   let tensors: Weights;
   try {
     tensors = await readSafetensors(path);
@@ -94,7 +98,7 @@ export async function readTrainingCheckpoint(
   if (!parsed.success) throw damaged('its state cannot be read');
   if (parsed.output.identity !== identity) {
     throw new DiffrateError(
-      `The checkpoint '${path}' belongs to another training (${parsed.output.identity}); start again without --resume, or with the same options.`,
+      `The checkpoint '${path}' belongs to another training (${parsed.output.identity}); start again without \`resume\`, or with the same options.`,
     );
   }
   const maybeVector = (name: string): Float32Array | undefined => {

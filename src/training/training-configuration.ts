@@ -1,5 +1,5 @@
 /**
- * Configuration files of `diffrate train`: a network and a recipe as JSON.
+ * Configuration files of trainings from scratch: a network and a recipe as JSON.
  * Members of the recipe override those of a named preset, whose default is `scratch`.
  */
 import { readFile } from 'node:fs/promises';
@@ -95,7 +95,8 @@ const schema = v.strictObject({ model: networkSchema, recipe: v.optional(recipeS
 
 /**
  * Reads a configuration file.
- * @throws {DiffrateError} if it cannot be read, is no JSON, or a member is missing, unknown or out of range, naming it.
+ * @throws {DiffrateError} if it cannot be read, is no JSON, or a member is missing, unknown or out
+ *   of range, naming it.
  */
 export async function readTrainingConfiguration(path: string): Promise<TrainingConfiguration> {
   let text: string;

@@ -1,9 +1,9 @@
 /**
- * The graph of one training step: the network with its parameters as inputs,
- * the loss, and the gradient of every parameter.
- * With a schedule tokens are really dropped (Table 6 of arXiv 2305.17997):
- * features carry gradients through gather and merge; the choice of tokens, similarities and sizes carry none.
- * A learned method brings its own masked form and its own terms of the loss.
+ * The graph of one training step: the network with its parameters as inputs, the loss, and the
+ * gradient of every parameter. With a schedule tokens are really dropped (Table 6 of arXiv
+ * 2305.17997): features carry gradients through gather and merge; the choice of tokens,
+ * similarities and sizes carry none. A learned method brings its own masked form and its own terms
+ * of the loss.
  */
 import { gradients } from '../graph/gradients/index.ts';
 import { lower } from '../graph/lower.ts';
@@ -38,7 +38,10 @@ export interface TrainingGraphOptions {
   readonly schedule?: KeptNumbers | undefined;
   /** A method that is trained, in place of a schedule. */
   readonly method?: BuiltMethod | undefined;
-  /** Parameters of the network that training started from: the method's teacher, and what is not trained. */
+  /**
+   * Parameters of the network that training started from: the method's teacher, and what is not
+   * trained.
+   */
   readonly start?: Parameters | undefined;
   /** Rate of drop path in the last block, from 0 to below 1; it grows from 0 in the first. */
   readonly dropPath: number;
@@ -52,8 +55,8 @@ export interface TrainingGraphOptions {
 /** The step as a symbolic graph. */
 export interface TrainingGraph {
   /**
-   * `pixel_values [batch, channels, height, width]`, `targets [batch, T]`, masks of drop path, noise,
-   * then parameters by name.
+   * `pixel_values [batch, channels, height, width]`, `targets [batch, T]`, masks of drop path,
+   * noise, then parameters by name.
    */
   readonly inputs: readonly Tensor[];
   /** The objective's loss plus the method's own terms, a scalar. */

@@ -9,11 +9,14 @@ export interface TrainingLogRow {
   readonly step: number;
   /** Times the images were gone through, as a fraction. */
   readonly epoch: number;
-  /** Running mean of the loss; with a teacher the distance to it, of a classifier the KL divergence in nats. */
+  /**
+   * Running mean of the loss; with a teacher the distance to it, of a classifier the KL divergence
+   * in nats.
+   */
   readonly loss: number;
   readonly learningRate: number;
   readonly imagesPerSecond: number;
-  /** On the images of `--eval-data`: top-1 in percent, cross-entropy with the labels in nats. */
+  /** On the images of `evaluation`: top-1 in percent, cross-entropy with the labels in nats. */
   readonly top1?: number | null;
   readonly evaluationLoss?: number | null;
   /** KL divergence to the teacher there, in nats. */

@@ -1,6 +1,6 @@
 /** What a training run is asked for, what it says meanwhile, and what it gives. */
 import type { SkippedImage } from '../data/batches.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import type { Preprocessing } from '../data/preprocessing.ts';
 import type { MeasuredObjective } from '../evaluation/metrics.ts';
 import type { Model } from '../networks/model.ts';
@@ -21,7 +21,8 @@ export interface TrainingOptions {
   /** How an image becomes its input. */
   readonly preprocessing: Preprocessing;
   /**
-   * The model to start from, and the teacher where the recipe has one; without it training starts from random weights.
+   * The model to start from, and the teacher where the recipe has one; without it training starts
+   * from random weights.
    */
   readonly start?: Model | undefined;
   readonly recipe: TrainingRecipe;
@@ -31,9 +32,9 @@ export interface TrainingOptions {
   readonly schedule?: KeptNumbers | undefined;
   /** A method that is trained, in place of a schedule. */
   readonly method?: NamedMethod | undefined;
-  readonly folder: ImageFolder;
+  readonly images: ImageSource;
   /** Images to evaluate on after each epoch. */
-  readonly evaluation?: ImageFolder | undefined;
+  readonly evaluation?: ImageSource | undefined;
   /** The same seed gives the same weights on the same machine and device. */
   readonly seed: number;
   /** Where graphs run; by default ONNX Runtime for Node. */
@@ -89,7 +90,8 @@ export interface EvaluatedEpoch {
 /** What a run gives. */
 export interface TrainingOutcome {
   /**
-   * The averaged weights where the recipe averages, else the last ones; what a method has not trained is among them.
+   * The averaged weights where the recipe averages, else the last ones; what a method has not
+   * trained is among them.
    */
   readonly weights: Float32Array;
   readonly layout: ParameterLayout;

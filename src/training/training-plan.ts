@@ -1,7 +1,10 @@
-/** A run's options settled: how many steps of how many images, at which learning rate, from which weights. */
+/**
+ * A run's options settled: how many steps of how many images, at which learning rate, from which
+ * weights.
+ */
 import { checkAugmentation } from '../data/augmentation.ts';
-import { checkLabels } from '../data/image-folder.ts';
-import type { ImageFolder } from '../data/image-folder.ts';
+import { checkLabels } from '../data/image-source.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import { microBatchesOf } from '../data/micro-batches.ts';
 import { DiffrateError } from '../errors.ts';
 import { classesOf } from '../evaluation/metrics.ts';
@@ -36,16 +39,17 @@ export interface TrainingPlan {
   readonly batchSize: number;
   readonly learningRate: LearningRateCourse;
   /** What makes two runs the same: network, start, images and every setting. */
-  readonly identity: string;
+  readonly identity: () => Promise<string>;
 }
 
 /**
  * Settles the options.
- * @throws {DiffrateError} where labels are wanted and there are none, the network gives no classes or some labels are
- *   out of range; where a teacher is wanted and there is none; where recipe, schedule and method do not go together.
+ * @throws {DiffrateError} where labels are wanted and there are none, the network gives no classes
+ *   or some labels are out of range; where a teacher is wanted and there is none; where recipe,
+ *   schedule and method do not go together.
  */
 export function planTraining(options: TrainingOptions): TrainingPlan {
-  const { network, start, recipe, folder, schedule, method, seed } = options;
+  const { network, start, recipe, images: folder, schedule, method, seed } = options;
   const objective = options.objective ?? objectiveFor(network.answers);
   if (recipe.targets === 'teacher' && start === undefined) {
     throw new DiffrateError('There is no teacher for a network that is trained from scratch: train on labels.');
@@ -90,17 +94,17 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
       warmUpSteps,
       steps,
     },
-    identity: identityOf(options, objective, weights, steps),
+    identity: () => identityOf(options, objective, weights, steps),
   };
 }
 
 /** Whether labels can be what a network is trained on. */
-function checkLabelled({ directory, labelled }: ImageFolder, objective: Objective, hasTeacher: boolean): void {
+function checkLabelled({ name, labelled }: ImageSource, objective: Objective, hasTeacher: boolean): void {
   requireLabelTargets(objective);
   if (labelled) return;
-  const instead = hasTeacher ? ', or leave out --labels: the uncompressed network answers then' : '';
+  const instead = hasTeacher ? ', or take the uncompressed network’s answers as `targets`' : '';
   throw new DiffrateError(
-    `The image folder '${directory}' has no labels to train on: add a labels.csv or class sub-folders${instead}.`,
+    `The image folder '${name}' has no labels to train on: add a labels.csv or class sub-folders${instead}.`,
   );
 }
 
@@ -133,20 +137,37 @@ function checkMethod({ name: model, network, schedule, recipe, start }: Training
   }
 }
 
-function identityOf(options: TrainingOptions, objective: Objective, weights: Float32Array, steps: number): string {
-  const { name, network, preprocessing, recipe, schedule, method, folder, seed, device = 'cpu', start } = options;
+async function identityOf(
+  options: TrainingOptions,
+  objective: Objective,
+  weights: Float32Array,
+  steps: number,
+): Promise<string> {
+  const {
+    name,
+    network,
+    preprocessing,
+    recipe,
+    schedule,
+    method,
+    images: folder,
+    seed,
+    device = 'cpu',
+    start,
+  } = options;
   const kept =
     schedule === undefined
       ? null
       : [schedule.pruneKept, schedule.mergeKept, ...(schedule.merging === undefined ? [] : [schedule.merging])];
   // Of a network its sizes, and what a configuration file would say of it.
   const described = [network, network.hubConfiguration(() => true), preprocessing];
-  const settings = textFingerprint(
+  const settings = await textFingerprint(
     JSON.stringify([described, objective.name, recipe, kept, ...(method === undefined ? [] : [method.name])]),
   );
   const bytes = new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength);
-  // What is trained may be thresholds alone, beside a network that stays as it is, or whose answers are the targets.
+  // What is trained may be thresholds alone, beside a network that stays as it is, or whose answers
+  // are the targets.
   const beside =
-    start === undefined ? '' : `, network ${weightsFingerprint({ network, parameters: start.parameters })}`;
-  return `${name}, ${steps} steps, seed ${seed}, on ${device}, settings ${settings}, start ${textFingerprint(bytes)}${beside}, images ${imagesFingerprint(folder)}`;
+    start === undefined ? '' : `, network ${await weightsFingerprint({ network, parameters: start.parameters })}`;
+  return `${name}, ${steps} steps, seed ${seed}, on ${device}, settings ${settings}, start ${await textFingerprint(bytes)}${beside}, images ${await imagesFingerprint(folder)}`;
 }

@@ -168,7 +168,7 @@ interface Judge {
 /** The objective, in the scale that the teacher's answers set where it has one, and the teacher. */
 async function judgeOf(
   runtime: Runtime,
-  { start, recipe, folder, seed }: TrainingOptions,
+  { start, recipe, images: folder, seed }: TrainingOptions,
   { objective }: TrainingPlan,
   session: SessionOptions,
 ): Promise<Judge> {
@@ -178,7 +178,7 @@ async function judgeOf(
   try {
     // Of images that cannot be decoded the training itself tells.
     const { answers } = await loadCalibrationImages(
-      { model: start, folder, seed },
+      { model: start, images: folder, seed },
       start.network.answers.size,
       ({ pixels, files }) =>
         teacher.answers(

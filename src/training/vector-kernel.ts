@@ -1,8 +1,8 @@
 /**
- * Element-wise arithmetic on vectors, four elements at a time:
- * an expression over vectors and scalars becomes a WebAssembly function of one loop.
- * A loop in JavaScript computes one element at a time, in float64; this one is bound by memory alone.
- * Each operation is float32's, as in PyTorch: the result is the same to the bit on every machine.
+ * Element-wise arithmetic on vectors, four elements at a time: an expression over vectors and
+ * scalars becomes a WebAssembly function of one loop. A loop in JavaScript computes one element at
+ * a time, in float64; this one is bound by memory alone. Each operation is float32's, as in
+ * PyTorch: the result is the same to the bit on every machine.
  *
  * Opcodes and encoding: https://webassembly.github.io/spec/core/binary/
  */
@@ -67,7 +67,8 @@ export class VectorKernel<Vector extends string, Scalar extends string = never> 
 
   /**
    * Works on elements from `start` to before `end`.
-   * @param vectors best all of the kernel's `VectorMemory`: elements of others are copied in and out.
+   * @param vectors best all of the kernel's `VectorMemory`: elements of others are copied in and
+   *   out.
    */
   run(
     vectors: Readonly<Record<Vector, Float32Array>>,

@@ -1,6 +1,7 @@
 /**
- * Memory for the vectors of a training run, in one piece of WebAssembly's: there the kernels of `vector-kernel.ts` work
- * in place, and for ONNX Runtime and everything else they are `Float32Array`s like any others.
+ * Memory for the vectors of a training run, in one piece of WebAssembly's: there the kernels of
+ * `vector-kernel.ts` work in place, and for ONNX Runtime and everything else they are
+ * `Float32Array`s like any others.
  */
 
 const pageBytes = 2 ** 16;
@@ -24,7 +25,8 @@ export class VectorMemory {
 
   /**
    * @param length elements of a vector.
-   * @param count vectors; those that do not fit into WebAssembly's 4 GiB lie elsewhere, where kernels are slower.
+   * @param count vectors; those that do not fit into WebAssembly's 4 GiB lie elsewhere, where
+   *   kernels are slower.
    */
   constructor(length: number, count: number) {
     this.#length = length;

@@ -6,8 +6,8 @@ import { arithmetic, VectorKernel } from './vector-kernel.ts';
 import { VectorMemory } from './vector-memory.ts';
 
 /**
- * Decay of the average at a step, from 0: at most `decay`, and less at first,
- * as in TensorFlow's `ExponentialMovingAverage`, so that a short run does not end with its random start.
+ * Decay of the average at a step, from 0: at most `decay`, and less at first, as in TensorFlow's
+ * `ExponentialMovingAverage`, so that a short run does not end with its random start.
  */
 export function averageDecayAt(step: number, decay: number): number {
   return Math.min(decay, (1 + step) / (10 + step));

@@ -1,6 +1,6 @@
 /**
- * A Hugging Face hub as a `fetch` function: the two endpoints that downloads need (model information, file content with
- * ranges), for one model.
+ * A Hugging Face hub as a `fetch` function: the two endpoints that downloads need (model
+ * information, file content with ranges), for one model.
  */
 
 /** What the fake hub serves, and how it misbehaves. */

@@ -1,4 +1,7 @@
-/** Conversion to halves, against that from halves, which `weights.test.ts` compares with the definition. */
+/**
+ * Conversion to halves, against that from halves, which `weights.test.ts` compares with the
+ * definition.
+ */
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { float16Bits, float16Values } from '../../src/checkpoints/float16.ts';

@@ -1,10 +1,12 @@
-/** Downloads from a fake hub into a real cache folder: what is fetched, reused, refused, and what is left behind. */
+/**
+ * Downloads from a fake hub into a real cache folder: what is fetched, reused, refused, and what is
+ * left behind.
+ */
 import { mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
-import { hubCacheFolder } from '../../src/checkpoints/hub-cache.ts';
 import { hubModelFiles, type HubModelFiles, type HubOptions } from '../../src/checkpoints/hub.ts';
 import { readModelFolder } from '../../src/checkpoints/model-folder.ts';
 import { COMMIT, fakeHub, type FakeHub } from './fake-hub.ts';
@@ -122,11 +124,13 @@ describe('a cache that Python filled', () => {
     expect(await files({ offline: true })).toMatchObject({ folder: snapshot });
   });
 
-  it('is found where the environment says', () => {
-    vi.stubEnv('HF_HOME', '/home-of-hub');
-    expect(hubCacheFolder()).toBe(join('/home-of-hub', 'hub'));
-    vi.stubEnv('HF_HUB_CACHE', '/cache');
-    expect(hubCacheFolder()).toBe('/cache');
+  it('is found where the environment says', async () => {
+    vi.stubEnv('HF_HOME', cacheFolder);
+    const found = await hubModelFiles(ID, { fetch: hub.fetch });
+    expect(found.folder).toBe(join(cacheFolder, 'hub', 'models--some--vit-tiny', 'snapshots', COMMIT));
+    vi.stubEnv('HF_HUB_CACHE', join(cacheFolder, 'elsewhere'));
+    const elsewhere = await hubModelFiles(ID, { fetch: hub.fetch });
+    expect(elsewhere.folder).toBe(join(cacheFolder, 'elsewhere', 'models--some--vit-tiny', 'snapshots', COMMIT));
   });
 });
 
@@ -140,7 +144,7 @@ describe('a failure', () => {
     hub.status = status;
     const sentence = await failure();
     expect(sentence).toMatch(message);
-    expect(sentence).toContain('--weights FILE');
+    expect(sentence).toContain('or `weights` from a file');
     expect(sentence).not.toContain('\n');
     expect(await readdir(cacheFolder)).toEqual([]);
   });

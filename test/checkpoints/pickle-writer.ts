@@ -1,5 +1,6 @@
 /**
- * A tiny writer of Python pickles (protocol 2, as `torch.save` uses), for building checkpoints, honest and hostile, in tests.
+ * A tiny writer of Python pickles (protocol 2, as `torch.save` uses), for building checkpoints,
+ * honest and hostile, in tests.
  */
 
 /** A Python tuple. */

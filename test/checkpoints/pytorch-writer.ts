@@ -26,7 +26,10 @@ export function parameter(data: Call): Call {
   return new Call(new Global('torch._utils', '_rebuild_parameter'), new Tuple(data, true, hooks));
 }
 
-/** A `.pth` file of the pickled `root`; `storages` are raw bytes by key, `level` the zip's compression. */
+/**
+ * A `.pth` file of the pickled `root`; `storages` are raw bytes by key, `level` the zip's
+ * compression.
+ */
 export function pytorchFile(
   root: PickleValue | Uint8Array,
   storages: Readonly<Record<string, Uint8Array>>,
@@ -44,7 +47,10 @@ export function pytorchFile(
   return zipSync(entries, { level });
 }
 
-/** The same archive with all sizes and offsets moved into zip64 fields, as PyTorch writes files above 4 GiB. */
+/**
+ * The same archive with all sizes and offsets moved into zip64 fields, as PyTorch writes files
+ * above 4 GiB.
+ */
 export function withZip64(file: Uint8Array): Uint8Array {
   const end = new DataView(file.buffer, file.byteOffset + file.byteLength - 22, 22);
   const directoryStart = end.getUint32(16, true);

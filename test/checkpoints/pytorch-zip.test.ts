@@ -1,4 +1,6 @@
-/** PyTorch zip files: layouts that `torch.save` produces, and files that want to be something else. */
+/**
+ * PyTorch zip files: layouts that `torch.save` produces, and files that want to be something else.
+ */
 import * as fc from 'fast-check';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,19 +1,24 @@
-/** The built program from outside: what it prints, what it writes, its exit codes and its sentences. */
+/**
+ * The built program from outside: what it prints, what it writes, its exit codes and its sentences.
+ */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { compress } from '../../src/compress/compress.ts';
+import type { CompressionResult } from '../../src/compress/compress-options.ts';
 import { createImageLoader } from '../../src/data/batches.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import { MetricAccumulator } from '../../src/evaluation/metrics.ts';
 import { NetworkSession } from '../../src/execution/network-session.ts';
+import { loadModel } from '../../src/loading/load-model.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { imageName, writeRandomImages } from '../evaluation/random-images.ts';
 import { smallConfiguration, smallNetwork, writeSmallModelFolder } from '../evaluation/small-network.ts';
 import { randomWeights, writeHuggingFaceFolder } from '../random-network.ts';
 import { smallSizes } from '../small-networks.ts';
-import { expectFailure, jsonOf } from './expectations.ts';
+import { expectFailure, expectQuestion, jsonOf } from './expectations.ts';
 import { buildIfStale, runProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
 
@@ -68,6 +73,7 @@ describe('diffrate', () => {
     [['flops', 'small', '--scedule', 'x'], /no option --scedule: did you mean --schedule/],
     [['flops', 'small', '--schedule'], /--schedule needs a value/],
     [['flops', 'small', 'another'], /one too many/],
+    [['flops', 'small/model.safetensors'], /is a file: .* and give the file as --weights\./],
     [['eval', 'small'], /needs --data/],
     [['eval', 'small', '--data', 'images', '--limit', 'many'], /--limit must be a whole number from 1/],
     [['eval', 'small', '--data', 'images', '--device', 'abacus'], /--device must be one of .*"abacus"/],
@@ -120,7 +126,7 @@ describe('diffrate', () => {
   it.each([
     [['flops', 'no_such_model'], /no_such_model/],
     [['flops', 'deit_tiny_patch16_224', '--schedule', '9.9'], /no published schedule/],
-    [['flops', 'small', '--schedule', 'damaged.json'], /damaged\.json .*not valid JSON/],
+    [['flops', 'small', '--schedule', 'damaged.json'], /damaged\.json .*not valid JSON.*with diffrate search\./],
     [['flops', 'small', '--schedule', 'absent.json'], /absent\.json cannot be read/],
     [['flops', 'small', '--schedule', 'short.json'], /short\.json .* 1 blocks .* has 4/],
     [['eval', 'small', '--data', 'nowhere'], /'nowhere' does not exist/],
@@ -267,13 +273,16 @@ describe('diffrate export', () => {
   });
 });
 
-/** KL of an exported file from the plain network on a folder's images, with ONNX Runtime as any user has it. */
+/**
+ * KL of an exported file from the plain network on a folder's images, with ONNX Runtime as any user
+ * has it.
+ */
 async function klOfExported(model: string, images: string): Promise<number | null> {
   const plain = smallNetwork();
   const session = await InferenceSession.create(model);
   const whole = await NetworkSession.load(plain, { runtime: nodeRuntime });
   const { preprocessing, network } = plain;
-  const loader = createImageLoader({ folder: await openImageFolder(images), preprocessing, batchSize: 1 });
+  const loader = createImageLoader({ source: await openImageFolder(images), preprocessing, batchSize: 1 });
   const metrics = new MetricAccumulator(network.answers);
   for await (const { pixels, shape } of loader) {
     const logits = (await session.run({ pixel_values: new Tensor('float32', pixels, shape) }))['logits'];
@@ -322,10 +331,56 @@ describe('diffrate compress', () => {
     expect(state.history.length).toBeGreaterThan(8);
     (state.history[0] as { loss: number }).loss = 123.456;
     writeFileSync(checkpoint, JSON.stringify(state));
+    await expectQuestion((...more) => run(...args, '--eval-data', 'unlabelled', ...more), checkpoint, 'search');
+    expect(readFileSync(join(directory, 'measured', 'schedule.json'), 'utf8')).toBe(found);
     expect((await run(...args, '--eval-data', 'unlabelled', '--resume')).code).toBe(0);
     expect(readFileSync(join(directory, 'measured', 'schedule.json'), 'utf8')).toBe(found);
     expect(readFileSync(join(directory, 'measured', 'report.html'), 'utf8')).toContain('123.456');
     expect(existsSync(checkpoint)).toBe(false);
+  });
+
+  it('shows every precision beside the others, and agrees with the function', async () => {
+    const steps = ['--ratio', '0.7', '--steps', '4', '--batch', '4', '--threads', '1'];
+    const args = ['compress', 'small', '--data', 'images', ...steps, '--dtype', 'q8,fp32', '--out', 'precisions'];
+    const { code, stdout } = await run(...args);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ +original +q8 +fp32$/m);
+    expect(stdout).toMatch(/^runs well on +CPU, WebAssembly +everywhere$/m);
+    expect(stdout).not.toContain('answer a little differently');
+    const page = readFileSync(join(directory, 'precisions', 'report.html'), 'utf8');
+    expect(page).toContain('<section id="precisions"');
+    const report = jsonOf(await run(...args, '--json', '--no-report')) as unknown as CompressionResult;
+    const made = await compress({
+      model: await loadModel(join(directory, 'small')),
+      images: await openImageFolder(join(directory, 'images')),
+      target: { ratio: 0.7 },
+      steps: 4,
+      batchSize: 4,
+      threads: 1,
+      dtypes: ['q8', 'fp32'],
+      directory: join(directory, 'function'),
+    });
+    const untimed = ({ precisions }: CompressionResult): unknown =>
+      precisions.map(({ evaluation, ...precision }) => ({
+        ...precision,
+        runs: [],
+        evaluation: { ...evaluation, imagesPerSecond: 0 },
+      }));
+    expect(untimed(report)).toEqual(untimed(made));
+    expect(report.schedule).toEqual(made.schedule);
+    for (const file of ['onnx/model.onnx', 'onnx/model_quantized.onnx'])
+      expect(readFileSync(join(directory, 'precisions', file))).toEqual(
+        readFileSync(join(directory, 'function', file)),
+      );
+  });
+
+  it('is refused where another process writes the folder', async () => {
+    const owner = { pid: process.ppid, host: hostname(), began: 0, id: 'another' };
+    writeFileSync(join(directory, 'taken.lock'), JSON.stringify(owner));
+    const result = await run('compress', 'small', '--data', 'images', '--ratio', '0.7', '--out', 'taken');
+    expectFailure(result, 1, new RegExp(`Process ${process.ppid} is already writing taken: wait for it`));
+    rmSync(join(directory, 'taken.lock'));
+    expect(existsSync(join(directory, 'taken'))).toBe(false);
   });
 
   it('writes the model folder and what it is worth', async () => {

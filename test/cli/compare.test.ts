@@ -1,6 +1,6 @@
 /** `diffrate compare` from outside: table, files, report, resuming, exit codes and sentences. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ComparisonReport } from '../../src/cli/commands/compare.ts';
@@ -8,6 +8,8 @@ import { writeRandomImages } from '../evaluation/random-images.ts';
 import { writeSmallModelFolder } from '../evaluation/small-network.ts';
 import { randomWeights, writeHuggingFaceFolder } from '../random-network.ts';
 import { smallSizes } from '../small-networks.ts';
+import { schemaFaults } from '../report-schema.ts';
+import { expectQuestion, jsonOf } from './expectations.ts';
 import { buildIfStale, runProgram, startProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
 
@@ -55,6 +57,7 @@ describe('diffrate compare', () => {
     expect(result.stdout).toMatch(/DiffRate .* by KL .* among 12 random schedules at a budget of 0\.7/);
     expect(readdirSync(inDirectory('all')).sort()).toEqual(['comparison.csv', 'comparison.json', 'report.html']);
     const report = JSON.parse(read('all', 'comparison.json')) as ComparisonReport;
+    expect(schemaFaults('compare', report)).toEqual([]);
     expect(report.cells).toHaveLength(18);
     expect(report.baseline.images).toBe(6);
     for (const cell of report.cells) {
@@ -85,10 +88,9 @@ describe('diffrate compare', () => {
   it('searches a schedule for each budget, and prints one object', async () => {
     const search = ['--search-data', 'images', '--search-steps', '2'];
     const args = [...data, '--budgets', '0.75', '--methods', 'diffrate,uniform', ...search, '--out', 'searched'];
-    const { code, stdout, stderr } = await run('compare', ...args, '--json');
-    expect(stderr).not.toMatch(/^(error|warning)/m);
-    expect(code).toBe(0);
-    const report = JSON.parse(stdout) as ComparisonReport;
+    const result = await run('compare', ...args, '--json');
+    expect(result.stderr).not.toMatch(/^(error|warning)/m);
+    const report = jsonOf<ComparisonReport>(result);
     expect(report).toMatchObject({ model: 'small', images: 6, out: 'searched', rankings: [] });
     const [diffrate] = report.cells;
     expect(diffrate?.kind === 'measured' && diffrate.method).toMatch(
@@ -108,7 +110,8 @@ describe('diffrate compare', () => {
     expect(await searched()).toContain('seed 0');
     // That one is done: there is nothing to continue.
     expect(await searched('--seed', '1', '--resume')).toContain('seed 1');
-    // One that was stopped before it searched, and does not get to a budget of the one before until then.
+    // One that was stopped before it searched, and does not get to a budget of the one before until
+    // then.
     const file = join('again', 'schedules', readdirSync(inDirectory('again', 'schedules'))[0] as string);
     const stale = JSON.parse(read(file)) as { createdBy: string };
     const { child, done } = startProgram(['compare', ...args, '--seed', '2'], directory);
@@ -126,6 +129,22 @@ describe('diffrate compare', () => {
     expect(existsSync(checkpoint)).toBe(false);
   }, 180_000);
 
+  it('is refused where another process compares into the folder', async () => {
+    mkdirSync(inDirectory('taken'));
+    const owner = { pid: process.ppid, host: hostname(), began: 0, id: 'another' };
+    writeFileSync(inDirectory('taken', 'comparison.lock'), JSON.stringify(owner));
+    const result = await run('compare', ...data, '--budgets', '0.9', '--methods', 'tome', '--out', 'taken');
+    expectFailure(result, 1, new RegExp(`Process ${process.ppid} is already writing taken: wait for it`));
+    expect(readdirSync(inDirectory('taken'))).toEqual(['comparison.lock']);
+  });
+
+  it('leaves no empty folder where nothing could be compared', async () => {
+    await writeRandomImages(inDirectory('misfits'), 2, [0, 999]);
+    const args = ['--data', 'misfits', '--budgets', '0.9', '--methods', 'tome', '--out', 'nothing'];
+    expectFailure(await run('compare', 'small', ...args), 1, /label.* 999/);
+    expect(existsSync(inDirectory('nothing'))).toBe(false);
+  });
+
   it('continues where it was killed, and does not start finished cells again', async () => {
     const args = ['compare', ...data, '--budgets', '0.9,0.8,0.7', '--methods', 'tome,evit', '--out', 'stopped'];
     const { child, done } = startProgram(args, directory);
@@ -139,6 +158,7 @@ describe('diffrate compare', () => {
     const saved = state();
     expect(saved.cells.length).toBeGreaterThan(0);
     expect(readdirSync(inDirectory('stopped'))).not.toContain('comparison.csv');
+    await expectQuestion((...more) => run(...args, ...more), checkpoint, 'comparison');
     // A mark that only survives where the cell is taken as it is.
     for (const cell of saved.cells) cell['imagesPerSecond'] = 123_456;
     writeFileSync(checkpoint, JSON.stringify(saved));
@@ -148,9 +168,7 @@ describe('diffrate compare', () => {
       /comparison\.checkpoint' belongs to another comparison/,
     );
     expectFailure(await run(...args, '--resume', '--threads', '1'), 1, /belongs to another comparison \(.*all threads/);
-    const { code, stdout } = await run(...args, '--resume', '--json');
-    expect(code).toBe(0);
-    const { cells } = JSON.parse(stdout) as ComparisonReport;
+    const { cells } = jsonOf<ComparisonReport>(await run(...args, '--resume', '--json'));
     expect(cells).toHaveLength(6);
     const kept = cells.filter((cell) => cell.kind === 'measured' && cell.imagesPerSecond === 123_456);
     expect(kept).toHaveLength(saved.cells.length);
@@ -167,7 +185,7 @@ describe('diffrate compare', () => {
     expect(page).toContain('Distance of the answers over FLOPs.');
     expect(page).not.toMatch(/Accuracy over FLOPs|KL over FLOPs/);
     const asked = await run('compare', ...encoder, '--objective', 'regressionError', '--json');
-    const { cells } = JSON.parse(asked.stdout) as ComparisonReport;
+    const { cells } = jsonOf<ComparisonReport>(asked);
     for (const cell of cells)
       expect(cell.kind === 'measured' && cell.objective).toMatchObject({
         name: 'regressionError',
@@ -188,9 +206,7 @@ describe('diffrate compare', () => {
 
   it('says what is out of reach of one method, and goes on', async () => {
     const args = [...data, '--budgets', '0.5', '--methods', 'evit,ppt,uniform', '--out', 'reach', '--json'];
-    const { code, stdout } = await run('compare', ...args);
-    expect(code).toBe(0);
-    const { cells } = JSON.parse(stdout) as ComparisonReport;
+    const { cells } = jsonOf<ComparisonReport>(await run('compare', ...args));
     const missing = cells.filter((cell) => cell.kind === 'missing');
     expect(missing.length).toBeGreaterThan(0);
     for (const cell of missing)

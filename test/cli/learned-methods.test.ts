@@ -5,18 +5,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { writeSmallModelFolder } from '../evaluation/small-network.ts';
+import { jsonOf } from './expectations.ts';
 import { buildIfStale, runProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
 
 let directory = '';
 const run = (...args: string[]): Promise<ProgramResult> => runProgram(args, directory);
 
-async function jsonOf(...args: string[]): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await run(...args, '--json');
-  expect(stderr).not.toMatch(/^error/m);
-  expect(code).toBe(0);
-  return JSON.parse(stdout) as Record<string, unknown>;
-}
+const reportOf = async (...args: string[]): Promise<Record<string, unknown>> => jsonOf(await run(...args, '--json'));
 
 const finetune = ['finetune', 'small', '--data', 'images', '--epochs', '1', '--batch', '4'];
 
@@ -32,42 +28,42 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 describe('a method that learns', () => {
   it('is trained, and then used by every command without being named', async () => {
     const text = 'dynamicvit:keep=0.5,blocks=1/2';
-    const trained = await jsonOf(...finetune, '--eval-data', 'images', '--method', text, '--out', 'trained');
+    const trained = await reportOf(...finetune, '--eval-data', 'images', '--method', text, '--out', 'trained');
     expect(trained).toMatchObject({ model: 'small', method: text, schedule: null, steps: 2 });
     const config = JSON.parse(readFileSync(join(directory, 'trained/config.json'), 'utf8')) as Record<string, unknown>;
     expect(config['diffrate']).toMatchObject({ trainedMethod: text });
     const header = readFileSync(join(directory, 'trained/model.safetensors')).subarray(0, 20_000).toString('latin1');
     expect(header).toContain('"reduction.dynamicvit.1.output.weight"');
 
-    const evaluated = await jsonOf('eval', 'trained', '--data', 'images');
-    const named = await jsonOf('eval', 'trained', '--data', 'images', '--method', 'dynamicvit');
+    const evaluated = await reportOf('eval', 'trained', '--data', 'images');
+    const named = await reportOf('eval', 'trained', '--data', 'images', '--method', 'dynamicvit');
     expect(evaluated).toMatchObject({ method: text, schedule: null });
     expect(named['kl']).toBe(evaluated['kl']);
     // Against the network that training started from, as the training said.
-    const compared = await jsonOf('eval', 'trained', '--data', 'images', '--reference', 'small');
+    const compared = await reportOf('eval', 'trained', '--data', 'images', '--reference', 'small');
     expect(compared['kl']).toBeCloseTo(Number(trained['kl']), 5);
-    const flops = await jsonOf('flops', 'trained');
+    const flops = await reportOf('flops', 'trained');
     expect(flops).toMatchObject({ method: text, gflops: evaluated['gflops'] });
     expect((flops['blocks'] as { tokensOut: number }[]).map(({ tokensOut }) => tokensOut)).toEqual([17, 9, 5, 5]);
-    const shown = await jsonOf('show', 'trained', 'images', '--limit', '2', '--out', 'pictures');
+    const shown = await reportOf('show', 'trained', 'images', '--limit', '2', '--out', 'pictures');
     expect(shown).toMatchObject({ method: text, schedule: null });
     const [picture] = shown['images'] as { blocks: { tokens: number }[] }[];
     expect(picture?.blocks.map(({ tokens }) => tokens)).toEqual([17, 9, 5, 5]);
-    const bench = await jsonOf('bench', 'trained', '--batch', '2', '--rounds', '1');
+    const bench = await reportOf('bench', 'trained', '--batch', '2', '--rounds', '1');
     expect(bench).toMatchObject({ method: text });
-    const exported = await jsonOf('export', 'trained', '--out', 'exported', '--dtype', 'fp32,fp16');
+    const exported = await reportOf('export', 'trained', '--out', 'exported', '--dtype', 'fp32,fp16');
     expect(exported).toMatchObject({ method: text, gflops: evaluated['gflops'] });
     expect(readFileSync(join(directory, 'exported/README.md'), 'utf8')).toMatch(/was trained for DynamicViT/);
     expect(existsSync(join(directory, 'exported/onnx/model_fp16.onnx'))).toBe(true);
   });
 
   it('that keeps another number of tokens for each image is evaluated, and not exported', async () => {
-    await jsonOf(...finetune, '--method', 'ltmp:target=0.6', '--out', 'thresholds');
-    const evaluated = await jsonOf('eval', 'thresholds', '--data', 'images');
-    const most = await jsonOf('flops', 'thresholds');
+    await reportOf(...finetune, '--method', 'ltmp:target=0.6', '--out', 'thresholds');
+    const evaluated = await reportOf('eval', 'thresholds', '--data', 'images');
+    const most = await reportOf('flops', 'thresholds');
     expect(most).toMatchObject({ method: 'ltmp:target=0.6', atMost: true });
     expect(evaluated['gflops']).toBeLessThanOrEqual(Number(most['gflops']));
-    const shown = await jsonOf('show', 'thresholds', 'images', '--out', 'differing');
+    const shown = await reportOf('show', 'thresholds', 'images', '--out', 'differing');
     expect(shown).toMatchObject({ method: 'ltmp:target=0.6' });
     const refused = await run('export', 'thresholds', '--out', 'x');
     expect(refused).toMatchObject({ code: 1, stdout: '' });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resolveCompression } from '../../src/cli/method-option.ts';
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { smallNetwork, writeSmallModelFolder } from '../evaluation/small-network.ts';
+import { jsonOf } from './expectations.ts';
 import { buildIfStale, runProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
 
@@ -14,12 +15,7 @@ const schedule = { model: 'small', inputSize: 32, pruneKept: [17, 14, 10, 6], me
 let directory = '';
 const run = (...args: string[]): Promise<ProgramResult> => runProgram(args, directory);
 
-async function jsonOf(...args: string[]): Promise<Record<string, unknown>> {
-  const { code, stdout, stderr } = await run(...args, '--json');
-  expect(stderr).not.toMatch(/^error/m);
-  expect(code).toBe(0);
-  return JSON.parse(stdout) as Record<string, unknown>;
-}
+const reportOf = async (...args: string[]): Promise<Record<string, unknown>> => jsonOf(await run(...args, '--json'));
 
 beforeAll(async () => {
   buildIfStale();
@@ -51,29 +47,29 @@ describe('--method of a network that was trained for one', () => {
 describe('--method', () => {
   it('evaluates, with FLOPs by the paper’s count', async () => {
     const [bySchedule, byMethod, merged] = await Promise.all([
-      jsonOf('eval', 'small', '--data', 'images', '--schedule', 'schedule.json'),
-      jsonOf('eval', 'small', '--data', 'images', '--method', 'diffrate:schedule=schedule.json'),
-      jsonOf('eval', 'small', '--data', 'images', '--method', 'tome:r=3'),
+      reportOf('eval', 'small', '--data', 'images', '--schedule', 'schedule.json'),
+      reportOf('eval', 'small', '--data', 'images', '--method', 'diffrate:schedule=schedule.json'),
+      reportOf('eval', 'small', '--data', 'images', '--method', 'tome:r=3'),
     ]);
     expect(byMethod).toMatchObject({ method: 'diffrate:schedule=schedule.json', schedule: null });
     expect(byMethod?.['kl']).toBe(bySchedule?.['kl']);
     expect(byMethod?.['gflops']).toBe(bySchedule?.['gflops']);
     expect(merged).toMatchObject({ method: 'tome:r=3', images: 5 });
     expect(merged?.['kl']).toBeGreaterThan(0);
-    const flops = await jsonOf('flops', 'small', '--method', 'tome:r=3');
+    const flops = await reportOf('flops', 'small', '--method', 'tome:r=3');
     expect(merged?.['gflops']).toBe(flops['gflops']);
     expect((flops['blocks'] as { tokensOut: number }[]).map(({ tokensOut }) => tokensOut)).toEqual([14, 11, 8, 5]);
     expect(flops).toMatchObject({ method: 'tome:r=3', schedule: null, atMost: false });
   });
 
   it('gives a ragged method’s FLOPs as a mean over images, below the most that there can be', async () => {
-    const evaluated = await jsonOf('eval', 'small', '--data', 'images', '--batch', '2', '--method', 'ats:tokens=12');
-    const most = await jsonOf('flops', 'small', '--method', 'ats:tokens=12');
-    const least = await jsonOf('flops', 'small', '--method', 'ats:tokens=3');
+    const evaluated = await reportOf('eval', 'small', '--data', 'images', '--batch', '2', '--method', 'ats:tokens=12');
+    const most = await reportOf('flops', 'small', '--method', 'ats:tokens=12');
+    const least = await reportOf('flops', 'small', '--method', 'ats:tokens=3');
     expect(most).toMatchObject({ atMost: true });
     expect(evaluated['gflops']).toBeLessThan(Number(most['gflops']));
     expect(evaluated['gflops']).toBeGreaterThan(Number(least['gflops']));
-    const one = await jsonOf('eval', 'small', '--data', 'images', '--batch', '5', '--method', 'ats:tokens=12');
+    const one = await reportOf('eval', 'small', '--data', 'images', '--batch', '5', '--method', 'ats:tokens=12');
     expect(one['gflops']).toBeCloseTo(Number(evaluated['gflops']), 9);
     const table = (await run('flops', 'small', '--method', 'ats')).stdout;
     expect(table).toMatch(/differ per image/);
@@ -82,13 +78,13 @@ describe('--method', () => {
 
   it('is timed beside the plain network', async () => {
     const args = ['bench', 'small', '--method', 'evit:rate=0.5', '--batch', '2', '--rounds', '1'];
-    const { method, runs } = await jsonOf(...args);
+    const { method, runs } = await reportOf(...args);
     expect(method).toBe('evit:rate=0.5');
     expect((runs as { flopsRatio: number }[])[0]?.flopsRatio).toBeGreaterThan(1);
   });
 
   it('is exported with what it does', async () => {
-    const report = await jsonOf(
+    const report = await reportOf(
       'export',
       'small',
       '--method',

@@ -1,4 +1,7 @@
-/** The built program as a user runs it: `node dist/cli/main.js …`, built anew where sources are newer. */
+/**
+ * The built program as a user runs it: `node dist/cli/main.js …`, built anew where sources are
+ * newer.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -8,6 +11,8 @@ const main = resolve('dist/cli/main.js');
 
 /** What a run of the program gave. */
 export interface ProgramResult {
+  /** What followed the program's name. */
+  readonly args: readonly string[];
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -24,9 +29,8 @@ function newest(directory: string): number {
 /** Builds `dist` where it is older than the sources. */
 export function buildIfStale(): void {
   if (existsSync(main) && statSync(main).mtimeMs > newest(resolve('src'))) return;
-  const tsc = resolve('node_modules/typescript/bin/tsc');
-  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { encoding: 'utf8' });
-  if (status !== 0) throw new Error(`tsc failed: ${stdout}`);
+  const { status, stdout } = spawnSync('npm', ['run', 'build'], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`npm run build failed: ${stdout}`);
 }
 
 /** Starts the program. */
@@ -43,7 +47,7 @@ export function startProgram(
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
   const done = new Promise<ProgramResult>((finish, fail) => {
     child.on('error', fail);
-    child.on('close', (code) => finish({ code, ...output }));
+    child.on('close', (code) => finish({ args, code, ...output }));
   });
   return { child, done };
 }

@@ -1,12 +1,22 @@
 /** `diffrate search` from outside, for one budget and for a front of them. */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Schedule } from '../../src/reduction/schedule.ts';
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { writeSmallModelFolder } from '../evaluation/small-network.ts';
-import { expectFailure, jsonOf } from './expectations.ts';
+import { schemaFaults } from '../report-schema.ts';
+import { expectFailure, expectQuestion, jsonOf } from './expectations.ts';
 import { buildIfStale, runProgram, startProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
 
@@ -41,6 +51,7 @@ describe('diffrate search', () => {
   it('writes a schedule at the target, the same one for the same seed', async () => {
     const report = jsonOf(await run(...search('found/a.json', '--steps', '12', '--json')));
     const found = scheduleIn('found/a.json');
+    expect(schemaFaults('schedule', found)).toEqual([]);
     expect(report).toMatchObject({
       out: 'found/a.json',
       steps: 12,
@@ -71,6 +82,13 @@ describe('diffrate search', () => {
       expectFailure(stopped, 1, /stopped after step \d+ of 400; continue it with --resume/);
       expect(existsSync(join(directory, 'stopped/a.json'))).toBe(false);
       expect(readdirSync(join(directory, 'stopped'))).toEqual(['a.json.checkpoint']);
+      const checkpoint = join(directory, 'stopped/a.json.checkpoint');
+      await expectQuestion((...more) => run(...search('stopped/a.json', ...steps, ...more)), checkpoint, 'search');
+      mkdirSync(join(directory, 'anew'));
+      copyFileSync(checkpoint, join(directory, 'anew/a.json.checkpoint'));
+      expect((await run(...search('anew/a.json', '--steps', '8', '--restart'))).code).toBe(0);
+      expect(readdirSync(join(directory, 'anew'))).toEqual(['a.json']);
+      expect(scheduleIn('anew/a.json').createdBy).toMatch(/preset small-data, 8 steps/);
       expect((await run(...search('stopped/a.json', ...steps, '--resume'))).code).toBe(0);
       expect((await run(...search('stopped/b.json', ...steps))).code).toBe(0);
       expect(scheduleIn('stopped/a.json')).toEqual(scheduleIn('stopped/b.json'));
@@ -99,6 +117,7 @@ describe('diffrate search --front', () => {
     expect(readdirSync(join(directory, 'fronts'))).toEqual(['a']);
     expect(readdirSync(join(directory, 'fronts/a')).sort()).toEqual(names);
     const index = JSON.parse(read('fronts/a/front.json')) as Record<string, unknown>;
+    expect(schemaFaults('front', index)).toEqual([]);
     expect(report).toMatchObject({ ...index, out: 'fronts/a/', model: 'small', steps: 12, skipped: [] });
     const points = index['points'] as {
       ratio: number;
@@ -151,11 +170,26 @@ describe('diffrate search --front', () => {
       child.kill('SIGINT');
       expectFailure(await done, 1, /stopped after step \d+ of 400; continue it with --resume/);
       expect(existsSync(join(directory, 'fronts/c'))).toBe(false);
-      expect(existsSync(join(directory, 'fronts/c.checkpoint'))).toBe(true);
+      const checkpoint = join(directory, 'fronts/c.checkpoint');
+      await expectQuestion((...more) => run(...search('fronts/c', ...steps, ...more)), checkpoint, 'search');
       expect((await run(...search('fronts/c', ...steps, '--resume'))).code).toBe(0);
       expect((await run(...search('fronts/d', ...steps))).code).toBe(0);
       for (const name of names) expect(read(`fronts/c/${name}`)).toBe(read(`fronts/d/${name}`));
-      expect(existsSync(join(directory, 'fronts/c.checkpoint'))).toBe(false);
+      expect(existsSync(checkpoint)).toBe(false);
     },
   );
+});
+
+describe('two searches into one place', () => {
+  it.each([
+    ['a schedule', 'taken.json', ['--ratio', '0.7']],
+    ['a front', 'taken', ['--front', '0.85:0.6:3']],
+  ])('are refused, of %s', async (_, out, target) => {
+    const lock = join(directory, `${out}.lock`);
+    writeFileSync(lock, JSON.stringify({ pid: process.ppid, host: hostname(), began: 0, id: 'another' }));
+    const result = await run('search', 'small', '--data', 'images', ...target, '--out', out, '--steps', '4');
+    expectFailure(result, 1, new RegExp(`Process ${process.ppid} is already writing ${out}: wait for it`));
+    expect(readdirSync(directory).filter((name) => name.startsWith(out))).toEqual([`${out}.lock`]);
+    rmSync(lock);
+  });
 });

@@ -1,4 +1,7 @@
-/** `diffrate show` and the report of `diffrate compress`, from outside: pictures, counts, page, exit codes and sentences. */
+/**
+ * `diffrate show` and the report of `diffrate compress`, from outside: pictures, counts, page, exit
+ * codes and sentences.
+ */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +11,7 @@ import { encodeIdx } from '../../src/data/idx-file.ts';
 import type { ShowReport } from '../../src/cli/commands/show.ts';
 import { imageName, writeRandomImages } from '../evaluation/random-images.ts';
 import { smallConfiguration, writeSmallModelFolder } from '../evaluation/small-network.ts';
+import { jsonOf } from './expectations.ts';
 import { buildIfStale, runProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
 
@@ -96,9 +100,7 @@ describe('diffrate show', () => {
       '3',
       '--json',
     ];
-    const { code, stdout } = await run(...args, '--out', 'json');
-    expect(code).toBe(0);
-    const report = JSON.parse(stdout) as ShowReport;
+    const report = jsonOf<ShowReport>(await run(...args, '--out', 'json'));
     expect(report).toMatchObject({ model: 'small', schedule: 'schedule.json', out: 'json', blocks: [2, 3] });
     expect(report.images).toHaveLength(3);
     for (const { pictures, blocks } of report.images) {
@@ -120,11 +122,8 @@ describe('diffrate show', () => {
   it('shows what a method does, image by image, in place of the folder’s schedule', async () => {
     cpSync(inDirectory('small'), inDirectory('scheduled'), { recursive: true });
     writeFileSync(inDirectory('scheduled', 'schedule.json'), JSON.stringify(schedule));
-    const show = async (method: string, out: string): Promise<ShowReport> => {
-      const shown = await run('show', 'scheduled', 'images', '--method', method, '--out', out, '--json');
-      expect(shown.code).toBe(0);
-      return JSON.parse(shown.stdout) as ShowReport;
-    };
+    const show = async (method: string, out: string): Promise<ShowReport> =>
+      jsonOf(await run('show', 'scheduled', 'images', '--method', method, '--out', out, '--json'));
     const tokensOf = ({ images: all }: ShowReport): number[][] =>
       all.map(({ blocks }) => blocks.map(({ tokens }) => tokens));
     const merging = await show('tome:r=3', 'merged');
@@ -228,9 +227,7 @@ describe('the report of diffrate compress', () => {
     run('compress', 'small', '--data', 'images', '--ratio', '0.7', '--steps', '4', '--batch', '2', '--json', ...more);
 
   it('is in the model folder, tells of the search, and shows images', async () => {
-    const { code, stdout } = await compress('--out', 'made');
-    expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ report: join('made', 'report.html') });
+    expect(jsonOf(await compress('--out', 'made'))).toMatchObject({ report: join('made', 'report.html') });
     const page = readFileSync(inDirectory('made/report.html'), 'utf8');
     for (const id of ['headline', 'tokens', 'flops', 'speed', 'accuracy', 'search', 'pictures', 'provenance'])
       expect(page).toContain(`<section id="${id}"`);
@@ -241,9 +238,7 @@ describe('the report of diffrate compress', () => {
   it('does not stay from an earlier compression, and is not written where none is wanted', async () => {
     await compress('--out', 'bare');
     expect(existsSync(inDirectory('bare/report.html'))).toBe(true);
-    const { code, stdout } = await compress('--out', 'bare', '--no-report');
-    expect(code).toBe(0);
-    expect(JSON.parse(stdout)).toMatchObject({ report: null });
+    expect(jsonOf(await compress('--out', 'bare', '--no-report'))).toMatchObject({ report: null });
     expect(readdirSync(inDirectory('bare')).sort()).toEqual([
       'README.md',
       'config.json',

@@ -3,7 +3,7 @@ import type { ArgsDef } from 'citty';
 import { describe, expect, it } from 'vitest';
 import { nearest } from '../../src/cli/nearest.ts';
 import { integerOption, integersOption, positiveOption, wordsOption } from '../../src/cli/options.ts';
-import { checkArguments } from '../../src/cli/strict-arguments.ts';
+import { parseArguments } from '../../src/cli/strict-arguments.ts';
 import { parseTarget } from '../../src/cli/target-options.ts';
 import { UsageError } from '../../src/errors.ts';
 
@@ -14,14 +14,27 @@ const definition: ArgsDef = {
   data: { type: 'string', required: true },
   kind: { type: 'enum', options: ['one', 'two'] },
   json: { type: 'boolean' },
+  report: { type: 'boolean', default: true },
+  batch: { type: 'string', default: '16' },
 };
-const check = (...args: string[]): string[] => checkArguments(args, definition, 'diffrate try');
+const read = (...args: string[]): object => parseArguments(args, definition, 'diffrate try');
 
-describe('checkArguments', () => {
-  it('attaches values to their options and puts arguments last', () => {
-    expect(check('m', '--out', 'x', '--data=y', '--json')).toEqual(['--out=x', '--data=y', '--json', '--', 'm']);
-    expect(check('--data', '-5', '--kind', 'two', 'm', 'i')).toEqual(['--data=-5', '--kind=two', '--', 'm', 'i']);
-    expect(check('--data', 'a=b', '--', '-odd')).toEqual(['--data=a=b', '--', '-odd']);
+describe('parseArguments', () => {
+  it('gives every argument its name, wherever it stands', () => {
+    const defaults = { report: true, batch: '16' };
+    const first = { model: 'm', out: 'x', data: 'y', json: true };
+    expect(read('m', '--out', 'x', '--data=y', '--json')).toEqual({ ...defaults, ...first, _: ['m'] });
+    const second = { model: 'm', image: 'i', data: '-5', kind: 'two', batch: '-' };
+    const args = ['--data', '-5', '--kind', 'two', 'm', 'i', '--batch', '-'];
+    expect(read(...args)).toEqual({ ...defaults, ...second, _: ['m', 'i'] });
+    expect(read('--data', 'a=b', '--', '-odd')).toMatchObject({ model: '-odd', data: 'a=b' });
+    expect(read('m', '--data', '-.5', '--no-report')).toMatchObject({ data: '-.5', report: false });
+  });
+
+  it('takes any number where the definition says so', () => {
+    const many: ArgsDef = { ...definition, 'image...': { type: 'positional' } };
+    const args = ['m', 'a', 'b', 'c', '--data', 'x'];
+    expect(parseArguments(args, many, 'diffrate try')).toMatchObject({ model: 'm', _: ['m', 'a', 'b', 'c'] });
   });
 
   it.each([
@@ -30,6 +43,9 @@ describe('checkArguments', () => {
     [['m', '--data=x', '--no-json'], /no option --no-json/],
     [['m', '--data=x', '--toString'], /no option --toString/],
     [['m', '--data=x', '-json'], /no option -json/],
+    [['m', '--data=x', '-j'], /no option -j/],
+    [['m', '--data=x', '-5'], /no option -5/],
+    [['m', '--data=x', '--no-report=yes'], /--no-report takes no value/],
     [['m', '--data=x', '--out'], /--out needs a value \(where to\)/],
     [['m', '--data=x', '--out', '--json'], /--out needs a value/],
     [['m', '--data=x', '--out='], /--out needs a value/],
@@ -40,8 +56,8 @@ describe('checkArguments', () => {
     [['--data=x'], /needs MODEL/],
     [['m', 'i', 'more', '--data=x'], /"more" is one too many/],
   ])('refuses %j', (args, sentence) => {
-    expect(() => check(...args)).toThrow(UsageError);
-    expect(() => check(...args)).toThrow(sentence);
+    expect(() => read(...args)).toThrow(UsageError);
+    expect(() => read(...args)).toThrow(sentence);
   });
 });
 

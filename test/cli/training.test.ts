@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { smallConfiguration, writeSmallModelFolder } from '../evaluation/small-network.ts';
+import { schemaFaults } from '../report-schema.ts';
+import { jsonOf } from './expectations.ts';
 import { buildIfStale, runProgram, startProgram } from './program.ts';
 import type { ProgramResult } from './program.ts';
 
@@ -53,8 +55,7 @@ describe('diffrate train', () => {
       'trained',
       '--json',
     );
-    expect(trained.stderr).not.toMatch(/^error/m);
-    const report = JSON.parse(trained.stdout) as Record<string, unknown>;
+    const report = jsonOf(trained);
     expect(report).toMatchObject({ model: 'tiny', out: 'trained', steps: 3 });
     expect(typeof report['top1']).toBe('number');
     const files = ['config.json', 'model.safetensors', 'preprocessor_config.json', 'training.csv'];
@@ -62,7 +63,7 @@ describe('diffrate train', () => {
     expect(readFileSync(path('trained', 'training.csv'), 'utf8')).toMatch(/^step,epoch,loss[^]*\n3,1,/);
     expect(readdirSync(directory).filter((name) => name.startsWith('trained'))).toEqual(['trained']);
     const evaluated = await run('eval', 'trained', '--data', 'images', '--json');
-    expect(JSON.parse(evaluated.stdout)).toMatchObject({ images: 12, top1: report['top1'] });
+    expect(jsonOf(evaluated)).toMatchObject({ images: 12, top1: report['top1'] });
   });
 
   it('is stopped by Ctrl-C after a step, and resumes to the weights of an unbroken run', async () => {
@@ -128,11 +129,10 @@ describe('diffrate finetune', () => {
       'unlabelled',
     ];
     const tuned = await run(...args, '--epochs', '2', '--batch', '4', '--dtype', 'fp16', '--out', 'tuned', '--json');
-    expect(tuned.stderr).not.toMatch(/^error/m);
-    const report = JSON.parse(tuned.stdout) as Record<string, unknown>;
+    const report = jsonOf(tuned);
     expect(report).toMatchObject({ model: 'small', steps: 4, top1: null });
     expect(typeof report['kl']).toBe('number');
-    expect(existsSync(path('tuned', 'schedule.json'))).toBe(true);
+    expect(schemaFaults('schedule', JSON.parse(readFileSync(path('tuned', 'schedule.json'), 'utf8')))).toEqual([]);
     const exported = await run('export', 'tuned', '--schedule', 'tuned/schedule.json', '--out', 'exported');
     expect(exported.stderr).not.toContain('was learnt for');
     expect(exported.code).toBe(0);

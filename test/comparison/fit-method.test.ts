@@ -1,4 +1,7 @@
-/** Parameters for a budget: the largest FLOPs within it, whatever the method, and lists of methods as text. */
+/**
+ * Parameters for a budget: the largest FLOPs within it, whatever the method, and lists of methods
+ * as text.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +12,7 @@ import { MethodCost } from '../../src/comparison/method-cost.ts';
 import { parseMethodList } from '../../src/comparison/method-list.ts';
 import { baselineFlops } from '../../src/cost/flops.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { UsageError } from '../../src/errors.ts';
 import type { Network } from '../../src/networks/network.ts';
 import { findModel } from '../../src/networks/registry.ts';
@@ -25,7 +28,7 @@ const countedModel = { ...smallModel(narrowSizes), network: tiny };
 const options = { runtime: nodeRuntime };
 
 let directory = '';
-let folder: ImageFolder;
+let folder: ImageSource;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'diffrate-fit-'));
   await writeRandomImages(directory, 5);
@@ -55,7 +58,8 @@ describe('MethodFit', () => {
             return;
           }
           expect(found.gflops).toBeLessThanOrEqual(budget);
-          // A whole parameter of a few blocks makes steps of some percent, the others of few tokens.
+          // A whole parameter of a few blocks makes steps of some percent, the others of few
+          // tokens.
           expect(found.gflops).toBeGreaterThan(budget * (method.knob?.whole === true ? 0.97 : 0.98));
           // The name says it all: read back, it is the same method at the same cost.
           const again = parseMethod(found.method.name);
@@ -98,7 +102,7 @@ describe('parseMethodList', () => {
     ['tome,', /There is no method ""/],
     ['r=3', /There is no method "r=3"/],
     ['uniform:rate=0.5', /must not give uniform:rate/],
-    ['diffrate:schedule=x.json', /given with --schedules, or searched with --search-data/],
+    ['diffrate:schedule=x.json', /schedules come from `listedSchedules` or `searchedSchedules`/],
     ['evit,evit', /names evit twice/],
   ])('refuses "%s"', (text, sentence) => {
     expect(() => parseMethodList(text)).toThrow(sentence);

@@ -1,4 +1,7 @@
-/** The ranking against evaluations of each schedule by itself, ranks by hand, and continuing where it was stopped. */
+/**
+ * The ranking against evaluations of each schedule by itself, ranks by hand, and continuing where
+ * it was stopped.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +11,7 @@ import type { RankingSums } from '../../src/comparison/random-ranking.ts';
 import { randomSchedules } from '../../src/comparison/random-schedules.ts';
 import { baselineFlops } from '../../src/cost/flops.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { evaluateVariants } from '../../src/evaluation/evaluate.ts';
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { narrowSizes, smallModel } from '../small-networks.ts';
@@ -23,7 +26,7 @@ const placed = [{ name: 'own', kept: { pruneKept: [17, 14, 10, 6], mergeKept: [1
 const images = 18;
 
 let directory = '';
-let folder: ImageFolder;
+let folder: ImageSource;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'diffrate-ranking-'));
@@ -39,12 +42,12 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 describe('rankSchedules', () => {
   it('measures what an evaluation of each schedule by itself measures', async () => {
     // Two batches, the second one not full.
-    const ranking = await rankSchedules(model, { folder, images, seed: 1, random, placed });
+    const ranking = await rankSchedules(model, { source: folder, images, seed: 1, random, placed });
     expect(ranking.images).toBe(images);
     expect(ranking.saved).toBeGreaterThan(0.2);
     const all = [...ranking.random, ...ranking.placed];
     const variants = [...random, ...placed.map(({ kept }) => kept)].map((schedule) => ({ schedule }));
-    const expected = await evaluateVariants(model, variants, { folder });
+    const expected = await evaluateVariants(model, variants, { images: folder });
     expect(all).toHaveLength(expected.length);
     for (const [index, { kl, agreement, top1, gflops }] of expected.entries()) {
       expect(all[index]?.kl).toBeCloseTo(kl ?? Number.NaN, 5);
@@ -65,10 +68,10 @@ describe('rankSchedules', () => {
   ] as const)('ranks by the distance of answers that are %s', async (_, sizes, objective) => {
     const other = smallModel({ ...narrowSizes, ...sizes });
     const few = random.slice(0, 4);
-    const ranking = await rankSchedules(other, { folder, images, seed: 1, random: few, placed });
+    const ranking = await rankSchedules(other, { source: folder, images, seed: 1, random: few, placed });
     expect(ranking.objective).toBe(objective);
     const variants = [...few, ...placed.map(({ kept }) => kept)].map((schedule) => ({ schedule }));
-    const expected = await evaluateVariants(other, variants, { folder });
+    const expected = await evaluateVariants(other, variants, { images: folder });
     for (const [index, { objective: measured, agreement }] of expected.entries()) {
       const own = [...ranking.random, ...ranking.placed][index];
       const value = measured?.value ?? Number.NaN;
@@ -86,7 +89,7 @@ describe('rankSchedules', () => {
   it('says how the schedules merge, which is as the placed one does', async () => {
     const merging = { ...placed[0], kept: { ...placed[0]?.kept, merging: 'patches' } } as (typeof placed)[number];
     const whole = await rankSchedules(model, {
-      folder,
+      source: folder,
       images,
       seed: 1,
       random: random.slice(0, 2),
@@ -95,7 +98,7 @@ describe('rankSchedules', () => {
     const results = await evaluateVariants(
       model,
       [...whole.random, ...whole.placed].map((schedule) => ({ schedule })),
-      { folder },
+      { images: folder },
     );
     for (const [index, schedule] of [...whole.random, ...whole.placed].entries()) {
       expect(schedule.merging).toBe('patches');
@@ -107,7 +110,7 @@ describe('rankSchedules', () => {
   it('continues after the last batch that is done', async () => {
     const saved: RankingSums[] = [];
     const whole = await rankSchedules(model, {
-      folder,
+      source: folder,
       images,
       seed: 1,
       random,
@@ -117,7 +120,7 @@ describe('rankSchedules', () => {
     expect(saved.map((sums) => sums.images)).toEqual([16, 18]);
     let batches = 0;
     const resumed = await rankSchedules(model, {
-      folder,
+      source: folder,
       images,
       seed: 1,
       random,

@@ -1,4 +1,7 @@
-/** Random schedules: monotone, within 1 % below the budget, the same for the same seed, and uniform over their set. */
+/**
+ * Random schedules: monotone, within 1 % below the budget, the same for the same seed, and uniform
+ * over their set.
+ */
 import { assert, double, nat, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { budgetTolerance, randomSchedules } from '../../src/comparison/random-schedules.ts';

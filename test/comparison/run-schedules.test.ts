@@ -1,5 +1,6 @@
 /**
- * Schedules that share blocks, against networks of their own: the same answers, and every shared block computed once.
+ * Schedules that share blocks, against networks of their own: the same answers, and every shared
+ * block computed once.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { BlockNetworks } from '../../src/execution/block-networks.ts';
@@ -14,7 +15,10 @@ import { smallModel, smallNetwork } from '../small-networks.ts';
 
 const batch = 3;
 
-/** Every kind of block: untouched, pruned, merged, both; merged again after sizes differ; numbers that rise. */
+/**
+ * Every kind of block: untouched, pruned, merged, both; merged again after sizes differ; numbers
+ * that rise.
+ */
 const schedules: readonly KeptNumbers[] = [
   { pruneKept: [17, 15, 12, 8], mergeKept: [17, 14, 10, 5] },
   { pruneKept: [17, 15, 12, 8], mergeKept: [17, 14, 9, 5] },
@@ -50,7 +54,8 @@ describe.each(['class-token', 'mean'] as const)('runSchedules of a network whose
       const error = Math.max(...expected.map((value, at) => Math.abs(value - (answers[at] ?? Number.NaN))));
       expect(error / scale, `schedule ${index}`).toBeLessThan(1e-5);
     }
-    // Different kept numbers do differ: a path that took a neighbour's state would not be seen otherwise.
+    // Different kept numbers do differ: a path that took a neighbour's state would not be seen
+    // otherwise.
     expect(found.get(0)).not.toEqual(found.get(1));
     // What the last block removes is seen where every token is read.
     for (const last of [2, 8]) {

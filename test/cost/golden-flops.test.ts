@@ -1,6 +1,6 @@
 /**
- * FLOPs and their prices in the golden cases. The prices can be seen alone in proxies whose kept number was not below
- * the live one: there the loss flows through the FLOPs term only.
+ * FLOPs and their prices in the golden cases. The prices can be seen alone in proxies whose kept
+ * number was not below the live one: there the loss flows through the FLOPs term only.
  */
 
 import { existsSync, readFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** Multiply-accumulates read off graphs against sums over the matrix products that a compressed network is made of, written down by hand. */
+/**
+ * Multiply-accumulates read off graphs against sums over the matrix products that a compressed
+ * network is made of, written down by hand.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { baselineFlops, countFlops } from '../../src/cost/flops.ts';
@@ -42,7 +45,10 @@ interface Block {
   readonly hasSizes: boolean;
 }
 
-/** Merging S of P tokens into K: `[S, C]·[C, K]`, the one-hot `[K, S]` times the S tokens, and times columns of the arrivals and of the sizes. */
+/**
+ * Merging S of P tokens into K: `[S, C]·[C, K]`, the one-hot `[K, S]` times the S tokens, and times
+ * columns of the arrivals and of the sizes.
+ */
 function mergeProducts({ pruned, merged, hasSizes }: Block, width: number, rule: MergeRule): number {
   const sources = pruned - merged;
   if (sources === 0) return 0;
@@ -61,7 +67,8 @@ function blockProducts(block: Block, c: VisionTransformerConfiguration, rule: Me
   const early = prunesBeforeAttention(N, P, C);
   const queries = early ? P : N;
   const keysAndValues = 2 * N * C * C;
-  // The class token's query and its products with N keys are computed ahead of the others' where these are chosen by them.
+  // The class token's query and its products with N keys are computed ahead of the others' where
+  // these are chosen by them.
   const ahead = early ? C * C + N * C : 0;
   // The mean over heads of the class token's row is a product with a column.
   const ranking = K < N ? N * H : 0;
@@ -69,7 +76,10 @@ function blockProducts(block: Block, c: VisionTransformerConfiguration, rule: Me
   return keysAndValues + ahead + ranking + attention + mergeProducts(block, C, rule) + 2 * K * C * M;
 }
 
-/** The products of the last block where prefix tokens alone are read: so many queries, so many in the MLP, whatever is kept there. */
+/**
+ * The products of the last block where prefix tokens alone are read: so many queries, so many in
+ * the MLP, whatever is kept there.
+ */
 function prefixBlockProducts(N: number, prefix: number, { width: C, hiddenWidth: M }: VisionTransformerConfiguration) {
   return 2 * N * C * C + prefix * (C * C + 2 * N * C + C * C + 2 * C * M);
 }

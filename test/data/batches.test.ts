@@ -1,4 +1,6 @@
-/** Batches: order, reproducibility, resuming, undecodable images, cache and the account of waiting. */
+/**
+ * Batches: order, reproducibility, resuming, undecodable images, cache and the account of waiting.
+ */
 
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,9 +10,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DEIT_AUGMENTATION } from '../../src/data/augmentation.ts';
 import { createImageLoader } from '../../src/data/batches.ts';
 import type { ImageBatch, ImageLoader, ImageLoaderOptions } from '../../src/data/batches.ts';
-import { decodeImageFile } from '../../src/data/decode.ts';
-import { imagePath, openImageFolder } from '../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { preprocessImage } from '../../src/data/preprocess.ts';
 import { RandomGenerator } from '../../src/data/random.ts';
 import { DiffrateError, UsageError } from '../../src/errors.ts';
@@ -29,8 +30,8 @@ const BROKEN = 4;
 
 let good = '';
 let mixed = '';
-let goodFolder: ImageFolder;
-let mixedFolder: ImageFolder;
+let goodFolder: ImageSource;
+let mixedFolder: ImageSource;
 const open: ImageLoader[] = [];
 
 beforeAll(async () => {
@@ -61,7 +62,7 @@ afterAll(async () => {
 });
 
 function load(options: Partial<ImageLoaderOptions> = {}): ImageLoader {
-  const loader = createImageLoader({ folder: goodFolder, preprocessing, batchSize: 4, workers: 1, ...options });
+  const loader = createImageLoader({ source: goodFolder, preprocessing, batchSize: 4, workers: 1, ...options });
   open.push(loader);
   return loader;
 }
@@ -86,7 +87,7 @@ test('in order: every image once, with its label, as preprocessing one by one gi
   for (const { pixels, indices } of batches) {
     expect(pixels.length).toBe(indices.length * 768);
     for (const [slot, index] of indices.entries()) {
-      const image = await decodeImageFile(imagePath(goodFolder, goodFolder.images[index] ?? { file: '' }));
+      const image = await goodFolder.decode(goodFolder.images[index] ?? { file: '' });
       expect(pixels.subarray(slot * 768, (slot + 1) * 768)).toEqual(preprocessImage(image, preprocessing));
     }
   }
@@ -102,7 +103,7 @@ test('oblong inputs: plain and with the whole recipe', async () => {
   const [batch] = await take(load({ preprocessing: oblong, batchSize: 3 }), 1);
   expect(batch?.shape).toEqual([3, 3, 10, 20]);
   for (const slot of [0, 1, 2]) {
-    const image = await decodeImageFile(imagePath(goodFolder, goodFolder.images[slot] ?? { file: '' }));
+    const image = await goodFolder.decode(goodFolder.images[slot] ?? { file: '' });
     expect(batch?.pixels.subarray(slot * 600, (slot + 1) * 600)).toEqual(preprocessImage(image, oblong));
   }
   const options = { preprocessing: oblong, batchSize: 3, order: 'shuffled', augmentation: DEIT_AUGMENTATION } as const;
@@ -137,9 +138,9 @@ test('the same seed gives the same batches, however many threads, fetched ahead 
 });
 
 test('an image looks different in the next epoch where it is augmented, and the same where not', async () => {
-  const folder: ImageFolder = { ...goodFolder, images: goodFolder.images.slice(3, 4) };
+  const folder: ImageSource = { ...goodFolder, images: goodFolder.images.slice(3, 4) };
   const views = async (options: Partial<ImageLoaderOptions>): Promise<Set<string>> => {
-    const batches = await take(load({ ...options, folder, order: 'shuffled', batchSize: 1 }), 6);
+    const batches = await take(load({ ...options, source: folder, order: 'shuffled', batchSize: 1 }), 6);
     return new Set(batches.map(({ pixels }) => String(pixels)));
   };
   expect((await views({})).size).toBe(1);
@@ -178,7 +179,7 @@ test('repeated augmentation with the whole recipe: other views of the same image
 test('undecodable images are left out, named once, and replaced where shuffled', async () => {
   const warnings: string[] = [];
   const onWarning = (message: string): void => void warnings.push(message);
-  const loader = load({ folder: mixedFolder, onWarning });
+  const loader = load({ source: mixedFolder, onWarning });
   const batches = await take(loader);
   expect(batches.flatMap(({ indices }) => [...indices])).toEqual([0, 1, 2, 3, 5, 6, 8, 9, 10]);
   expect(batches.map(({ shape, pixels }) => [shape[0], pixels.length / 768])).toEqual([
@@ -194,7 +195,7 @@ test('undecodable images are left out, named once, and replaced where shuffled',
   expect(await take(loader)).toEqual(batches);
   expect(warnings.length).toBe(2);
 
-  const shuffled = await take(load({ folder: mixedFolder, order: 'shuffled', onWarning }), 6);
+  const shuffled = await take(load({ source: mixedFolder, order: 'shuffled', onWarning }), 6);
   for (const { indices, shape } of shuffled) {
     expect(shape[0]).toBe(4);
     expect(indices.includes(4) || indices.includes(7)).toBe(false);
@@ -204,7 +205,7 @@ test('undecodable images are left out, named once, and replaced where shuffled',
 
 test('strict fails at the first undecodable image, naming it', async () => {
   for (const order of ['sequential', 'shuffled'] as const) {
-    const failing = take(load({ folder: mixedFolder, strict: true, order }), 5);
+    const failing = take(load({ source: mixedFolder, strict: true, order }), 5);
     await expect(failing).rejects.toThrow(
       /^Cannot decode the image '0[47]\.jpg' in '.*' \(.+\): replace or remove it\.$/,
     );
@@ -215,7 +216,7 @@ test('strict fails at the first undecodable image, naming it', async () => {
 test('a folder in which nothing can be decoded is refused', async () => {
   const images = mixedFolder.images.filter((_, index) => index === 4 || index === 7);
   for (const order of ['sequential', 'shuffled'] as const) {
-    const failing = take(load({ folder: { ...mixedFolder, images }, order }), 3);
+    const failing = take(load({ source: { ...mixedFolder, images }, order }), 3);
     await expect(failing).rejects.toThrow(/None of the 2 images in .* can be decoded/);
   }
 });
@@ -236,8 +237,8 @@ test('waiting is counted while the consumer awaits a batch, and not while it wor
 });
 
 test('a file that vanished is skipped like one that cannot be decoded', async () => {
-  const folder: ImageFolder = { ...goodFolder, images: [...goodFolder.images, { file: 'gone.jpg', label: 1 }] };
-  const loader = load({ folder });
+  const folder: ImageSource = { ...goodFolder, images: [...goodFolder.images, { file: 'gone.jpg', label: 1 }] };
+  const loader = load({ source: folder });
   expect((await take(loader)).flatMap(({ indices }) => [...indices]).length).toBe(11);
   expect(loader.skipped[0]?.file).toBe('gone.jpg');
 });
@@ -267,7 +268,7 @@ test.skipIf(!existsSync(photographs))('photographs come out with plausible stati
     mean: [0.485, 0.456, 0.406],
     std: [0.229, 0.224, 0.225],
   };
-  const batches = await take(load({ folder, preprocessing: imagenet, batchSize: 16 }));
+  const batches = await take(load({ source: folder, preprocessing: imagenet, batchSize: 16 }));
   expect(batches.map(({ shape }) => shape)).toEqual([
     [16, 3, 224, 224],
     [8, 3, 224, 224],

@@ -1,4 +1,7 @@
-/** Decoding: the same pixels as Pillow's `convert('RGB')` by format, and a reason for everything that is no image. */
+/**
+ * Decoding: the same pixels as Pillow's `convert('RGB')` by format, and a reason for everything
+ * that is no image.
+ */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

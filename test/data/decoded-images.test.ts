@@ -1,4 +1,7 @@
-/** Each file is decoded once for each way to prepare it, whoever asks, and what is asked for does not depend on it. */
+/**
+ * Each file is decoded once for each way to prepare it, whoever asks, and what is asked for does
+ * not depend on it.
+ */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,13 +12,14 @@ import { STANDARD_AUGMENTATION } from '../../src/data/augmentation.ts';
 import { createImageLoader } from '../../src/data/batches.ts';
 import type { ImageBatch, ImageLoaderOptions } from '../../src/data/batches.ts';
 import { DecodedImages, imageKey } from '../../src/data/decoded-images.ts';
+import { encodeIdx } from '../../src/data/idx-file.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { resizeAndCrop } from '../../src/data/preprocess.ts';
 import { square } from '../../src/data/preprocessing.ts';
 import type { Preprocessing } from '../../src/data/preprocessing.ts';
 import { RandomGenerator } from '../../src/data/random.ts';
-import { readCroppedImage, readImage } from '../../src/data/read-image.ts';
+import { readCroppedImage } from '../../src/data/read-image.ts';
 
 const preprocessing: Preprocessing = {
   resize: square(20),
@@ -28,7 +32,7 @@ const count = 6;
 const cropBytes = 3 * 16 * 12;
 
 let directory = '';
-let folder: ImageFolder;
+let folder: ImageSource;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'diffrate-decoded-'));
@@ -46,7 +50,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 /** The first batches of a loader; all of them where it has an end. */
 async function batchesOf(options: Partial<ImageLoaderOptions>, most = Infinity): Promise<ImageBatch[]> {
-  const loader = createImageLoader({ folder, preprocessing, batchSize: 4, workers: 1, ...options });
+  const loader = createImageLoader({ source: folder, preprocessing, batchSize: 4, workers: 1, ...options });
   const batches: ImageBatch[] = [];
   try {
     for await (const batch of loader) {
@@ -67,7 +71,7 @@ test('two loaders and one picture decode each file once, and give what they give
   expect(await batchesOf({ decoded })).toEqual(await batchesOf({}));
   for (const image of folder.images) {
     const { data, width, height } = await readCroppedImage(folder, image, preprocessing, { decoded });
-    const own = resizeAndCrop(await readImage(folder, image), preprocessing);
+    const own = resizeAndCrop(await folder.decode(image), preprocessing);
     expect([width, height]).toEqual([12, 16]);
     expect([...data]).toEqual([...own.data]);
     expect(await readCroppedImage(folder, image, preprocessing)).toEqual(own);
@@ -123,8 +127,8 @@ test('once full it stays as it is, and what does not fit is decoded again', asyn
 
 test('a file that cannot be decoded holds up nobody', async () => {
   const decoded = new DecodedImages();
-  const broken: ImageFolder = { ...folder, images: [{ file: 'gone.jpg' }, ...folder.images] };
-  const loaders = [batchesOf({ folder: broken, decoded }), batchesOf({ folder: broken, decoded })];
+  const broken: ImageSource = { ...folder, images: [{ file: 'gone.jpg' }, ...folder.images] };
+  const loaders = [batchesOf({ source: broken, decoded }), batchesOf({ source: broken, decoded })];
   for (const batches of await Promise.all(loaders)) {
     expect(batches.flatMap(({ files }) => files)).toEqual(folder.images.map(({ file }) => file));
   }
@@ -134,7 +138,7 @@ test('a file that cannot be decoded holds up nobody', async () => {
 
 test('a loader that is closed holds up nobody', async () => {
   const decoded = new DecodedImages();
-  const loader = createImageLoader({ folder, preprocessing, batchSize: 2, workers: 1, prefetch: 3, decoded });
+  const loader = createImageLoader({ source: folder, preprocessing, batchSize: 2, workers: 1, prefetch: 3, decoded });
   const first = loader[Symbol.asyncIterator]().next();
   first.catch(() => {});
   await Promise.resolve();
@@ -143,16 +147,12 @@ test('a loader that is closed holds up nobody', async () => {
 });
 
 test('images in memory are not kept', async () => {
-  const images = { data: new Uint8Array(new SharedArrayBuffer(2 * 30 * 30)).fill(7), width: 30, height: 30 };
-  const idx: ImageFolder = {
-    directory: '/somewhere/images',
-    images: [0, 1].map((position) => ({ file: `images#${position}`, position })),
-    labelled: false,
-    pixels: images,
-  };
+  const file = join(directory, 'images');
+  writeFileSync(file, encodeIdx({ dimensions: [2, 30, 30], data: new Uint8Array(2 * 30 * 30).fill(7) }));
+  const idx = await openImageFolder(file);
   const decoded = new DecodedImages();
-  await batchesOf({ folder: idx, decoded });
-  await readCroppedImage(idx, { file: 'images#0', position: 0 }, preprocessing, { decoded });
+  await batchesOf({ source: idx, decoded });
+  await readCroppedImage(idx, { file: 'images#0' }, preprocessing, { decoded });
   expect(decoded.decodings).toBe(0);
 });
 

@@ -1,4 +1,7 @@
-/** IDX files: what was written is read, gzipped or not, and what is damaged is refused in one sentence. */
+/**
+ * IDX files: what was written is read, gzipped or not, and what is damaged is refused in one
+ * sentence.
+ */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

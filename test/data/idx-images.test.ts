@@ -8,12 +8,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { fashionMnist } from '../../examples/demo-model/fashion-mnist.ts';
 import { createImageLoader } from '../../src/data/batches.ts';
 import type { ImageBatch } from '../../src/data/batches.ts';
-import { encodeIdx } from '../../src/data/idx-file.ts';
-import { checkLabels } from '../../src/data/image-folder.ts';
+import { encodeIdx, readIdxFile } from '../../src/data/idx-file.ts';
+import { checkLabels } from '../../src/data/image-source.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { OpenImageFolderOptions } from '../../src/data/open-image-folder.ts';
 import { preprocessImage } from '../../src/data/preprocess.ts';
-import { readImage } from '../../src/data/read-image.ts';
 import { DiffrateError } from '../../src/errors.ts';
 import { square } from '../../src/data/preprocessing.ts';
 import type { Preprocessing } from '../../src/data/preprocessing.ts';
@@ -54,7 +53,7 @@ test.each([
   const file = put(imagesName, images);
   put(labelsName, labels);
   const folder = await openImageFolder(file, { strict: true });
-  expect(folder.directory).toBe(file);
+  expect(folder.name).toBe(file);
   expect(folder.labelled).toBe(true);
   expect(folder.images.map(({ label }) => label)).toEqual([3, 1, 4, 1, 5, 9, 2]);
   expect(folder.images[6]?.file).toBe(`${imagesName.replace('.gz', '')}#6`);
@@ -63,7 +62,7 @@ test.each([
 
 test('grey becomes red, green and blue', async () => {
   const folder = await openImageFolder(put('images', images));
-  const image = await readImage(folder, folder.images[2] ?? { file: '' });
+  const image = await folder.decode(folder.images[2] ?? { file: '' });
   expect([image.width, image.height, image.channels]).toEqual([width, height, 3]);
   const expected = pixels.subarray(2 * height * width, 3 * height * width);
   expect([...image.data]).toEqual([...expected].flatMap((value) => [value, value, value]));
@@ -75,7 +74,7 @@ test('without a labels file there are no labels, with a warning', async () => {
     const warnings: string[] = [];
     const folder = await openImageFolder(file, { onWarning: (message) => warnings.push(message) });
     expect(folder.labelled).toBe(false);
-    expect(folder.images[0]).toEqual({ file: `${name}#0`, position: 0 });
+    expect(folder.images[0]).toEqual({ file: `${name}#0` });
     expect(warnings.join()).toMatch(/^No labels file lies beside '.*' \(.+\): its images have no labels\.$/);
     expect(await refusal(file, { strict: true })).toBe(warnings.join());
   }
@@ -117,14 +116,14 @@ test('the loader gives the same pixels as reading one by one, also for a part in
   put('labels', labels);
   const whole = await openImageFolder(put('images', images));
   const folder = { ...whole, images: [5, 0, 6].map((index) => whole.images[index] ?? { file: '' }) };
-  const loader = createImageLoader({ folder, preprocessing, batchSize: 2, workers: 1 });
+  const loader = createImageLoader({ source: folder, preprocessing, batchSize: 2, workers: 1 });
   try {
     const batches = await take(loader);
     expect(batches.flatMap(({ files }) => files)).toEqual(['images#5', 'images#0', 'images#6']);
     expect(batches.flatMap((batch) => [...(batch.labels ?? [])])).toEqual([9, 3, 2]);
     for (const { pixels: values, indices } of batches) {
       for (const [slot, index] of indices.entries()) {
-        const image = await readImage(folder, folder.images[index] ?? { file: '' });
+        const image = await folder.decode(folder.images[index] ?? { file: '' });
         expect(values.subarray(slot * 27, (slot + 1) * 27)).toEqual(preprocessImage(image, preprocessing));
       }
     }
@@ -154,7 +153,7 @@ test.skipIf(!there)(
       const counts = Array.from({ length: 10 }, () => 0);
       for (const { label = -1 } of folder.images) counts[label]!++;
       expect(counts).toEqual(Array.from({ length: 10 }, () => images / 10));
-      const data = folder.pixels?.data ?? new Uint8Array();
+      const { data } = await readIdxFile(file);
       expect(data.length).toBe(images * 28 * 28);
       let sum = 0;
       for (const value of data) sum += value;

@@ -1,4 +1,7 @@
-/** Whole recipes: padded crops, the order of steps, what depends on which random numbers, and recipes that are refused. */
+/**
+ * Whole recipes: padded crops, the order of steps, what depends on which random numbers, and
+ * recipes that are refused.
+ */
 
 import { expect, test } from 'vitest';
 import * as fc from 'fast-check';

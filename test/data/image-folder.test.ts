@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { checkLabels } from '../../src/data/image-folder.ts';
-import { imagePath, openImageFolder } from '../../src/data/open-image-folder.ts';
+import { checkLabels } from '../../src/data/image-source.ts';
+import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import { DiffrateError, UsageError } from '../../src/errors.ts';
 
 let directory = '';
@@ -39,7 +39,7 @@ test('a plain folder: images by extension in any case, sorted, without labels', 
   expect(folder.images).toEqual(['a.png', 'b.JPEG', 'c.webp', 'd.bmp', 'e.tiff'].map((file) => ({ file })));
   expect(folder.labelled).toBe(false);
   expect(folder.classes).toBeUndefined();
-  expect(imagePath(folder, { file: 'a.png' })).toBe(join(directory, 'a.png'));
+  expect(folder.keyOf?.({ file: 'a.png' })).toBe(join(directory, 'a.png'));
 });
 
 test('labels.csv gives order and labels, with quotes, line ends of any kind and columns in any order', async () => {
@@ -72,7 +72,11 @@ test.each([
   ['path,class\none.jpg,1\n', /must begin with the line 'file,label'/],
   ['file,label\n', /lists no images/],
   ['', /labels\.csv/],
-  ['file,label\n"one.jpg,1\n', /quote that is not closed/],
+  ['file,label\n"one.jpg,1\n', /line 2 has a quote that is not closed/],
+  ['file,label\n"one.jpg",1\n"two.jpg', /line 3 has a quote that is not closed/],
+  ['file,label\none.jpg,"1""\n', /line 2 has a quote that is not closed/],
+  ['file,label\r\n\r\n\r\none.jpg,cat\r\n', /line 4 gives 'one\.jpg' the label 'cat'/],
+  ['file,label,note\none.jpg,1,"two\nlines"\none.jpg,x,\n', /line 4 gives 'one\.jpg' the label 'x'/],
 ])('labels.csv %j is refused in one sentence', async (text, expected) => {
   put('one.jpg');
   putLabels(text);

@@ -1,4 +1,7 @@
-/** The resize against an independent floating-point reference, known answers of Pillow, and its own invariants. */
+/**
+ * The resize against an independent floating-point reference, known answers of Pillow, and its own
+ * invariants.
+ */
 
 import { expect, test } from 'vitest';
 import * as fc from 'fast-check';
@@ -16,7 +19,10 @@ function noise(width: number, height: number, seed: number, channels: 3 | 4 = 3)
   };
 }
 
-/** One axis of the definition: weights of a filter stretched by the scale when shrinking, normalised, then rounded. */
+/**
+ * One axis of the definition: weights of a filter stretched by the scale when shrinking,
+ * normalised, then rounded.
+ */
 function referenceLine(line: readonly number[], size: number, interpolation: Interpolation): number[] {
   const kernel = (distance: number): number => {
     const x = Math.abs(distance);

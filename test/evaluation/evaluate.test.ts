@@ -7,11 +7,13 @@ import { countFlops } from '../../src/cost/flops.ts';
 import { createImageLoader } from '../../src/data/batches.ts';
 import { DecodedImages } from '../../src/data/decoded-images.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { DiffrateError } from '../../src/errors.ts';
-import { evaluateModel, evaluateVariants } from '../../src/evaluation/evaluate.ts';
-import type { EvaluationProgress } from '../../src/evaluation/evaluate.ts';
-import { NetworkSession } from '../../src/execution/network-session.ts';
+import { evaluateEach, evaluateModel, evaluateVariants } from '../../src/evaluation/evaluate.ts';
+import type { EvaluationProgress } from '../../src/evaluation/evaluation-options.ts';
+import { NetworkSession, networkModel } from '../../src/execution/network-session.ts';
+import { onnxFileOf } from '../../src/onnx/onnx-file.ts';
+import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { objectiveFor } from '../../src/objectives/registry.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
@@ -26,7 +28,7 @@ const { network } = model;
 const { classes } = smallConfiguration;
 
 let root = '';
-let folder: ImageFolder;
+let folder: ImageSource;
 
 /** Predictions of the plain network or one with a schedule, image by image. */
 async function predictions(reduced: boolean): Promise<number[]> {
@@ -34,7 +36,7 @@ async function predictions(reduced: boolean): Promise<number[]> {
     runtime: nodeRuntime,
     ...(reduced && { reducer: diffRate(schedule, network) }),
   });
-  const loader = createImageLoader({ folder, preprocessing: model.preprocessing, batchSize: 1 });
+  const loader = createImageLoader({ source: folder, preprocessing: model.preprocessing, batchSize: 1 });
   const found: number[] = [];
   for await (const { pixels } of loader) {
     const logits = [...(await session.run(pixels))];
@@ -62,7 +64,7 @@ describe('evaluateVariants', () => {
     const [plain, compressed] = [await predictions(false), await predictions(true)];
     const progress: EvaluationProgress[] = [];
     const results = await evaluateVariants(model, [{}, { schedule, scheduleName: 'mine' }], {
-      folder,
+      images: folder,
       batchSize: 5,
       onProgress: (p) => progress.push(p),
     });
@@ -92,30 +94,30 @@ describe('evaluateVariants', () => {
   });
 
   it('gives the same whatever the batch size', async () => {
-    const one = await evaluateModel(model, { folder, schedule, batchSize: 1 });
-    const many = await evaluateModel(model, { folder, schedule, batchSize: 16 });
+    const one = await evaluateModel(model, { images: folder, schedule, batchSize: 1 });
+    const many = await evaluateModel(model, { images: folder, schedule, batchSize: 16 });
     expect(many.top1).toBe(one.top1);
     expect(many.kl).toBeCloseTo(one.kl ?? Number.NaN, 5);
   });
 
   it('gives no accuracy without labels, but agreement', async () => {
     await writeRandomImages(join(root, 'unlabelled'), 4);
-    const result = await evaluateModel(model, { folder: await openImageFolder(join(root, 'unlabelled')), schedule });
+    const result = await evaluateModel(model, { images: await openImageFolder(join(root, 'unlabelled')), schedule });
     expect(result).toMatchObject({ images: 4, top1: null, top5: null, loss: null });
     expect(result.agreement).not.toBeNull();
   });
 
   it('takes any reducer, whose FLOPs are unknown unless told', async () => {
     const reducer = { ...diffRate(schedule, network), name: 'mine' };
-    expect(await evaluateModel(model, { folder, reducer })).toMatchObject({ method: 'mine', gflops: null });
-    expect(await evaluateModel(model, { folder, reducer, gflops: 0.5 })).toMatchObject({ gflops: 0.5 });
-    await expect(evaluateModel(model, { folder, reducer, schedule })).rejects.toThrow(DiffrateError);
+    expect(await evaluateModel(model, { images: folder, reducer })).toMatchObject({ method: 'mine', gflops: null });
+    expect(await evaluateModel(model, { images: folder, reducer, gflops: 0.5 })).toMatchObject({ gflops: 0.5 });
+    await expect(evaluateModel(model, { images: folder, reducer, schedule })).rejects.toThrow(DiffrateError);
   });
 
   it('refuses a schedule for another number of blocks, before it reads an image', async () => {
     const short = { pruneKept: [17, 14], mergeKept: [17, 12] };
     const progress: EvaluationProgress[] = [];
-    const evaluated = evaluateModel(model, { folder, schedule: short, onProgress: (p) => progress.push(p) });
+    const evaluated = evaluateModel(model, { images: folder, schedule: short, onProgress: (p) => progress.push(p) });
     await expect(evaluated).rejects.toThrow(/are for 2 blocks but the network has 4/);
     expect(progress).toEqual([]);
   });
@@ -123,7 +125,7 @@ describe('evaluateVariants', () => {
   it('measures an encoder by its features, labels or not, and by another objective where asked', async () => {
     const encoder = smallModel({ classes: 0 });
     const { answers } = encoder.network;
-    const usual = await evaluateModel(encoder, { folder, schedule });
+    const usual = await evaluateModel(encoder, { images: folder, schedule });
     expect(usual).toMatchObject({ top1: null, top5: null, loss: null, agreement: null, kl: null, images: 23 });
     expect(usual.objective).toEqual({ name: 'featureDistance', value: usual.featureDistance, unit: '1 − cosine' });
     expect(usual.featureDistance).toBeGreaterThan(0);
@@ -131,7 +133,7 @@ describe('evaluateVariants', () => {
     const objective = objectiveFor(answers, { name: 'regressionError' });
     const seen: number[] = [];
     const [plain, other] = await evaluateVariants(encoder, [{}, { schedule }], {
-      folder,
+      images: folder,
       objective,
       onAnswers: (batch) => seen.push(batch.answers.length / batch.indices.length),
     });
@@ -139,7 +141,7 @@ describe('evaluateVariants', () => {
     expect(other?.objective).toMatchObject({ name: 'regressionError', unit: 'standard deviations' });
     expect(other?.featureDistance).toBe(usual.featureDistance);
     expect(new Set(seen)).toEqual(new Set([answers.size]));
-    const classifier = evaluateModel(encoder, { folder, reference: smallModel({ classes: 5 }) });
+    const classifier = evaluateModel(encoder, { images: folder, reference: smallModel({ classes: 5 }) });
     await expect(classifier).rejects.toThrow(/^small reads other images than small, or gives other answers: /);
   });
 
@@ -158,7 +160,7 @@ describe('evaluateVariants', () => {
       },
     };
     const few = { ...folder, images: folder.images.slice(0, 3) };
-    const result = await evaluateModel(oblong, { folder: few, schedule: kept, runtime, device: 'cpu' });
+    const result = await evaluateModel(oblong, { images: few, schedule: kept, runtime, device: 'cpu' });
     expect(result.gflops).toBeCloseTo(countFlops(oblong.network, kept).total / 1e9, 12);
     expect(result.kl).toBeGreaterThan(0);
     expect(devices).toEqual(['cpu', 'cpu']);
@@ -166,9 +168,9 @@ describe('evaluateVariants', () => {
 
   it('decodes no image that is decoded already', async () => {
     const decoded = new DecodedImages();
-    const first = await evaluateModel(model, { folder, schedule, decoded });
+    const first = await evaluateModel(model, { images: folder, schedule, decoded });
     expect(decoded.decodings).toBe(23);
-    const second = await evaluateModel(model, { folder, schedule, decoded, batchSize: 4 });
+    const second = await evaluateModel(model, { images: folder, schedule, decoded, batchSize: 4 });
     expect(decoded.decodings).toBe(23);
     expect(second.top1).toBe(first.top1);
   });
@@ -176,7 +178,7 @@ describe('evaluateVariants', () => {
   it('names the first image whose label is out of range', async () => {
     await writeRandomImages(join(root, 'wrong'), 3, [0, classes, 1]);
     const wrong = await openImageFolder(join(root, 'wrong'));
-    await expect(evaluateModel(model, { folder: wrong })).rejects.toThrow(
+    await expect(evaluateModel(model, { images: wrong })).rejects.toThrow(
       new RegExp(`label ${classes} .*001\\.png.*${classes} classes`),
     );
   });
@@ -187,7 +189,7 @@ describe('evaluateVariants', () => {
     const broken = await openImageFolder(join(root, 'broken'));
     const warnings: string[] = [];
     const result = await evaluateModel(model, {
-      folder: broken,
+      images: broken,
       schedule,
       batchSize: 2,
       onWarning: (message) => warnings.push(message),
@@ -195,6 +197,42 @@ describe('evaluateVariants', () => {
     expect(result.images).toBe(4);
     expect(result.skipped.map(({ file }) => file)).toEqual([imageName(2)]);
     expect(warnings).toHaveLength(1);
-    await expect(evaluateModel(model, { folder: broken, schedule, strict: true })).rejects.toThrow(/002\.png/);
+    await expect(evaluateModel(model, { images: broken, schedule, strict: true })).rejects.toThrow(/002\.png/);
+  });
+});
+
+describe('networks that are files', () => {
+  const file = onnxFileOf(networkModel(model, diffRate(schedule, network)));
+  const broken = { bytes: file.bytes.slice(0, file.bytes.length / 2) };
+
+  it('run as they are, and are told of as what is fixed in them', async () => {
+    // The file of a schedule, said to be the plain network: it is the file that runs.
+    const variants = [{ schedule }, { schedule, file }, { file }];
+    const [own, same, plain] = await evaluateVariants(model, variants, { images: folder });
+    const { imagesPerSecond: _, ...figures } = own ?? {};
+    expect(same).toMatchObject(figures);
+    expect(own?.kl).toBeGreaterThan(0);
+    expect(plain).toMatchObject({ method: 'uncompressed', kl: own?.kl });
+  });
+
+  it('cannot be those of a method that keeps other numbers for each image', async () => {
+    const { reducer } = buildMethod(parseMethod('ats:tokens=9'), network);
+    await expect(evaluateModel(model, { images: folder, reducer, file })).rejects.toThrow(
+      /A file cannot tell how many tokens/,
+    );
+  });
+
+  it('end the evaluation where one cannot be loaded, or are left out', async () => {
+    const variants = [{ schedule, file: broken }, { schedule }];
+    await expect(evaluateVariants(model, variants, { images: folder })).rejects.toThrow(/cannot load the model/);
+    const failures: string[] = [];
+    const onFailure = (variant: number, error: unknown): void => void failures.push(`${variant}: ${String(error)}`);
+    const seen: number[] = [];
+    const onAnswers = ({ variant }: { readonly variant: number }): void => void seen.push(variant);
+    const [none, other] = await evaluateEach(model, variants, { images: folder, onFailure, onAnswers });
+    expect(none).toBeNull();
+    expect(other?.images).toBe(23);
+    expect(failures).toEqual([expect.stringMatching(/^0: DiffrateError: ONNX Runtime cannot load the model on "cpu"/)]);
+    expect(new Set(seen)).toEqual(new Set([1]));
   });
 });

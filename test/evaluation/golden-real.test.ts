@@ -1,4 +1,6 @@
-/** Metrics and logits on real images, as `npm run golden` checks them (`test/golden/check-real.ts`). */
+/**
+ * Metrics and logits on real images, as `npm run golden` checks them (`test/golden/check-real.ts`).
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +20,8 @@ describe.skipIf(missing.length > 0)(
   () => {
     it.each(names)('%s', { timeout: 600_000 }, async (name) => {
       const quantities = await checkReal(golden, name);
-      // Per row images, top-1, top-5 and loss, agreement and divergence from the plain network, and two of the logits.
+      // Per row images, top-1, top-5 and loss, agreement and divergence from the plain network, and
+      // two of the logits.
       expect(quantities).toHaveLength(4 + 5 * 6 + 2);
       expect(quantities.filter((quantity) => !passes(quantity))).toEqual([]);
     });

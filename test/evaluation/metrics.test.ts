@@ -1,4 +1,7 @@
-/** Metrics against a plain implementation that sorts and exponentiates in the obvious way, and by hand where networks give no classes. */
+/**
+ * Metrics against a plain implementation that sorts and exponentiates in the obvious way, and by
+ * hand where networks give no classes.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
@@ -48,7 +51,9 @@ function softmax(row: readonly number[]): number[] {
   return exponentials.map((value) => value / sum);
 }
 
-/** Classes from the most to the least likely; `sort` is stable, so of equals the first comes first. */
+/**
+ * Classes from the most to the least likely; `sort` is stable, so of equals the first comes first.
+ */
 const ranking = (row: readonly number[]): number[] =>
   row
     .map((value, index) => ({ value, index }))

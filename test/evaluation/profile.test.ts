@@ -1,4 +1,7 @@
-/** ONNX Runtime's profile: the parser on a made-up trace, and on one that a compressed network really wrote. */
+/**
+ * ONNX Runtime's profile: the parser on a made-up trace, and on one that a compressed network
+ * really wrote.
+ */
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

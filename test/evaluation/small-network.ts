@@ -1,4 +1,7 @@
-/** A Vision Transformer small enough for tests, with random weights: as a network, and as a model folder on disk. */
+/**
+ * A Vision Transformer small enough for tests, with random weights: as a network, and as a model
+ * folder on disk.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeSafetensors } from '../../src/checkpoints/safetensors-file.ts';

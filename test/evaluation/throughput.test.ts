@@ -1,23 +1,19 @@
 /** Measurements: what is run how often, and how medians become ratios. No time is asserted. */
+import { median } from 'd3-array';
 import { describe, expect, it } from 'vitest';
 import { countGraphFlops } from '../../src/cost/graph-flops.ts';
 import { timeAlternately } from '../../src/evaluation/alternate.ts';
-import { median } from '../../src/evaluation/median.ts';
-import { measureThroughput, randomPixels } from '../../src/evaluation/throughput.ts';
+import { measureEach, measureThroughput, randomPixels } from '../../src/evaluation/throughput.ts';
+import { networkModel } from '../../src/execution/network-session.ts';
+import { onnxFileOf } from '../../src/onnx/onnx-file.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
+import type { Runtime } from '../../src/runtime/runtime.ts';
 import { smallNetwork } from './small-network.ts';
 
 const model = smallNetwork();
 const { network } = model;
 const schedule = { pruneKept: [17, 14, 10, 6], mergeKept: [17, 12, 8, 3] };
-
-describe('median', () => {
-  it('is the middle, or the mean of the middle two', () => {
-    expect(median([5, 1, 9])).toBe(5);
-    expect(median([10, 1, 9, 2])).toBe(5.5);
-    expect(() => median([])).toThrow(RangeError);
-  });
-});
 
 describe('timeAlternately', () => {
   it('runs every job once per round, in an order that turns around', async () => {
@@ -66,6 +62,42 @@ describe('measureThroughput', () => {
       countGraphFlops(network) / countGraphFlops(network, reducer),
       9,
     );
+  });
+
+  it('times a file in place of the graph', async () => {
+    const file = onnxFileOf(networkModel(model, diffRate(schedule, network)));
+    const options = { batches: [1], rounds: 1, warmUp: 0, threads: 1 };
+    const files: number[] = [];
+    const runtime: Runtime = {
+      load: (loaded, settings) => {
+        files.push('bytes' in loaded ? loaded.bytes.length : 0);
+        return nodeRuntime.load(loaded, settings);
+      },
+    };
+    const [run] = await measureThroughput(model, { ...options, runtime, schedule, file });
+    expect(files).toEqual([0, file.bytes.length]);
+    expect(run?.flopsRatio).toBeCloseTo(
+      countGraphFlops(network) / countGraphFlops(network, diffRate(schedule, network)),
+    );
+  });
+
+  it('times several in turns, and leaves out what fails', async () => {
+    const file = onnxFileOf(networkModel(model, diffRate(schedule, network)));
+    const broken = { bytes: file.bytes.slice(0, 100) };
+    const failures: number[] = [];
+    const runs = await measureEach(model, [{ schedule, file: broken }, { schedule, file }, {}], {
+      batches: [1, 2],
+      rounds: 2,
+      warmUp: 0,
+      threads: 1,
+      onFailure: (variant) => failures.push(variant),
+    });
+    expect(failures).toEqual([0]);
+    expect(runs.map((each) => each.map(({ batch }) => batch))).toEqual([[], [1, 2], [1, 2]]);
+    // All of a batch size are compared with the same runs of the plain network.
+    for (const index of [0, 1])
+      expect(runs[1]?.[index]?.baselineMilliseconds).toBe(runs[2]?.[index]?.baselineMilliseconds);
+    expect(runs[2]?.[0]?.flopsRatio).toBe(1);
   });
 
   it('draws the same pixels for the same seed', () => {

@@ -1,4 +1,7 @@
-/** The page of `examples/browser`, served by its server and opened in Chromium: it computes what onnxruntime-node computes, offline. */
+/**
+ * The page of `examples/browser`, served by its server and opened in Chromium: it computes what
+ * onnxruntime-node computes, offline.
+ */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';

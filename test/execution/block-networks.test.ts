@@ -1,4 +1,7 @@
-/** A network run block by block with free kept numbers against the whole network with those numbers as constants. */
+/**
+ * A network run block by block with free kept numbers against the whole network with those numbers
+ * as constants.
+ */
 import { describe, expect, it } from 'vitest';
 import { BlockNetworks } from '../../src/execution/block-networks.ts';
 import type { BlockState } from '../../src/execution/block-networks.ts';

@@ -1,5 +1,8 @@
-/** What a local evaluator of a test is made with: the default recipe's targets, few images at a time. */
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+/**
+ * What a local evaluator of a test is made with: the default recipe's targets, few images at a
+ * time.
+ */
+import type { ImageSource } from '../../src/data/image-source.ts';
 import type { LocalEvaluatorOptions } from '../../src/execution/local-evaluator.ts';
 import type { Model } from '../../src/networks/model.ts';
 import { objectiveFor } from '../../src/objectives/registry.ts';
@@ -10,7 +13,7 @@ import { presets } from '../../src/search/presets.ts';
 /** Options as a search with the preset `small-data` and seed 1 would give them. */
 export function evaluatorOptions(
   model: Model,
-  folder: ImageFolder,
+  folder: ImageSource,
   changes: Partial<LocalEvaluatorOptions> = {},
 ): LocalEvaluatorOptions {
   const { targets, augmentation, mixing, labelSmoothing, toThemselves, merging } = presets['small-data'];
@@ -18,7 +21,7 @@ export function evaluatorOptions(
     runtime: nodeRuntime,
     session: { threads: 1 },
     model,
-    folder,
+    images: folder,
     objective: objectiveFor(model.network.answers),
     targets,
     recipe: { augmentation, mixing, labelSmoothing },

@@ -1,4 +1,7 @@
-/** The step of a search: a batch is the mean of its pieces, to the bit the same however it is cut, and the gradient is that of the whole graph. */
+/**
+ * The step of a search: a batch is the mean of its pieces, to the bit the same however it is cut,
+ * and the gradient is that of the whole graph.
+ */
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GradientStep, meanOfSteps, pieceImages } from '../../src/execution/gradient-step.ts';

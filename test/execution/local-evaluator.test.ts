@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import { DiffrateError } from '../../src/errors.ts';
 import type { StepResult } from '../../src/execution/gradient-step.ts';
@@ -24,10 +24,10 @@ const model = smallModel(narrowSizes);
 const { classes } = narrowSizes;
 
 let root = '';
-let plain: ImageFolder;
-let labelled: ImageFolder;
+let plain: ImageSource;
+let labelled: ImageSource;
 /** With an image that is none. */
-let damaged: ImageFolder;
+let damaged: ImageSource;
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'diffrate-evaluator-'));
   await writeRandomImages(join(root, 'plain'), count);
@@ -56,7 +56,10 @@ async function withEvaluator<Result>(
   }
 }
 
-/** The recipe of the paper: labels, mixed images, strong augmentation; and that of small data, with a teacher. */
+/**
+ * The recipe of the paper: labels, mixed images, strong augmentation; and that of small data, with
+ * a teacher.
+ */
 const recipes = (): [string, LocalEvaluatorOptions][] => {
   const { augmentation, mixing, labelSmoothing } = presets.paper;
   return [

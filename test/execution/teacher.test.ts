@@ -1,4 +1,6 @@
-/** The teacher asks for each image once, whatever the order and the company in which images come. */
+/**
+ * The teacher asks for each image once, whatever the order and the company in which images come.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { imageKey, Teacher } from '../../src/execution/teacher.ts';
@@ -14,7 +16,10 @@ import { narrowSizes, smallModel } from '../small-networks.ts';
 const model = smallModel({ ...narrowSizes, depth: 2, inputSize: { height: 16, width: 24 } });
 const imageSize = pixelCount(model.network.input);
 
-/** A runtime whose networks answer by the first pixel of each image: 10 times that, and how many images the run had. */
+/**
+ * A runtime whose networks answer by the first pixel of each image: 10 times that, and how many
+ * images the run had.
+ */
 function counting(): { runtime: Runtime; runs: number[]; disposed: () => number } {
   const runs: number[] = [];
   let disposed = 0;

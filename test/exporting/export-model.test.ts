@@ -1,4 +1,7 @@
-/** Exported folders: loaded by onnxruntime-node and by transformers.js, unchanged; and what happens when writing fails. */
+/**
+ * Exported folders: loaded by onnxruntime-node and by transformers.js, unchanged; and what happens
+ * when writing fails.
+ */
 import { env, pipeline, RawImage } from '@huggingface/transformers';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { existsSync } from 'node:fs';
@@ -12,7 +15,7 @@ import { exportModel } from '../../src/exporting/export-model.ts';
 import type { Metrics } from '../../src/evaluation/metrics.ts';
 import { readScheduleFile } from '../../src/exporting/schedule-file.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
-import type { LoadedModel } from '../../src/loading/load-model.ts';
+import type { LoadedModel } from '../../src/loading/model-from-files.ts';
 import { namedShape } from '../../src/networks/model.ts';
 import { parametersFromWeights } from '../../src/networks/parameters.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
@@ -89,7 +92,8 @@ const json = async (name: string): Promise<Record<string, unknown>> =>
   JSON.parse(await readFile(join(out, name), 'utf8')) as Record<string, unknown>;
 
 /**
- * Classifies an image with transformers.js and with our own graph on the pixels of its processor; compares every class.
+ * Classifies an image with transformers.js and with our own graph on the pixels of its processor;
+ * compares every class.
  * @returns the pipeline's classes, likeliest first.
  */
 async function compareWithPipeline(
@@ -131,7 +135,10 @@ async function ownOutputs(
   return { last_hidden_state: data('last_hidden_state'), pooler_output: data('pooler_output') };
 }
 
-/** Features that transformers.js extracts with the exported folder, and the pixels that its processor makes. */
+/**
+ * Features that transformers.js extracts with the exported folder, and the pixels that its
+ * processor makes.
+ */
 async function extractedFeatures(
   image: string,
   dtype: 'fp32' | 'fp16' | 'q8',
@@ -425,7 +432,8 @@ describe('the model card', () => {
     });
     const quantized = await readFile(join(out, 'README.md'), 'utf8');
     expect(quantized).toContain('unchanged but for their precision where that is lower');
-    expect(quantized).toContain('measured in single precision (`fp32`)');
+    // Whose figures these are the caller has not said.
+    expect(quantized).not.toMatch(/single precision|answer a little differently/);
   });
 });
 

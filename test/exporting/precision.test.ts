@@ -1,4 +1,8 @@
-/** Half precision and 8 bits: what the graphs become, and how far their logits are from those of float32. */
+/**
+ * Half precision and 8 bits: what the graphs become, and how far their logits are from those of
+ * float32.
+ */
+import { median } from 'd3-array';
 import * as fc from 'fast-check';
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -13,7 +17,7 @@ import { lower } from '../../src/graph/lower.ts';
 import { gemm, matMul } from '../../src/graph/operators/index.ts';
 import { constant, input } from '../../src/graph/tensor.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
-import type { LoadedModel } from '../../src/loading/load-model.ts';
+import type { LoadedModel } from '../../src/loading/model-from-files.ts';
 import type { OnnxModel } from '../../src/onnx/model.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { findPublishedSchedule } from '../../src/reduction/published-schedules.ts';
@@ -52,15 +56,14 @@ function relativeErrors(actual: Float32Array, expected: Float32Array): number[] 
   return errors.sort((a, b) => a - b);
 }
 
-const median = (sorted: readonly number[]): number => sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-
 describe('toHalfPrecision', () => {
   it.each(networks)('of the %s network runs, in float32 at the borders, with small errors', async (_, model) => {
     const half = toHalfPrecision(model);
     expect(half.inputs).toEqual(model.inputs);
     expect(half.outputs).toEqual(model.outputs);
     const errors = relativeErrors(await run(half), await run(model));
-    // A near-tie that rounding decides the other way may change an image of a compressed network more.
+    // A near-tie that rounding decides the other way may change an image of a compressed network
+    // more.
     expect(median(errors)).toBeLessThan(5e-3);
     expect(errors[0]).toBeGreaterThan(0);
   });
@@ -104,7 +107,8 @@ describe('quantizeDynamically', () => {
         .reduce((sum, { bytes }) => sum + bytes.length, 0);
     expect(weights(quantized) / weights(model)).toBeLessThan(0.31);
     expect(quantized.nodes.some(({ operator }) => operator === 'MatMulInteger')).toBe(true);
-    // No float copy of a quantised weight is left, and activations are quantised once for query, key and value.
+    // No float copy of a quantised weight is left, and activations are quantised once for query,
+    // key and value.
     const names = new Set(quantized.initializers.map(({ name }) => name));
     expect([...names].filter((name) => names.has(`${name}_quantized`))).toEqual([]);
     const outputs = quantized.nodes.flatMap((node) => node.outputs);
@@ -159,7 +163,8 @@ describe('quantizeDynamically', () => {
           const scale = scales[column] ?? 0;
           const restored = ((integers[index] ?? 0) - (zeroPoints[column] ?? 0)) * scale;
           if (value === 0) expect(restored).toBe(0);
-          // Zero point and value are rounded each; at the ends of the range both roundings may meet.
+          // Zero point and value are rounded each; at the ends of the range both roundings may
+          // meet.
           expect(Math.abs(restored - value)).toBeLessThanOrEqual(1.0001 * scale);
         }
       }),

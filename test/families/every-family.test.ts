@@ -1,6 +1,7 @@
 /**
- * Every family of the tests goes through everything: loading, search, front, schedule file, export, evaluation, pictures, timing, report.
- * Each stands for networks that diffrate does not have yet: oblong inputs, many prefix tokens or none, no head, one output, a span.
+ * Every family of the tests goes through everything: loading, search, front, schedule file, export,
+ * evaluation, pictures, timing, report. Each stands for networks that diffrate does not have yet:
+ * oblong inputs, many prefix tokens or none, no head, one output, a span.
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { writeSafetensors } from '../../src/checkpoints/safetensors-file.ts';
 import { flopsCost } from '../../src/cost/flops-cost.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { evaluateVariants } from '../../src/evaluation/evaluate.ts';
 import { measureThroughput } from '../../src/evaluation/throughput.ts';
 import { NetworkSession, pixelCount } from '../../src/execution/network-session.ts';
@@ -18,7 +19,7 @@ import { exportModel } from '../../src/exporting/export-model.ts';
 import { preprocessorConfiguration } from '../../src/exporting/model-configuration.ts';
 import { readScheduleFile, writeScheduleFile } from '../../src/exporting/schedule-file.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
-import type { LoadedModel } from '../../src/loading/load-model.ts';
+import type { LoadedModel } from '../../src/loading/model-from-files.ts';
 import { namedShape } from '../../src/networks/model.ts';
 import { objectiveFor } from '../../src/objectives/registry.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
@@ -41,7 +42,7 @@ import { testFamilies } from './families.ts';
 import { staircaseCost } from './staircase-cost.ts';
 
 let root = '';
-let folder: ImageFolder;
+let folder: ImageSource;
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'diffrate-families-'));
@@ -65,7 +66,16 @@ describe.each(testFamilies)('$family.title', ({ family, network }) => {
     const processor = preprocessorConfiguration({ resize, crop, ...rest });
     writeFileSync(join(directory, 'preprocessor_config.json'), JSON.stringify(processor));
     model = await loadModel(directory, { families: [family] });
-    options = { model, folder, preset: 'small-data', steps: 8, batchSize: 6, seed: 1, threads: 1, resume: false };
+    options = {
+      model,
+      images: folder,
+      preset: 'small-data',
+      steps: 8,
+      batchSize: 6,
+      seed: 1,
+      threads: 1,
+      runtime: nodeRuntime,
+    };
     found = await searchSchedule({ ...options, target: { ratio: 0.85 } });
   });
 
@@ -123,7 +133,7 @@ describe.each(testFamilies)('$family.title', ({ family, network }) => {
     const file = join(root, `${model.name}-tiles.json`);
     await writeScheduleFile(file, schedule);
     expect(await readScheduleFile(file)).toEqual(schedule);
-    const [, compressed] = await evaluateVariants(model, [{}, { schedule }], { folder, threads: 1, objective });
+    const [, compressed] = await evaluateVariants(model, [{}, { schedule }], { images: folder, threads: 1, objective });
     expect(compressed?.objective).toMatchObject({ name: 'absoluteDifference', unit: 'as answered' });
     expect(compressed?.objective?.value).toBeGreaterThan(0);
     await expect(searchSchedule({ ...options, cost, target: { value: 1, unit: 'GFLOPs' } })).rejects.toThrow(
@@ -149,7 +159,7 @@ describe.each(testFamilies)('$family.title', ({ family, network }) => {
     const directory = join(root, `${model.name}-exported`);
     const exported = await exportModel({ model, schedule, directory });
     expect(exported.schedule?.pruneKept).toEqual(schedule.pruneKept);
-    const [plain, compressed] = await evaluateVariants(model, [{}, { schedule }], { folder, threads: 1 });
+    const [plain, compressed] = await evaluateVariants(model, [{}, { schedule }], { images: folder, threads: 1 });
     const { name } = objectiveFor(network.answers);
     expect(plain?.objective).toMatchObject({ name, value: 0 });
     expect(compressed?.objective?.value).toBeGreaterThan(0);
@@ -175,7 +185,7 @@ describe.each(testFamilies)('$family.title', ({ family, network }) => {
     const pictures = await drawPictures({
       network: model,
       reducer: diffRate(schedule, network),
-      folder,
+      source: folder,
       images: folder.images.slice(0, 1),
       blocks,
     });
@@ -185,7 +195,7 @@ describe.each(testFamilies)('$family.title', ({ family, network }) => {
     expect((last?.untouched ?? 0) + (last?.mergedPatches ?? 0) + (last?.prunedPatches ?? 0)).toBe(rows * columns);
     const runs = await measureThroughput(model, { schedule, batches: [2], rounds: 1, warmUp: 0, threads: 1 });
     expect(runs[0]?.flopsRatio).toBeGreaterThan(1);
-    const [before, after] = await evaluateVariants(model, [{}, { schedule }], { folder, threads: 1 });
+    const [before, after] = await evaluateVariants(model, [{}, { schedule }], { images: folder, threads: 1 });
     if (before === undefined || after === undefined) throw new Error('two variants have two results');
     const objective = objectiveFor(network.answers);
     const page = await compressionReport({

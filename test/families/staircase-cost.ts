@@ -1,4 +1,7 @@
-/** A cost with a unit of its own: tokens after each block in whole steps, as a processor's tiles are. */
+/**
+ * A cost with a unit of its own: tokens after each block in whole steps, as a processor's tiles
+ * are.
+ */
 import { priceByDifference, reachableRange } from '../../src/cost/cost.ts';
 import type { Cost } from '../../src/cost/cost.ts';
 import { effectiveTokens, uncompressed } from '../../src/reduction/schedule.ts';

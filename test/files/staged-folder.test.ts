@@ -1,9 +1,10 @@
 /** What is in the files of a folder that is written as a whole. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { writeFolder } from '../../src/files/staged-folder.ts';
+import { checkTarget, writeFolder } from '../../src/files/staged-folder.ts';
 
 let place = '';
 beforeEach(async () => {
@@ -30,4 +31,24 @@ it('holds texts, and chunks of all sizes in their order', async () => {
   expect(written.equals(Buffer.concat([...chunks, view]))).toBe(true);
   expect(await readFile(join(place, 'model', 'config.json'), 'utf8')).toBe('{}');
   expect((await readFile(join(place, 'model', 'nothing'))).length).toBe(0);
+});
+
+const ours = { foreign: [], isOurs: () => Promise.resolve(true), replaced: [] };
+const files = [{ path: 'config.json', content: '{}' }];
+
+it('sweeps up what killed processes left, and nothing else', async () => {
+  const gone = Number(execFileSync(process.execPath, ['--print', 'process.pid'], { encoding: 'utf8' }));
+  const others = [`.model.${process.ppid}.partial`, '.model.notes.partial', `.other.${gone}.partial`];
+  for (const name of [`.model.${gone}.partial`, ...others]) await mkdir(join(place, name));
+  await writeFolder(join(place, 'model'), files, ours);
+  expect((await readdir(place)).sort()).toEqual([...others, 'model'].sort());
+  // Into a folder that is there, attempts are inside it.
+  await mkdir(join(place, 'model', `.${gone}.partial`));
+  await writeFolder(join(place, 'model'), files, ours);
+  expect(await readdir(join(place, 'model'))).toEqual(['config.json']);
+});
+
+it('is refused where a link leads nowhere', async () => {
+  await symlink(join(place, 'missing'), join(place, 'link'));
+  await expect(checkTarget(join(place, 'link'), ours)).rejects.toThrow('is a link to a place that is not there');
 });

@@ -1,4 +1,7 @@
-/** Other methods of a golden case (`methods` in its description): logits, and whatever else its tensors say of each method. */
+/**
+ * Other methods of a golden case (`methods` in its description): logits, and whatever else its
+ * tensors say of each method.
+ */
 import { concat, less, cast, reduceSum, reshape } from '../../src/graph/operators/index.ts';
 import { lower } from '../../src/graph/lower.ts';
 import { dimensionAt } from '../../src/graph/tensor.ts';

@@ -1,6 +1,7 @@
 /**
- * Real weights and real images against the authors' implementation: metrics of every published DeiT-T schedule on 650 ImageNet validation images,
- * for DeiT-T and carried over to ViT-Ti, and logits image by image.
+ * Real weights and real images against the authors' implementation: metrics of every published
+ * DeiT-T schedule on 650 ImageNet validation images, for DeiT-T and carried over to ViT-Ti, and
+ * logits image by image.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +10,7 @@ import { float32Values } from '../../src/checkpoints/weights.ts';
 import type { WeightTensor } from '../../src/checkpoints/weights.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import { evaluateVariants } from '../../src/evaluation/evaluate.ts';
-import type { EvaluationResult } from '../../src/evaluation/evaluate.ts';
+import type { EvaluationResult } from '../../src/evaluation/evaluation-options.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
 import { findPublishedSchedule } from '../../src/reduction/published-schedules.ts';
 import { exactly } from './quantity.ts';
@@ -18,9 +19,15 @@ import type { Quantity } from './quantity.ts';
 const data = process.env['DIFFRATE_DATA'] ?? '../shared/data';
 const budgets = ['1.0', '0.9', '0.8', '0.7', '0.6'];
 const classes = 1000;
-/** Points of top-1 (two of 650 images), relative difference of the divergence, and of the loss in nats. */
+/**
+ * Points of top-1 (two of 650 images), relative difference of the divergence, and of the loss in
+ * nats.
+ */
 const tolerance = { percent: 0.31, kl: 0.03, loss: 0.005 };
-/** Share of the largest logit: on the plain network, and on a compressed one, where near-ties may flip for one image in a hundred. */
+/**
+ * Share of the largest logit: on the plain network, and on a compressed one, where near-ties may
+ * flip for one image in a hundred.
+ */
 const logitTolerance = { plain: 1e-3, compressed: 1e-2, flipped: 0.01 };
 
 interface GoldenRow {
@@ -53,7 +60,7 @@ async function evaluate(name: string): Promise<{ results: EvaluationResult[]; lo
     model,
     [{}, ...schedules.map((schedule) => ({ schedule, scheduleName: schedule.name }))],
     {
-      folder,
+      images: folder,
       strict: true,
       onAnswers: (batch) => {
         batch.indices.forEach((image, row) =>

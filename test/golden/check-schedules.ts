@@ -1,4 +1,7 @@
-/** Inference of a golden case: logits, sizes and source maps of the plain network and of every schedule; FLOPs. */
+/**
+ * Inference of a golden case: logits, sizes and source maps of the plain network and of every
+ * schedule; FLOPs.
+ */
 import { countFlops } from '../../src/cost/flops.ts';
 import { lower } from '../../src/graph/lower.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
@@ -15,7 +18,10 @@ import type { Quantity } from './quantity.ts';
 
 const logitTolerance = 1e-4;
 
-/** Checks the uncompressed network and every schedule of a case, traced and as exported (prefix tokens alone in the last block). */
+/**
+ * Checks the uncompressed network and every schedule of a case, traced and as exported (prefix
+ * tokens alone in the last block).
+ */
 export async function checkSchedules(golden: GoldenCase): Promise<Quantity[]> {
   const { network, description } = golden;
   const quantities: Quantity[] = [];

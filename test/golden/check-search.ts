@@ -1,4 +1,7 @@
-/** The search of a golden case: loss, logits and proxy gradients of one step, and the kept numbers along a trajectory. */
+/**
+ * The search of a golden case: loss, logits and proxy gradients of one step, and the kept numbers
+ * along a trajectory.
+ */
 import { float32Values } from '../../src/checkpoints/weights.ts';
 import { countFlops, flopsPrices } from '../../src/cost/flops.ts';
 import { GradientStep } from '../../src/execution/gradient-step.ts';

@@ -1,5 +1,6 @@
 /**
- * One golden case on disk: `NAME.json` and `NAME.tensors.safetensors`, with the weights in `NAME.model.safetensors` beside them or those of another case.
+ * One golden case on disk: `NAME.json` and `NAME.tensors.safetensors`, with the weights in
+ * `NAME.model.safetensors` beside them or those of another case.
  */
 import { existsSync } from 'node:fs';
 import { readFile, readdir } from 'node:fs/promises';
@@ -54,7 +55,9 @@ export interface GoldenDescription {
   readonly train?: GoldenTrain;
   readonly trajectory?: { readonly lr: number; readonly steps: GoldenStep[] };
   readonly methods?: GoldenMethod[];
-  /** The case whose weights and pixels this one is of: its name, or a path from this case's folder. */
+  /**
+   * The case whose weights and pixels this one is of: its name, or a path from this case's folder.
+   */
   readonly uses_weights_of?: string;
 }
 

@@ -1,4 +1,7 @@
-/** `npm run golden -- DIR`: checks every golden case of a folder, a line per quantity; exit code 1 above tolerance. */
+/**
+ * `npm run golden -- DIR`: checks every golden case of a folder, a line per quantity; exit code 1
+ * above tolerance.
+ */
 import { DiffrateError } from '../../src/errors.ts';
 import { checkMethods, unknownMethods } from './check-methods.ts';
 import { checkReal, missingForReal } from './check-real.ts';

@@ -37,8 +37,9 @@ export function exactly(name: string, actual: number, expected: number): Quantit
 }
 
 /**
- * Source maps `[B, kept, N0]` of 0 and 1 that must hold the same rows per image; counts those that differ. Their order is left
- * free: the authors' code sorts tokens also where it then removes none, which changes nothing but the order.
+ * Source maps `[B, kept, N0]` of 0 and 1 that must hold the same rows per image; counts those that
+ * differ. Their order is left free: the authors' code sorts tokens also where it then removes none,
+ * which changes nothing but the order.
  */
 export function sameRows(name: string, actual: RuntimeTensor | undefined, expected: RuntimeTensor): Quantity {
   if (actual === undefined || actual.shape.join() !== expected.shape.join())

@@ -1,6 +1,6 @@
 /**
- * Random small graphs for property tests: sizes, shapes with a named batch dimension, values that float32 holds exactly.
- * fast-check draws every number, so that failures shrink.
+ * Random small graphs for property tests: sizes, shapes with a named batch dimension, values that
+ * float32 holds exactly. fast-check draws every number, so that failures shrink.
  */
 import * as fc from 'fast-check';
 import { elementCount, input, int64Vector } from '../../src/graph/tensor.ts';
@@ -56,7 +56,9 @@ export class Draw {
     return this.oneOf(true, false) ? this.named(name) : this.size();
   }
 
-  /** Two shapes that broadcast against each other: either lacks leading axes, or has ones for some. */
+  /**
+   * Two shapes that broadcast against each other: either lacks leading axes, or has ones for some.
+   */
   broadcastPair(maximumRank = 4): [Shape, Shape] {
     const whole = this.shape(0, maximumRank);
     const smaller = (): Shape => {
@@ -87,7 +89,9 @@ export class Draw {
     return this.#input('float32', shape, sizes, data);
   }
 
-  /** A float32 input of distinct values at least 1/4 apart, in random order; `offset` shifts them. */
+  /**
+   * A float32 input of distinct values at least 1/4 apart, in random order; `offset` shifts them.
+   */
   distinct(shape: Shape, offset = 0): Tensor {
     const sizes = this.sizes(shape);
     const length = elementCount(sizes);

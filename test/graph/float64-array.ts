@@ -1,4 +1,7 @@
-/** Values of the float64 interpreter: a shape of numbers and one float64 per element, whatever the element type. */
+/**
+ * Values of the float64 interpreter: a shape of numbers and one float64 per element, whatever the
+ * element type.
+ */
 import { elementCount } from '../../src/graph/tensor.ts';
 import type { ElementType } from '../../src/graph/tensor.ts';
 

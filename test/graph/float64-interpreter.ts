@@ -1,6 +1,7 @@
 /**
- * A plain float64 evaluator of symbolic tensors: the oracle for operators, gradients and lowering. It shares nothing with
- * ONNX Runtime and nothing with the shape rules of `src/graph`; shapes come out of the values.
+ * A plain float64 evaluator of symbolic tensors: the oracle for operators, gradients and lowering.
+ * It shares nothing with ONNX Runtime and nothing with the shape rules of `src/graph`; shapes come
+ * out of the values.
  */
 import type { GraphNode, Tensor } from '../../src/graph/tensor.ts';
 import { decodeBytes } from './float64-array.ts';
@@ -14,7 +15,8 @@ export const meanings: Readonly<Record<string, Meaning>> = { ...numericMeanings,
 
 /**
  * Values of some tensors.
- * @param given values of inputs, and of any other tensor that shall take a value instead of its own.
+ * @param given values of inputs, and of any other tensor that shall take a value instead of its
+ *   own.
  */
 export function interpret(tensors: readonly Tensor[], given: ReadonlyMap<Tensor, Float64Tensor>): Float64Tensor[] {
   const values = new Map<Tensor, Float64Tensor>(given);
@@ -72,7 +74,8 @@ function run(node: GraphNode, evaluate: (tensor: Tensor) => Float64Tensor): read
 }
 
 /**
- * Central finite differences of a scalar with respect to each element of a tensor, which may be any of the graph's.
+ * Central finite differences of a scalar with respect to each element of a tensor, which may be any
+ * of the graph's.
  * @param step distance of the two points; inputs are of the order of 1.
  */
 export function finiteDifferences(

@@ -1,4 +1,7 @@
-/** Float64 meanings of ONNX's operators that move and choose data, written from onnx/docs/Operators.md. */
+/**
+ * Float64 meanings of ONNX's operators that move and choose data, written from
+ * onnx/docs/Operators.md.
+ */
 import { broadcastElement, commonShape, elementAt, fromPositions } from './float64-array.ts';
 import type { Float64Tensor } from './float64-array.ts';
 import type { Meaning } from './float64-numeric.ts';

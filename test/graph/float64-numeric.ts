@@ -1,4 +1,7 @@
-/** Float64 meanings of ONNX's computing operators, written from the operator documentation (onnx/docs/Operators.md). */
+/**
+ * Float64 meanings of ONNX's computing operators, written from the operator documentation
+ * (onnx/docs/Operators.md).
+ */
 import { elementAt, elementWise, fromPositions } from './float64-array.ts';
 import type { Float64Tensor } from './float64-array.ts';
 
@@ -23,7 +26,10 @@ const binary =
   (apply: (a: number, b: number) => number): Meaning =>
   ({ input }) => [elementWise([input(0), input(1)], apply)];
 
-/** erf by its series with positive terms only, `2/√π·e^(−x²)·Σ 2ⁿx^(2n+1)/(2n+1)!!` (Abramowitz & Stegun 7.1.6). */
+/**
+ * erf by its series with positive terms only, `2/√π·e^(−x²)·Σ 2ⁿx^(2n+1)/(2n+1)!!` (Abramowitz &
+ * Stegun 7.1.6).
+ */
 export function errorFunction(x: number): number {
   if (Math.abs(x) > 6) return Math.sign(x);
   let term = x;

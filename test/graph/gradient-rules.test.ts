@@ -1,6 +1,6 @@
 /**
- * Every gradient rule against central finite differences: in float64, where the emitted backward pass must agree with
- * them closely, and as ONNX Runtime computes it in float32.
+ * Every gradient rule against central finite differences: in float64, where the emitted backward
+ * pass must agree with them closely, and as ONNX Runtime computes it in float32.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -69,7 +69,10 @@ const sumOf = (x: Tensor): Tensor =>
     x.shape.map((_, axis) => axis),
   );
 
-/** `Σ weights·results` with random weights, so that every element of every result counts differently. */
+/**
+ * `Σ weights·results` with random weights, so that every element of every result counts
+ * differently.
+ */
 function weightedSum(draw: Draw, results: readonly Tensor[]): Tensor {
   return results
     .map((result) => sumOf(mul(result, draw.floats(result.shape, 'away from zero'))))

@@ -1,4 +1,6 @@
-/** The reverse walk: fan-out, regions with their own gradient, what is reached and what is refused. */
+/**
+ * The reverse walk: fan-out, regions with their own gradient, what is reached and what is refused.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';

@@ -1,4 +1,7 @@
-/** One random call per operator of `src/graph/operators`: its results, of which the float ones are differentiable. */
+/**
+ * One random call per operator of `src/graph/operators`: its results, of which the float ones are
+ * differentiable.
+ */
 import * as operators from '../../src/graph/operators/index.ts';
 import { constant, makeSingle, sizeAt } from '../../src/graph/tensor.ts';
 import type { Shape, Tensor } from '../../src/graph/tensor.ts';

@@ -1,4 +1,7 @@
-/** Each operator's parameters mean what their names say: small examples worked by hand, in NumPy's terms. */
+/**
+ * Each operator's parameters mean what their names say: small examples worked by hand, in NumPy's
+ * terms.
+ */
 import { describe, expect, it } from 'vitest';
 import * as operators from '../../src/graph/operators/index.ts';
 import { constant, int64Vector } from '../../src/graph/tensor.ts';

@@ -1,4 +1,7 @@
-/** Every operator: ONNX Runtime computes what the float64 interpreter computes, in the shape that was inferred. */
+/**
+ * Every operator: ONNX Runtime computes what the float64 interpreter computes, in the shape that
+ * was inferred.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as operators from '../../src/graph/operators/index.ts';
@@ -7,7 +10,10 @@ import { interpret } from './float64-interpreter.ts';
 import { operatorCases } from './operator-cases.ts';
 import { relativeError, runGraph } from './run-graph.ts';
 
-/** ONNX Runtime's BiasGelu takes erf from a polynomial of its own, absolute errors of which are near 4e-6 where the value is near 0. */
+/**
+ * ONNX Runtime's BiasGelu takes erf from a polynomial of its own, absolute errors of which are near
+ * 4e-6 where the value is near 0.
+ */
 const tolerances: Readonly<Record<string, number>> = { biasGelu: 2e-5 };
 
 describe('every operator equals its float64 meaning', () => {

@@ -1,4 +1,7 @@
-/** Runs symbolic tensors in ONNX Runtime, once, and compares values; one thread, since the graphs are tiny. */
+/**
+ * Runs symbolic tensors in ONNX Runtime, once, and compares values; one thread, since the graphs
+ * are tiny.
+ */
 import { expect } from 'vitest';
 import { lower } from '../../src/graph/lower.ts';
 import type { GraphNode, Tensor } from '../../src/graph/tensor.ts';

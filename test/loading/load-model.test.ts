@@ -10,7 +10,8 @@ import type { Weights } from '../../src/checkpoints/weights.ts';
 import { DiffrateError, UsageError } from '../../src/errors.ts';
 import { constantFloats } from '../../src/graph/tensor.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
-import type { LoadedModel, LoadModelOptions } from '../../src/loading/load-model.ts';
+import type { LoadModelOptions } from '../../src/loading/load-model.ts';
+import type { LoadedModel } from '../../src/loading/model-from-files.ts';
 import type { Network } from '../../src/networks/network.ts';
 import { networkParameters } from '../../src/networks/recorded-parameters.ts';
 import { findModel } from '../../src/networks/registry.ts';
@@ -264,7 +265,7 @@ describe('registry names', () => {
 
   it('that cannot be had from the hub say where else', async () => {
     expect(await failure('mae_vit_base_patch16')).toMatch(
-      /download https:.*mae_finetuned_vit_base\.pth and give the file with --weights/,
+      /download https:.*mae_finetuned_vit_base\.pth and give the file as `weights`/,
     );
     expect(await failure('caformer_s36')).toMatch(/hierarchical network, whose weights cannot be loaded yet/);
     expect(await failure('vit_colossal')).toMatch(

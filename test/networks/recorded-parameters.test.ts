@@ -1,4 +1,7 @@
-/** What a network reads, recorded by building it, against the list of names and shapes that timm's checkpoints have. */
+/**
+ * What a network reads, recorded by building it, against the list of names and shapes that timm's
+ * checkpoints have.
+ */
 import { describe, expect, it } from 'vitest';
 import { checkParameters } from '../../src/loading/checked-parameters.ts';
 import { forward, pixelInput } from '../../src/networks/forward.ts';

@@ -64,7 +64,8 @@ describe('registry', () => {
 
   it('knows CAFormer-S36 by its stages', () => {
     const { network, declared } = findModel('caformer_s36');
-    // 3, 12, 18 and 3 blocks of 64, 128, 320 and 512 channels on 56, 28, 14 and 7 tokens a side; the third stage is the span.
+    // 3, 12, 18 and 3 blocks of 64, 128, 320 and 512 channels on 56, 28, 14 and 7 tokens a side;
+    // the third stage is the span.
     expect(network).toMatchObject({
       blocks: 36,
       span: { first: 15, end: 33 },

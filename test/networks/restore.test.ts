@@ -1,4 +1,7 @@
-/** Tokens that come back after the span: copies of what they went into, against plain copies by source. */
+/**
+ * Tokens that come back after the span: copies of what they went into, against plain copies by
+ * source.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../src/data/random.ts';
@@ -105,7 +108,10 @@ describe('copiesBySource', () => {
 });
 
 describe('a network that restores its tokens', () => {
-  /** Three blocks, tokens merge in the last two; it answers all its tokens as they are after the span. */
+  /**
+   * Three blocks, tokens merge in the last two; it answers all its tokens as they are after the
+   * span.
+   */
   const sizes = { ...narrowSizes, depth: 3, pool: 'mean' } as const;
   const of = (prefix: number): Network => {
     const own = smallNetwork({ ...sizes, prefixTokens: prefix === 0 ? [] : [{ name: 'cls_token', count: prefix }] });

@@ -1,4 +1,7 @@
-/** Masked attention against eq. 11–12 of arXiv 2305.17997 in plain loops, and its gradients against differences of those. */
+/**
+ * Masked attention against eq. 11–12 of arXiv 2305.17997 in plain loops, and its gradients against
+ * differences of those.
+ */
 import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../src/data/random.ts';
 import { gradients } from '../../src/graph/gradients/index.ts';
@@ -20,7 +23,10 @@ interface Operands {
   readonly size: Float64Tensor | undefined;
 }
 
-/** `Ŝ_ij = e^{A_ij}·size_j·G_ij / Σ_j …`, `G_ij` = mask_j, but 1 for i = j where tokens attend to themselves. */
+/**
+ * `Ŝ_ij = e^{A_ij}·size_j·G_ij / Σ_j …`, `G_ij` = mask_j, but 1 for i = j where tokens attend to
+ * themselves.
+ */
 function attentionMap(operands: Operands, toThemselves: boolean): Float64Tensor {
   const { queries, keys, mask, size } = operands;
   const rows = queries.shape[2] as number;
@@ -60,7 +66,10 @@ function attentionOutput(operands: Operands, toThemselves: boolean): Float64Tens
   });
 }
 
-/** The class token is always there; the others are or are not, or, unless `binary`, have masks in (0, 1). */
+/**
+ * The class token is always there; the others are or are not, or, unless `binary`, have masks in
+ * (0, 1).
+ */
 function drawn(seed: number, rows: number, sized: boolean, binary: boolean): Operands {
   const random = new RandomGenerator(seed);
   const normal = (count: number): Float64Tensor => fromPositions([batch, heads, count, width], () => random.normal());

@@ -1,4 +1,7 @@
-/** Answers that any objective of the list can compare, drawn from a seed; every objective that is added is drawn, too. */
+/**
+ * Answers that any objective of the list can compare, drawn from a seed; every objective that is
+ * added is drawn, too.
+ */
 import * as fc from 'fast-check';
 import { RandomGenerator } from '../../src/data/random.ts';
 import type { Answers, Objective } from '../../src/objectives/objective.ts';

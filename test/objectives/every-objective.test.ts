@@ -1,6 +1,7 @@
 /**
- * What holds for each objective of the list: distances are none to oneself, `loss − floor` is the mean distance, both in float64
- * and in ONNX Runtime, and the loss has the gradient that finite differences find.
+ * What holds for each objective of the list: distances are none to oneself, `loss − floor` is the
+ * mean distance, both in float64 and in ONNX Runtime, and the loss has the gradient that finite
+ * differences find.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -84,7 +84,8 @@ describe('featureDistance', () => {
 
   it('finds neighbours of directions in the plane', () => {
     const measure = featureDistance(2).measure();
-    // By the plain network 0° and 10° are neighbours, and 90° is next to 130°; by the other one 90° has gone over to 60°.
+    // By the plain network 0° and 10° are neighbours, and 90° is next to 130°; by the other one 90°
+    // has gone over to 60°.
     measure.add(directions(0, 10, 60, 130), directions(0, 10, 90, 130));
     // Nearest, plain: 1, 0, 3, 2; changed: 1, 0, 1, 2.
     expect(measure.result().neighbourAgreement).toBe(75);

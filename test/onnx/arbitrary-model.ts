@@ -1,4 +1,7 @@
-/** Random `OnnxModel` values for fast-check: anything the writer can be given, valid for an engine or not. */
+/**
+ * Random `OnnxModel` values for fast-check: anything the writer can be given, valid for an engine
+ * or not.
+ */
 import * as fc from 'fast-check';
 import { elementTypeBytes } from '../../src/onnx/model.ts';
 import type {
@@ -11,7 +14,9 @@ import type {
   OnnxValue,
 } from '../../src/onnx/model.ts';
 
-/** Names of any Unicode text, with those among them that JavaScript objects or decoders trip over. */
+/**
+ * Names of any Unicode text, with those among them that JavaScript objects or decoders trip over.
+ */
 const name = fc.oneof(
   { weight: 8, arbitrary: fc.string({ unit: 'grapheme', maxLength: 12 }) },
   { weight: 1, arbitrary: fc.constantFrom('__proto__', 'constructor', 'toString', '\uFEFFbom', '') },

@@ -1,4 +1,7 @@
-/** External data files: where tensors lie, that they come back, and that ONNX Runtime loads them from disk. */
+/**
+ * External data files: where tensors lie, that they come back, and that ONNX Runtime loads them
+ * from disk.
+ */
 import { deepStrictEqual } from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,7 @@
-/** The file format against an independent implementation: onnx-buf, generated from the official onnx.proto. */
+/**
+ * The file format against an independent implementation: onnx-buf, generated from the official
+ * onnx.proto.
+ */
 import { deepStrictEqual } from 'node:assert/strict';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import * as fc from 'fast-check';

@@ -1,4 +1,7 @@
-/** Whole networks with DiffRate, as ONNX Runtime computes them, against plain loops; and what their graphs hold. */
+/**
+ * Whole networks with DiffRate, as ONNX Runtime computes them, against plain loops; and what their
+ * graphs hold.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../src/data/random.ts';
@@ -79,7 +82,10 @@ function expectClose(found: Float64Tensor | undefined, wanted: readonly number[]
   );
 }
 
-/** The order that a seed gives, taken from the symbolic metric itself; its properties are tested above. */
+/**
+ * The order that a seed gives, taken from the symbolic metric itself; its properties are tested
+ * above.
+ */
 const randomScores: RandomScores = (block, count) => {
   const { view, feeds } = drawnAttention(new RandomGenerator(1), count, 4);
   return [...(interpret([importance('random', view, ranked.layout, block)], feeds)[0]?.data.slice(0, count) ?? [])];

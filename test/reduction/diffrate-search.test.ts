@@ -1,4 +1,7 @@
-/** The masked network of a search: the plain network where nothing is masked, and the pruned one where tokens are. */
+/**
+ * The masked network of a search: the plain network where nothing is masked, and the pruned one
+ * where tokens are.
+ */
 import { describe, expect, it } from 'vitest';
 import { blockMasks, maskFeeds } from '../../src/execution/masks.ts';
 import { forward, pixelInput } from '../../src/networks/forward.ts';
@@ -145,7 +148,8 @@ describe.each(Object.entries(variants))('the masked network with %s', (_, own) =
         there.reduce((sum, one, token) => sum + one * elementAt(source as Float64Tensor, [image, token, origin]), 0),
       );
       expect(stay.every((sum) => sum === 0 || sum === 1)).toBe(true);
-      // In three blocks 2, 2 and as many as were left beyond are pruned; what they stood for goes with them.
+      // In three blocks 2, 2 and as many as were left beyond are pruned; what they stood for goes
+      // with them.
       expect(stay.filter((sum) => sum === 0).length).toBeGreaterThanOrEqual(3);
       expect(stay.filter((sum) => sum === 1).length).toBeGreaterThan(prefix + 3);
     }

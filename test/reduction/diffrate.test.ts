@@ -1,4 +1,7 @@
-/** One block of DiffRate with fixed kept numbers against plain loops, on random token states in float64. */
+/**
+ * One block of DiffRate with fixed kept numbers against plain loops, on random token states in
+ * float64.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../src/data/random.ts';

@@ -1,4 +1,7 @@
-/** A block's attention drawn at random, as a reducer sees it, with values to feed and the metrics in plain loops. */
+/**
+ * A block's attention drawn at random, as a reducer sees it, with values to feed and the metrics in
+ * plain loops.
+ */
 import type { RandomGenerator } from '../../src/data/random.ts';
 import { reduceMean, reshape } from '../../src/graph/operators/index.ts';
 import { input } from '../../src/graph/tensor.ts';

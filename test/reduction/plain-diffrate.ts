@@ -1,6 +1,6 @@
 /**
- * DiffRate's reduction of one image's tokens in plain float64 loops (arXiv 2305.17997, section 3.1): the oracle for the symbolic one.
- * It shares nothing with it but the kept numbers.
+ * DiffRate's reduction of one image's tokens in plain float64 loops (arXiv 2305.17997, section
+ * 3.1): the oracle for the symbolic one. It shares nothing with it but the kept numbers.
  */
 import type { MergeRule } from '../../src/reduction/merge-rule.ts';
 import type { ReductionOrder } from '../../src/reduction/methods/diffrate.ts';
@@ -35,7 +35,10 @@ function sorted(tokens: readonly PlainToken[], scores: readonly number[], prefix
   return [...tokens.slice(0, prefix), ...others];
 }
 
-/** All but the first `kept` join the most similar of those: features become the mean, of tokens or of patches, and sizes add up. */
+/**
+ * All but the first `kept` join the most similar of those: features become the mean, of tokens or
+ * of patches, and sizes add up.
+ */
 function merged(tokens: readonly PlainToken[], kept: number, reduction: PlainReduction): PlainToken[] {
   const groups = tokens.slice(0, kept).map((destination) => [{ token: destination, similarity: 1 }]);
   for (const source of tokens.slice(kept)) {

@@ -1,4 +1,7 @@
-/** A Vision Transformer with DiffRate, or any other method, on one image in plain float64 loops: what the compressed graphs must compute. */
+/**
+ * A Vision Transformer with DiffRate, or any other method, on one image in plain float64 loops:
+ * what the compressed graphs must compute.
+ */
 import { float32Values } from '../../src/checkpoints/weights.ts';
 import type { Weights } from '../../src/checkpoints/weights.ts';
 import type { VisionTransformerConfiguration } from '../../src/networks/vision-transformer/configuration.ts';
@@ -22,7 +25,10 @@ export interface PlainOutcome {
 export interface PlainMethod {
   /** Between attention and MLP. */
   readonly reduce: (tokens: readonly PlainToken[], attention: PlainAttention, block: number) => readonly PlainToken[];
-  /** Weights of the keys from one query's logits, which hold no sizes; the softmax with sizes by default. */
+  /**
+   * Weights of the keys from one query's logits, which hold no sizes; the softmax with sizes by
+   * default.
+   */
   readonly weigh?: (logits: Vector, tokens: readonly PlainToken[]) => readonly number[];
   /** Sees the embedded tokens before the first block. */
   readonly begin?: (tokens: readonly PlainToken[]) => void;
@@ -183,7 +189,10 @@ export function runMethodPlainly(
 
 const gelu = (x: number): number => (x * (1 + errorFunction(x / Math.SQRT2))) / 2;
 
-/** erf by its Taylor series, to about 1e-14 for the arguments of an MLP; beyond 5 it is ±1 in float64. */
+/**
+ * erf by its Taylor series, to about 1e-14 for the arguments of an MLP; beyond 5 it is ±1 in
+ * float64.
+ */
 function errorFunction(x: number): number {
   if (Math.abs(x) > 5) return Math.sign(x);
   let [sum, term] = [x, x];

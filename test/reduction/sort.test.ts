@@ -1,4 +1,7 @@
-/** Ranking and sorting tokens with 0, 1 and 3 prefix tokens, which stay in front in their order, against plain lists. */
+/**
+ * Ranking and sorting tokens with 0, 1 and 3 prefix tokens, which stay in front in their order,
+ * against plain lists.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../src/data/random.ts';
@@ -21,7 +24,10 @@ const width = 4;
 const prefixes = [0, 1, 3];
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
-/** Positions in the order in which sorting is to leave them: the prefix, then the others by falling score. */
+/**
+ * Positions in the order in which sorting is to leave them: the prefix, then the others by falling
+ * score.
+ */
 function orderPlainly(scores: readonly number[], prefix: number): number[] {
   const others = range(scores.length).slice(prefix);
   return [...range(prefix), ...others.sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0))];

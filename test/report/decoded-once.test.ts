@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { DecodedImages } from '../../src/data/decoded-images.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import { evaluateVariants } from '../../src/evaluation/evaluate.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
@@ -26,22 +27,22 @@ it('search, evaluation and pictures share what is decoded', { timeout: 60_000 },
   const decoded = new DecodedImages();
   const { schedule } = await searchSchedule({
     model,
-    folder,
+    images: folder,
     decoded,
     target: { ratio: 0.7 },
     preset: 'small-data',
     seed: 0,
     steps: 4,
     batchSize: 4,
-    resume: false,
+    runtime: nodeRuntime,
   });
   expect(decoded.decodings).toBe(images);
-  const results = await evaluateVariants(model, [{}, { schedule }], { folder, decoded });
+  const results = await evaluateVariants(model, [{}, { schedule }], { images: folder, decoded });
   expect(results.map((result) => result.images)).toEqual([images, images]);
   const pictures = await drawPictures({
     network: model,
     reducer: diffRate(schedule, model.network),
-    folder,
+    source: folder,
     images: folder.images,
     decoded,
     blocks: [1],

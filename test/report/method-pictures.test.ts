@@ -1,4 +1,7 @@
-/** What every training-free method does to the patches of images, as `diffrate show` tells it, against the whole network in plain loops. */
+/**
+ * What every training-free method does to the patches of images, as `diffrate show` tells it,
+ * against the whole network in plain loops.
+ */
 import { describe, expect, it } from 'vitest';
 import { buildMethod, parseMethod, reductionMethods } from '../../src/reduction/methods/registry.ts';
 import { countTokens } from '../../src/report/token-groups.ts';

@@ -1,4 +1,7 @@
-/** Traced networks and the pictures of images: counts against the schedule, networks with a class token and mean-pooled ones, IDX images. */
+/**
+ * Traced networks and the pictures of images: counts against the schedule, networks with a class
+ * token and mean-pooled ones, IDX images.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -50,7 +53,7 @@ function modelFor(inputSize: ImageSize, changes: SmallSizes): Model {
 describe('pictures of images', () => {
   it('follow the schedule: every patch is kept, merged or pruned, and as many tokens are left as it says', async () => {
     const folder = await openImageFolder(directory);
-    const request = { network: small, folder, images: folder.images, blocks: [1, 3, 4] };
+    const request = { network: small, source: folder, images: folder.images, blocks: [1, 3, 4] };
     const series = await drawPictures({ ...request, reducer });
     expect(series.map(({ file }) => file)).toEqual(['a.png', 'b.png']);
     for (const { input, blocks, counts } of series) {
@@ -80,7 +83,7 @@ describe('pictures of images', () => {
     const [series] = await drawPictures({
       network: small,
       reducer: keepAllTokens,
-      folder,
+      source: folder,
       images: folder.images.slice(0, 1),
       blocks: [4],
     });
@@ -96,7 +99,7 @@ describe('pictures of images', () => {
     const series = await drawPictures({
       network: meanPooled,
       reducer: diffRate(kept, meanPooled.network),
-      folder,
+      source: folder,
       images: folder.images,
       blocks: [4],
     });
@@ -131,7 +134,7 @@ describe('pictures of images', () => {
         { pruneKept: [...kept.pruneKept, prefix + 4], mergeKept: [...kept.mergeKept, prefix + 2] },
         model.network,
       ),
-      folder,
+      source: folder,
       images: folder.images.slice(0, 1),
       blocks: [1, 4],
     });
@@ -153,7 +156,7 @@ describe('pictures of images', () => {
 
   it('say which block is not there', async () => {
     const folder = await openImageFolder(directory);
-    const request = { network: small, reducer: keepAllTokens, folder, images: folder.images, blocks: [1, 5] };
+    const request = { network: small, reducer: keepAllTokens, source: folder, images: folder.images, blocks: [1, 5] };
     await expect(drawPictures(request)).rejects.toThrow(/There is no block 5 in small-vit: its blocks are 1 to 4\./);
   });
 
@@ -161,7 +164,7 @@ describe('pictures of images', () => {
     const broken = mkdtempSync(join(directory, 'broken-'));
     await writeFile(join(broken, 'x.png'), 'no image');
     const folder = await openImageFolder(broken);
-    const request = { network: small, reducer: keepAllTokens, folder, images: folder.images, blocks: [1] };
+    const request = { network: small, reducer: keepAllTokens, source: folder, images: folder.images, blocks: [1] };
     await expect(drawPictures(request)).rejects.toThrow(/x\.png/);
     const warnings: string[] = [];
     await expect(drawPictures({ ...request, onWarning: (message) => warnings.push(message) })).rejects.toThrow(
@@ -185,7 +188,7 @@ describe('chosen blocks and images', () => {
 
   it('are a function of the seed', () => {
     const images = Array.from({ length: 40 }, (_, index) => ({ file: `${index}.png` }));
-    const folder = { directory: '/', images, labelled: false };
+    const folder = { images };
     expect(sampleImages(folder, 6, 3)).toEqual(sampleImages(folder, 6, 3));
     expect(sampleImages(folder, 6, 3)).not.toEqual(sampleImages(folder, 6, 4));
     expect(sampleImages(folder, 6, 3)).toHaveLength(6);
@@ -199,7 +202,7 @@ describe('picture files', () => {
     const [first, second] = await drawPictures({
       network: small,
       reducer,
-      folder,
+      source: folder,
       images: folder.images,
       blocks: [2, 4],
     });

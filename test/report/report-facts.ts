@@ -1,7 +1,10 @@
-/** A compression as its report takes it, made up but for the pictures, with names that try to break out of the page. */
+/**
+ * A compression as its report takes it, made up but for the pictures, with names that try to break
+ * out of the page.
+ */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { EvaluationResult } from '../../src/evaluation/evaluate.ts';
+import type { EvaluationResult } from '../../src/evaluation/evaluation-options.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { ThroughputRun } from '../../src/evaluation/throughput.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
@@ -52,7 +55,7 @@ export async function compressionFacts(directory: string): Promise<CompressionFa
   const pictures = await drawPictures({
     network: model,
     reducer: diffRate(smallSchedule, model.network),
-    folder,
+    source: folder,
     images: folder.images,
     blocks: [1, 4],
   });

@@ -166,6 +166,42 @@ describe('the report of a compression', () => {
     expect(page.querySelector('#accuracy')?.textContent).toContain('no labels');
   });
 
+  it('has the files side by side, with what is to be said of them', async () => {
+    const { runs, evaluation } = facts.measurements;
+    if (evaluation === null) throw new Error('the facts have an evaluation');
+    const each = { file: 'onnx/model.onnx', evaluation: evaluation.after, runs, failure: null, remark: null };
+    const fp32 = { ...each, dtype: 'fp32' as const, bytes: 23_400_000, runsOn: 'everywhere' };
+    const remark = 'fp16 could not be measured on this device: <b>none</b>';
+    const fp16 = { ...fp32, dtype: 'fp16' as const, bytes: 1_234_000, evaluation: null, runs: [], remark };
+    const pageOf = async (precisions: CompressionFacts['precisions']): Promise<Document> =>
+      documentOf(reportPage(await compressionReport({ ...facts, precisions, pictures: [] })));
+    const section = (await pageOf([fp32, fp16])).querySelector('#precisions');
+    const rows = Array.from(section?.querySelectorAll('tr') ?? []).map((row) =>
+      Array.from(row.children).map((cell) => cell.textContent),
+    );
+    expect(rows).toEqual([
+      ['', 'original', 'fp32', 'fp16'],
+      ['files, MB', '', '23.4', '1.23'],
+      ['top-1 %', '76.25', '75.00', '–'],
+      ['top-5 %', '95.00', '95.00', '–'],
+      ['loss', '1.2500', '1.2500', '–'],
+      ['agreement %', '', '97.50', '–'],
+      ['KL', '', '0.01230', '–'],
+      ['images/s at batch 1', '100.0', '166.7', '–'],
+      ['speed-up at batch 1', '', '1.67×', '–'],
+      ['images/s at batch 16', '133.3', '228.6', '–'],
+      ['speed-up at batch 16', '', '1.71×', '–'],
+      ['runs well on', '', 'everywhere', 'everywhere'],
+    ]);
+    expect(section?.textContent).toContain(remark);
+    expect(section?.textContent).toContain('fp16 is for WebGPU');
+    expect(section?.textContent).not.toContain('holds no fp32 file');
+    const half = (await pageOf([fp16])).querySelector('#precisions');
+    expect(half?.querySelector('tr')?.textContent?.replace(/\s+/g, ' ')).toContain('fp32 (no file)');
+    expect(half?.textContent).toContain('holds no fp32 file');
+    expect((await pageOf([fp32])).querySelector('#precisions')).toBeNull();
+  });
+
   it('names another objective with its unit, and another cost', async () => {
     const { evaluation } = facts.measurements;
     if (evaluation === null) throw new Error('the facts have an evaluation');

@@ -7,7 +7,10 @@ import type { TokenLayout } from '../../src/reduction/token-layout.ts';
 import { countTokens, pruned, tokenGroups } from '../../src/report/token-groups.ts';
 import { borderColour, borderWidth, enlarge, pictureScale, tokenPicture } from '../../src/report/token-picture.ts';
 
-/** A source map `[N, N0]` from lists of the patches (from 0) in each token; prefix tokens come first. */
+/**
+ * A source map `[N, N0]` from lists of the patches (from 0) in each token; prefix tokens come
+ * first.
+ */
 function sourceMap(tokens: readonly (readonly number[])[], patches: number, prefix = 1): Float32Array {
   const columns = prefix + patches;
   const source = new Float32Array((prefix + tokens.length) * columns);
@@ -95,10 +98,8 @@ describe('token groups', () => {
 });
 
 describe('the picture of tokens', () => {
-  // 3×3 patches of 4 pixels: an L of merged patches, one more patch of the same token apart, a pair, a pruned one, two untouched.
-  //   1 2 2
-  //   1 1 .
-  //   3 # 1
+  // 3×3 patches of 4 pixels: an L of merged patches, one more patch of the same token apart, a
+  // pair, a pruned one, two untouched. 1 2 2 1 1 . 3 # 1
   const patchSize = 4;
   const owners = [1, 2, 2, 1, 1, 3, 4, pruned, 1];
   const image = gradientImage(3 * patchSize);

@@ -1,4 +1,7 @@
-/** A session whose batches are shared out over threads answers as any other does, and ends cleanly whenever it has to. */
+/**
+ * A session whose batches are shared out over threads answers as any other does, and ends cleanly
+ * whenever it has to.
+ */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';

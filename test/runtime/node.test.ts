@@ -1,4 +1,7 @@
-/** ONNX Runtime for Node behind the `Runtime` interface: results, choice of outputs, and what goes wrong. */
+/**
+ * ONNX Runtime for Node behind the `Runtime` interface: results, choice of outputs, and what goes
+ * wrong.
+ */
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

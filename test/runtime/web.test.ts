@@ -1,4 +1,7 @@
-/** The browser's runtime in Node: its WebAssembly computes what onnxruntime-node computes. WebGPU needs a browser. */
+/**
+ * The browser's runtime in Node: its WebAssembly computes what onnxruntime-node computes. WebGPU
+ * needs a browser.
+ */
 import { describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';

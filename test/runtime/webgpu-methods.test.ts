@@ -1,4 +1,7 @@
-/** The other static methods on WebGPU, without one operator that falls back to the CPU; see `webgpu.test.ts` for the driver. */
+/**
+ * The other static methods on WebGPU, without one operator that falls back to the CPU; see
+ * `webgpu.test.ts` for the driver.
+ */
 import { existsSync } from 'node:fs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { beforeAll, describe, expect, it } from 'vitest';

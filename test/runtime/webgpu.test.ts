@@ -1,6 +1,7 @@
 /**
- * The compressed network on WebGPU, without one operator that falls back to the CPU: each fallback is a round trip between the two.
- * Debian's package `chromium` brings SwiftShader, a Vulkan driver that needs no GPU; `libvulkan1` is the loader.
+ * The compressed network on WebGPU, without one operator that falls back to the CPU: each fallback
+ * is a round trip between the two. Debian's package `chromium` brings SwiftShader, a Vulkan driver
+ * that needs no GPU; `libvulkan1` is the loader.
  */
 import { existsSync } from 'node:fs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';

@@ -1,5 +1,6 @@
 /**
- * Projection and learners on any space: prefix tokens or none, oblong grids, networks that only merge, and costs that are smooth or have steps.
+ * Projection and learners on any space: prefix tokens or none, oblong grids, networks that only
+ * merge, and costs that are smooth or have steps.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -73,7 +74,10 @@ const smooth = fc.constant(0);
 const anyTile = fc.integer({ min: 0, max: 8 });
 const tiles = fc.integer({ min: 2, max: 8 });
 
-/** Whole numbers that fall, from all tokens to no fewer than a block may keep; where tokens only merge, none is pruned. */
+/**
+ * Whole numbers that fall, from all tokens to no fewer than a block may keep; where tokens only
+ * merge, none is pruned.
+ */
 function expectSchedule({ space }: { readonly space: SearchSpace }, { pruneKept, mergeKept }: KeptNumbers): void {
   const { layout, searched, fixed, depth, mergeOnly } = space;
   expect([pruneKept.length, mergeKept.length]).toEqual([depth, depth]);

@@ -1,4 +1,6 @@
-/** The local search on losses that are known for every schedule, so that its answers can be checked. */
+/**
+ * The local search on losses that are known for every schedule, so that its answers can be checked.
+ */
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';

@@ -82,7 +82,8 @@ describe('project', () => {
     const shifted = numbersOf(context, project(context, atLast, last)).merged;
     expect(shifted[last]).toBe((merged[last] as number) - 8);
     expect(shifted[1] as number).toBeGreaterThan(merged[1] as number);
-    // One before it goes down so far that the last, which keeps no more than it, has to go down as well.
+    // One before it goes down so far that the last, which keeps no more than it, has to go down as
+    // well.
     const flat = numbersOf(context, project(context, { merged: [40, 30, 20, 20], pruned })).merged;
     const lower = { pruned, merged: flat.map((own, index) => (index === last - 1 ? own - 8 : own)) };
     const raised = project(context, lower, last - 1);

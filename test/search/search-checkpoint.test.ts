@@ -1,12 +1,16 @@
-/** The search's state on disk: whole or not at all, and only for the search it belongs to. */
+/** A search's progress: whole or not at all, and only for the search that it belongs to. */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
-import { readFrontCheckpoint } from '../../src/search/front/front-checkpoint.ts';
-import { removeCheckpoint, writeCheckpoint } from '../../src/search/checkpoint-file.ts';
-import { readSearchCheckpoint } from '../../src/search/search-checkpoint.ts';
+import { progressFile } from '../../src/files/progress-file.ts';
+import type { ProgressStore } from '../../src/files/progress-store.ts';
+import { resumedFrom, writeCheckpoint } from '../../src/search/checkpoint.ts';
+import type { Identity } from '../../src/search/checkpoint.ts';
+import { frontCheckpoint } from '../../src/search/front/front-checkpoint.ts';
+import { PacedCheckpoint } from '../../src/search/paced-checkpoint.ts';
+import { searchCheckpoint } from '../../src/search/search-checkpoint.ts';
 import type { SearchCheckpoint } from '../../src/search/search-checkpoint.ts';
 
 const checkpoint: SearchCheckpoint = {
@@ -36,42 +40,65 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true }));
 
+const store = (): ProgressStore => progressFile(path());
+
+const resumed = (progress: ProgressStore, identity: Identity = checkpoint.identity) =>
+  resumedFrom({ progress, resume: true }, identity, searchCheckpoint);
+
 describe('checkpoints', () => {
   it('come back as they were, and leave nothing beside them', async () => {
-    await writeCheckpoint<SearchCheckpoint>(path(), { ...checkpoint, step: 3 });
-    await writeCheckpoint(path(), checkpoint);
-    expect(await readSearchCheckpoint(path(), checkpoint.identity)).toEqual(checkpoint);
+    await writeCheckpoint(store(), { ...checkpoint, step: 3 } as SearchCheckpoint, 'search');
+    await writeCheckpoint(store(), checkpoint, 'search');
+    expect(await resumed(store())).toEqual(checkpoint);
     expect(readdirSync(root)).toEqual(['search.checkpoint']);
-    await removeCheckpoint(path());
-    expect(await readSearchCheckpoint(path(), checkpoint.identity)).toBeUndefined();
-    await removeCheckpoint(path());
+    await store().remove();
+    expect(await resumed(store())).toBeUndefined();
+    await store().remove();
   });
 
   it('make the folder that they are for', async () => {
-    const inside = join(root, 'new', 'folder', 'search.checkpoint');
-    await writeCheckpoint(inside, checkpoint);
-    expect(await readSearchCheckpoint(inside, checkpoint.identity)).toEqual(checkpoint);
+    const inside = progressFile(join(root, 'new', 'folder', 'search.checkpoint'));
+    await writeCheckpoint(inside, checkpoint, 'search');
+    expect(await resumed(inside)).toEqual(checkpoint);
+  });
+
+  it('are neither continued nor lost where nobody said what to do with them', async () => {
+    await writeCheckpoint(store(), checkpoint, 'search');
+    const unsaid = resumedFrom({ progress: store() }, checkpoint.identity, searchCheckpoint);
+    await expect(unsaid).rejects.toThrow(DiffrateError);
+    await expect(unsaid).rejects.toThrow(
+      /search\.checkpoint' holds progress of this very search: continue it with `resume: true`, or begin anew/,
+    );
+    expect(await resumedFrom({ progress: store(), resume: false }, checkpoint.identity, searchCheckpoint)).toBe(
+      undefined,
+    );
+    expect(await resumed(store())).toEqual(checkpoint);
+  });
+
+  it('that are not there are told of where they were to be continued', async () => {
+    const warnings: string[] = [];
+    const onWarning = (message: string): number => warnings.push(message);
+    const missing = progressFile(join(root, 'missing'));
+    expect(await resumedFrom({ progress: missing, onWarning }, {}, searchCheckpoint)).toBeUndefined();
+    expect(warnings).toEqual([]);
+    expect(await resumedFrom({ progress: missing, resume: true, onWarning }, {}, searchCheckpoint)).toBeUndefined();
+    expect(warnings).toEqual([`'${missing.name}' holds no progress of a search: it begins at its start.`]);
   });
 
   it('of another search are refused, with both ways out', async () => {
-    await writeCheckpoint(path(), checkpoint);
-    const refused = readSearchCheckpoint(path(), { ...checkpoint.identity, budget: '3 ms' });
+    await writeCheckpoint(store(), checkpoint, 'search');
+    const refused = resumed(store(), { ...checkpoint.identity, budget: '3 ms' });
     await expect(refused).rejects.toThrow(DiffrateError);
     await expect(refused).rejects.toThrow(
-      /belongs to another search \(budget: 0\.001 GFLOPs instead of 3 ms\); start again without --resume, or with the/,
+      /belongs to another search \(budget: 0\.001 GFLOPs instead of 3 ms\): begin anew with `resume: false`, or use the/,
     );
   });
 
   it('of another search name every part that differs, and those that one of them has not', async () => {
-    await writeCheckpoint(path(), checkpoint);
-    const refused = readSearchCheckpoint(path(), {
-      model: 'small',
-      budget: '0.001 GFLOPs',
-      seed: '4',
-      device: 'webgpu',
-    });
-    await expect(refused).rejects.toThrow('(seed: 3 instead of 4, device: none instead of webgpu)');
-    const without = readSearchCheckpoint(path(), { model: 'small', seed: '3' });
+    await writeCheckpoint(store(), checkpoint, 'search');
+    const other = { model: 'small', budget: '0.001 GFLOPs', seed: '4', device: 'webgpu' };
+    await expect(resumed(store(), other)).rejects.toThrow('(seed: 3 instead of 4, device: none instead of webgpu)');
+    const without = resumed(store(), { model: 'small', seed: '3' });
     await expect(without).rejects.toThrow('(budget: 0.001 GFLOPs instead of none)');
   });
 
@@ -82,11 +109,14 @@ describe('checkpoints', () => {
       history: [{ phase: 'gradients', step: 0, loss: 1, gflops: 0.5 }],
     };
     writeFileSync(path(), JSON.stringify(earlier));
-    for (const read of [readSearchCheckpoint, readFrontCheckpoint]) {
-      const refused = read(path(), checkpoint.identity);
+    const options = { progress: store(), resume: true };
+    for (const refused of [
+      resumedFrom(options, checkpoint.identity, searchCheckpoint),
+      resumedFrom(options, checkpoint.identity, frontCheckpoint),
+    ]) {
       await expect(refused).rejects.toThrow(DiffrateError);
       await expect(refused).rejects.toThrow(
-        `The search's checkpoint '${path()}' is of an earlier version, which cannot be continued: remove it and start again.`,
+        `in '${path()}' is of an earlier version, which cannot be continued: begin anew with \`resume: false\`.`,
       );
     }
   });
@@ -102,20 +132,70 @@ describe('checkpoints', () => {
     ['half a local search', JSON.stringify({ ...checkpoint, localSearch: { merged: [1] } })],
   ])('with %s in it are called damaged', async (_, text) => {
     writeFileSync(path(), text);
-    const refused = readSearchCheckpoint(path(), checkpoint.identity);
+    const refused = resumed(store());
     await expect(refused).rejects.toThrow(DiffrateError);
-    await expect(refused).rejects.toThrow(/search\.checkpoint' is damaged; start again without --resume/);
+    await expect(refused).rejects.toThrow(/search\.checkpoint' is damaged: begin anew with `resume: false`/);
   });
 
   it('that cannot be written or read say where', async () => {
     writeFileSync(join(root, 'file'), '');
-    const written = writeCheckpoint(join(root, 'file', 'search.checkpoint'), checkpoint);
+    const written = writeCheckpoint(progressFile(join(root, 'file', 'search.checkpoint')), checkpoint, 'search');
     await expect(written).rejects.toThrow(DiffrateError);
-    await expect(written).rejects.toThrow(/search's checkpoint .*file.*cannot be written/);
+    await expect(written).rejects.toThrow(/progress of the search cannot be kept in '.*file.*'/);
     // A folder has the name: the new file is whole, but cannot take its place.
     mkdirSync(join(root, 'folder'));
-    await expect(writeCheckpoint(join(root, 'folder'), checkpoint)).rejects.toThrow(/cannot be written/);
+    await expect(writeCheckpoint(progressFile(join(root, 'folder')), checkpoint, 'search')).rejects.toThrow(
+      /cannot be kept/,
+    );
     expect(readdirSync(root).filter((name) => name.endsWith('.partial'))).toEqual([]);
-    await expect(readSearchCheckpoint(root, checkpoint.identity)).rejects.toThrow(/cannot be read/);
+    await expect(resumed(progressFile(root))).rejects.toThrow(/cannot be read/);
+  });
+});
+
+describe('a store that is a class', () => {
+  it('is called with itself', async () => {
+    class Kept implements ProgressStore {
+      readonly name = 'a field';
+      text: string | undefined;
+      read(): Promise<string | undefined> {
+        return Promise.resolve(this.text);
+      }
+      write(text: string): Promise<void> {
+        this.text = text;
+        return Promise.resolve();
+      }
+      remove(): Promise<void> {
+        this.text = undefined;
+        return Promise.resolve();
+      }
+    }
+    const kept = new Kept();
+    await writeCheckpoint(kept, checkpoint, 'search');
+    expect(await resumed(kept)).toEqual(checkpoint);
+  });
+});
+
+describe('a store that is full', () => {
+  const full: ProgressStore = {
+    name: 'memory card',
+    read: () => Promise.resolve(undefined),
+    write: () => Promise.reject(new Error('no space left')),
+    remove: () => Promise.resolve(),
+  };
+  const sentence =
+    "The progress of the search cannot be kept in 'memory card' (no space left): make room there, or keep it elsewhere.";
+
+  it('costs the progress and not the search', async () => {
+    const warnings: string[] = [];
+    const paced = new PacedCheckpoint({ progress: full, onWarning: (message) => warnings.push(message) });
+    await paced.finish(checkpoint);
+    expect(warnings).toEqual([sentence]);
+  });
+
+  it('is told of by a search that is stopped', async () => {
+    const paced = new PacedCheckpoint({ progress: full, signal: AbortSignal.abort() });
+    await expect(paced.settle(() => checkpoint, 'after step 3 of 8')).rejects.toThrow(
+      `The search was stopped after step 3 of 8 and cannot be continued from there. ${sentence}`,
+    );
   });
 });

@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flopsCost } from '../../src/cost/flops-cost.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
+import { progressFile } from '../../src/files/progress-file.ts';
+import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
+import type { Runtime } from '../../src/runtime/runtime.ts';
 import { DiffrateError } from '../../src/errors.ts';
 import type { Evaluator } from '../../src/execution/evaluator.ts';
 import type { StepResult } from '../../src/execution/gradient-step.ts';
@@ -33,9 +36,9 @@ const targetGflops = 0.65 * cost.baseline;
 const count = 12;
 
 let root = '';
-let labelled: ImageFolder;
+let labelled: ImageSource;
 /** No labels, and one image that is none. */
-let damaged: ImageFolder;
+let damaged: ImageSource;
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'diffrate-search-'));
@@ -51,13 +54,14 @@ afterAll(() => rmSync(root, { recursive: true }));
 
 const optionsFor = (preset: PresetName, changes: Partial<SearchOptions> = {}): SearchOptions => ({
   model,
-  folder: preset === 'paper' ? labelled : damaged,
+  images: preset === 'paper' ? labelled : damaged,
   target: gflops(targetGflops),
   preset,
   steps: preset === 'paper' ? 8 : 30,
   batchSize: preset === 'paper' ? 20 : 4,
   seed: 3,
   threads: 1,
+  runtime: nodeRuntime,
   resume: false,
   ...changes,
 });
@@ -73,7 +77,7 @@ async function stoppedAt(options: SearchOptions, phase: SearchPhase, report: num
     if (progress.phase === phase && ++reports === report) controller.abort();
   });
   await expect(stopped).rejects.toThrow(DiffrateError);
-  await expect(stopped).rejects.toThrow(/The search was stopped .*--resume/);
+  await expect(stopped).rejects.toThrow(/The search was stopped .*`resume: true`/);
 }
 
 const refusal = async (options: SearchOptions): Promise<DiffrateError> => {
@@ -112,13 +116,14 @@ describe.each(['small-data', 'paper'] as const)('a search with the preset %s', (
 
   it('stopped among its steps, once and again, ends as an unbroken one', async () => {
     const checkpoint = join(root, `${preset}.steps`);
-    const options = optionsFor(preset, { checkpoint });
+    const options = optionsFor(preset, { progress: progressFile(checkpoint) });
     await stoppedAt(options, 'gradients', 3);
     expect(existsSync(checkpoint)).toBe(true);
     await stoppedAt({ ...options, resume: true }, 'gradients', 2);
     const outcome = await searchSchedule({ ...options, resume: true });
     expect(result(outcome)).toEqual(result(unbroken));
-    // It stays until the schedule is in its place, and a search that goes on from there is done at once.
+    // It stays until the schedule is in its place, and a search that goes on from there is done at
+    // once.
     const again: SearchProgress[] = [];
     const repeated = await searchSchedule({ ...options, resume: true }, (progress) => again.push(progress));
     expect(result(repeated)).toEqual(result(unbroken));
@@ -126,7 +131,7 @@ describe.each(['small-data', 'paper'] as const)('a search with the preset %s', (
   });
 
   it('stopped at its last step ends as an unbroken one', async () => {
-    const options = optionsFor(preset, { checkpoint: join(root, `${preset}.last`) });
+    const options = optionsFor(preset, { progress: progressFile(join(root, `${preset}.last`)) });
     await stoppedAt(options, 'gradients', preset === 'paper' ? 8 : 30);
     expect(result(await searchSchedule({ ...options, resume: true }))).toEqual(result(unbroken));
   });
@@ -139,7 +144,7 @@ describe('a local search', () => {
   });
 
   it.each([1, 2, 4])('stopped inside at move %i ends as an unbroken one', async (move) => {
-    const options = optionsFor('small-data', { checkpoint: join(root, `local.${move}`) });
+    const options = optionsFor('small-data', { progress: progressFile(join(root, `local.${move}`)) });
     await stoppedAt(options, 'local search', move);
     await stoppedAt({ ...options, resume: true }, 'local search', 1);
     expect(result(await searchSchedule({ ...options, resume: true }))).toEqual(result(unbroken));
@@ -236,17 +241,19 @@ describe('a search of another cost', () => {
     const unbroken = await searchSchedule(options());
     for (const [phase, report] of [['gradients', 7] as const, ['local search', 2] as const]) {
       const checkpoint = join(root, `beats.${report}`);
-      await stoppedAt(options({ checkpoint }), phase, report);
-      expect(result(await searchSchedule(options({ checkpoint, resume: true })))).toEqual(result(unbroken));
+      await stoppedAt(options({ progress: progressFile(checkpoint) }), phase, report);
+      expect(result(await searchSchedule(options({ progress: progressFile(checkpoint), resume: true })))).toEqual(
+        result(unbroken),
+      );
     }
   });
 
   it('is not continued with one of another size, though the target is the same', async () => {
     const checkpoint = join(root, 'beats.other');
-    await stoppedAt(options({ checkpoint }), 'gradients', 1);
+    await stoppedAt(options({ progress: progressFile(checkpoint) }), 'gradients', 1);
     const finer = stepCost(searchSpace(network), 3);
     const scaled = { ...finer, value: (kept: KeptNumbers) => 0.8 * finer.value(kept), baseline: 0.8 * finer.baseline };
-    const { message } = await refusal(options({ checkpoint, resume: true, cost: scaled }));
+    const { message } = await refusal(options({ progress: progressFile(checkpoint), resume: true, cost: scaled }));
     expect(message).toMatch(
       /belongs to another search \(cost: \S+ beats uncompressed instead of \S+ beats uncompressed\)/,
     );
@@ -255,7 +262,7 @@ describe('a search of another cost', () => {
 
 describe('a search without a local search', () => {
   it('tells what it left out and how long it waited', async () => {
-    const outcome = await searchSchedule(optionsFor('paper', { folder: damaged, targets: 'teacher', steps: 2 }));
+    const outcome = await searchSchedule(optionsFor('paper', { images: damaged, targets: 'teacher', steps: 2 }));
     expect(outcome.skipped.map(({ file }) => file)).toEqual(['005b.png']);
     expect(outcome.waitingShare).toBeGreaterThan(0);
     expect(outcome.waitingShare).toBeLessThanOrEqual(1);
@@ -299,21 +306,21 @@ describe('a search that cannot be', () => {
   });
 
   it.each(['small-data', 'paper'] as const)('names the folder without labels: %s', async (preset) => {
-    const { message } = await refusal(optionsFor(preset, { folder: damaged, targets: 'labels' }));
+    const { message } = await refusal(optionsFor(preset, { images: damaged, targets: 'labels' }));
     expect(message).toContain(join(root, 'damaged'));
     expect(message).toContain('compare with the uncompressed network');
   });
 
   it('names the label out of range', async () => {
     const images = labelled.images.map((image, index) => (index === 7 ? { ...image, label: 7 } : image));
-    const { message } = await refusal(optionsFor('paper', { folder: { ...labelled, images } }));
+    const { message } = await refusal(optionsFor('paper', { images: { ...labelled, images } }));
     expect(message).toContain('007.png');
     expect(message).toMatch(/\b7\b/);
   });
 
   it('refuses labels as targets of an encoder without a head, which is searched by its features', async () => {
     const encoder = smallModel({ ...smallConfiguration, classes: 0 }, 1, 'encoder');
-    const options = optionsFor('small-data', { model: encoder, steps: 2, folder: labelled });
+    const options = optionsFor('small-data', { model: encoder, steps: 2, images: labelled });
     const { message } = await refusal({ ...options, targets: 'labels' });
     expect(message).toContain('Labels are no targets of featureDistance');
     const { schedule, history } = await searchSchedule(options);
@@ -324,7 +331,7 @@ describe('a search that cannot be', () => {
   it('follows a recipe that is changed, says so, and does not continue with another', async () => {
     const changes = { refinement: undefined, merging: 'similarity' } as const;
     const checkpoint = join(root, 'changed');
-    const options = optionsFor('small-data', { steps: 6, changes, checkpoint });
+    const options = optionsFor('small-data', { steps: 6, changes, progress: progressFile(checkpoint) });
     const { schedule, history } = await searchSchedule(options);
     expect(history.map(({ phase }) => phase)).toEqual(Array.from({ length: 6 }, () => 'gradients'));
     expect(schedule.merging).toBeUndefined();
@@ -336,18 +343,101 @@ describe('a search that cannot be', () => {
 
   it('does not continue from another search, and leaves that one’s state alone', async () => {
     const checkpoint = join(root, 'other');
-    await stoppedAt(optionsFor('small-data', { checkpoint }), 'gradients', 1);
+    await stoppedAt(optionsFor('small-data', { progress: progressFile(checkpoint) }), 'gradients', 1);
     const before = readFileSync(checkpoint, 'utf8');
     const others: Partial<SearchOptions>[] = [
       { seed: 9 },
       { model: smallNetwork(5) },
-      { folder: { ...labelled, directory: join(root, 'elsewhere') } },
+      { images: { ...labelled, identity: () => Promise.resolve('elsewhere') } },
     ];
     for (const other of others) {
-      const { message } = await refusal(optionsFor('small-data', { checkpoint, resume: true, ...other }));
+      const { message } = await refusal(
+        optionsFor('small-data', { progress: progressFile(checkpoint), resume: true, ...other }),
+      );
       expect(message).toContain('belongs to another search');
     }
     expect(readFileSync(checkpoint, 'utf8')).toBe(before);
+  });
+});
+
+describe('options without types', () => {
+  const forms = 'give { ratio: 0.65 }, or a value with its unit such as { value: 0.8, unit: "GFLOPs" }';
+  it.each([
+    ['model', { model: undefined }, 'The search has no model: give it among its options.'],
+    ['images', { images: undefined }, 'The search has no images: give it among its options.'],
+    ['runtime', { runtime: undefined }, 'The search has no runtime: give it among its options.'],
+    [
+      'a name for a model',
+      { model: 'deit' },
+      'The model of the search must be a model, which loadModel and modelFromFiles give.',
+    ],
+    [
+      'a list for a source',
+      { images: [] },
+      'The images of the search must be an image source, which openImages and memoryImages give.',
+    ],
+    [
+      'a name for an objective',
+      { objective: 'kl' },
+      'The objective of the search must be an objective, which objectiveFor gives by its name.',
+    ],
+    [
+      'a number for a store',
+      { progress: 5 },
+      'The progress of the search must be a store with read, write and remove.',
+    ],
+    ['no target', { target: undefined }, `The search has no target: ${forms}.`],
+    ['a number for a target', { target: 0.65 }, `The target of the search is 0.65: ${forms}.`],
+    ['half a target', { target: { value: 0.8 } }, `The target of the search is {"value":0.8}: ${forms}.`],
+    [
+      'two targets',
+      { target: { ratio: 0.5, value: 1 } },
+      'The target of the search has a ratio and a value: give one of them.',
+    ],
+    [
+      'a ratio in percent',
+      { target: { ratio: 65 } },
+      "The target's ratio must be a number above 0 and below 1, not 65: 0.65 keeps 65 % of the cost.",
+    ],
+    [
+      'text for a ratio',
+      { target: { ratio: '0.65' } },
+      'The target\'s ratio must be a number above 0 and below 1, not "0.65": 0.65 keeps 65 % of the cost.',
+    ],
+    ['preset', { preset: 'fast' }, 'There is no preset "fast": use small-data or paper.'],
+    ['steps', { steps: 0 }, "The search's steps must be a whole number from 1, not 0."],
+    ['seed', { seed: 'one' }, "The search's seed must be a whole number from 0, not one."],
+  ])('are told of: %s', async (_, changes, sentence) => {
+    const { message, name } = await refusal({ ...optionsFor('small-data'), ...changes } as SearchOptions);
+    expect([name, message]).toEqual(['UsageError', sentence]);
+  });
+});
+
+describe('a runtime that fails in the middle', () => {
+  it.each([3, 30, 90])('at run %i ends the search in its words, and every session is let go of', async (last) => {
+    let [runs, open] = [0, 0];
+    const failing: Runtime = {
+      async load(network, session) {
+        const loaded = await nodeRuntime.load(network, session);
+        open += 1;
+        return {
+          run(feeds, outputs) {
+            runs += 1;
+            if (runs === last) throw new DiffrateError('The device was lost.');
+            return loaded.run(feeds, outputs);
+          },
+          async dispose() {
+            open -= 1;
+            await loaded.dispose();
+          },
+          endProfiling: () => loaded.endProfiling(),
+        };
+      },
+    };
+    const progress = progressFile(join(root, `failing.${last}`));
+    const { message } = await refusal(optionsFor('small-data', { steps: 6, runtime: failing, progress }));
+    expect(message).toBe('The device was lost.');
+    expect([runs, open]).toEqual([last, 0]);
   });
 });
 
@@ -358,7 +448,7 @@ describe('an image that cannot be decoded', () => {
     const options = optionsFor('small-data', {
       steps: 5,
       onWarning: (message) => warnings.push(message),
-      checkpoint,
+      progress: progressFile(checkpoint),
     });
     const { skipped } = await searchSchedule(options);
     // Only the calibration images are read again.

@@ -1,4 +1,7 @@
-/** A cost that is no smooth function of the kept numbers, as a measured one is not: a block takes as long as the next whole number of tiles. */
+/**
+ * A cost that is no smooth function of the kept numbers, as a measured one is not: a block takes as
+ * long as the next whole number of tiles.
+ */
 import { priceByDifference, reachableRange } from '../../src/cost/cost.ts';
 import type { Cost } from '../../src/cost/cost.ts';
 import { effectiveTokens, uncompressed } from '../../src/reduction/schedule.ts';
@@ -7,8 +10,8 @@ import type { SearchSpace } from '../../src/reduction/search-space.ts';
 import { smallestKept, tokenCount } from '../../src/reduction/token-layout.ts';
 
 /**
- * Beats of a network: attention of a block two for every `tile` tokens that enter it, begun or whole, its MLP three for every `tile` that
- * leave it; 7 come before the blocks.
+ * Beats of a network: attention of a block two for every `tile` tokens that enter it, begun or
+ * whole, its MLP three for every `tile` that leave it; 7 come before the blocks.
  */
 export function stepCost({ layout, depth }: Pick<SearchSpace, 'layout' | 'depth'>, tile: number): Cost {
   const tokens = tokenCount(layout);

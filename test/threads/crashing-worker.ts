@@ -1,4 +1,7 @@
-/** A worker for the pool's test: echoes, fails, throws outside of its job, or exits, as the job says. */
+/**
+ * A worker for the pool's test: echoes, fails, throws outside of its job, or exits, as the job
+ * says.
+ */
 
 import { serveJobs } from '../../src/threads/worker-pool.ts';
 

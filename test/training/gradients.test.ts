@@ -101,7 +101,10 @@ function targetValues(objective: Objective, size: number): Float32Array {
   return objective.targets(randomValues(images * size, 70));
 }
 
-/** Values through which no gradient flows (similarities, sizes, what tokens are matched by): constants here. */
+/**
+ * Values through which no gradient flows (similarities, sizes, what tokens are matched by):
+ * constants here.
+ */
 function stoppedTensors(loss: Tensor): Set<Tensor> {
   const stopped = new Set<Tensor>();
   const seen = new Set<Tensor>();
@@ -179,7 +182,8 @@ describe('gradients of all weights', () => {
     for (const [index, { name, length }] of layout.parameters.entries()) {
       const tensor = parameterInputs[index] as Tensor;
       const gradient = (exact[index] as Float64Tensor).data;
-      // One direction through every element, and one element by itself: errors cannot cancel in both.
+      // One direction through every element, and one element by itself: errors cannot cancel in
+      // both.
       const directions = [
         Float64Array.from(randomValues(length, 900 + index)),
         new Float64Array(length).fill(0).with(index % length, 1),

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { evaluateModel } from '../../src/evaluation/evaluate.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
 import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
@@ -25,7 +25,7 @@ import { narrowSizes, smallModel } from '../small-networks.ts';
 const methods = ['dynamicvit:keep=0.5', 'spvit:keep=0.7/0.4/0.2', 'evovit:keep=0.5', 'ltmp:target=0.6'];
 
 let directory = '';
-let folder: ImageFolder;
+let folder: ImageSource;
 const outcomes = new Map<string, TrainingOutcome>();
 /** Loss of each step. */
 const losses = new Map<string, number[]>();
@@ -50,7 +50,7 @@ const options = (text: string, changes: Partial<TrainingOptions> = {}): Training
   start,
   method: build(text),
   recipe,
-  folder,
+  images: folder,
   seed: 3,
   threads: 1,
   resume: false,
@@ -132,7 +132,7 @@ describe.each(methods)('%s', (text) => {
     );
     expect(moved.length > 0).toBe(build(text).learned?.trainsNetwork);
     const { reducer } = build(text);
-    const evaluated = await evaluateModel(model, { folder, reducer, reference: start });
+    const evaluated = await evaluateModel(model, { images: folder, reducer, reference: start });
     expect(evaluated.kl).toBeGreaterThan(0);
     expect(evaluated.kl).toBeCloseTo(evaluation?.kl ?? Number.NaN, 5);
   });

@@ -1,4 +1,7 @@
-/** Stages of patch dropout: which rate a step has, and what is refused. Runs through stages are in `train.test.ts`. */
+/**
+ * Stages of patch dropout: which rate a step has, and what is refused. Runs through stages are in
+ * `train.test.ts`.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkPatchDropout, dropsPatches, patchDropoutAt } from '../../src/training/patch-dropout-stages.ts';

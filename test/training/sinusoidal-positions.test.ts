@@ -1,4 +1,7 @@
-/** The sine-cosine position embedding against its definition, and what it is for: neighbours begin alike. */
+/**
+ * The sine-cosine position embedding against its definition, and what it is for: neighbours begin
+ * alike.
+ */
 import { describe, expect, it } from 'vitest';
 import { initialWeights } from '../../src/training/initialization.ts';
 import { sinusoidalPositions } from '../../src/training/sinusoidal-positions.ts';

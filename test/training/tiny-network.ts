@@ -1,4 +1,6 @@
-/** The tiny network of `small-networks.ts` as training sees it: a layout and a vector of weights. */
+/**
+ * The tiny network of `small-networks.ts` as training sees it: a layout and a vector of weights.
+ */
 import type { Network } from '../../src/networks/network.ts';
 import { parametersFromWeights } from '../../src/networks/parameters.ts';
 import { layoutOf, vectorOf } from '../../src/training/trained-parameters.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../src/data/image-folder.ts';
+import type { ImageSource } from '../../src/data/image-source.ts';
 import { exportModel } from '../../src/exporting/export-model.ts';
 import { readScheduleFile } from '../../src/exporting/schedule-file.ts';
 import { countFlops } from '../../src/cost/flops.ts';
@@ -26,7 +26,7 @@ import { narrowSizes, smallModel, smallNetwork } from '../small-networks.ts';
 const { network, preprocessing } = smallModel(narrowSizes);
 const { classes } = narrowSizes;
 let directory = '';
-let folder: ImageFolder;
+let folder: ImageSource;
 
 /** A recipe with everything that is random in it. */
 const recipe: TrainingRecipe = {
@@ -61,7 +61,7 @@ const options = (changes: Partial<TrainingOptions> = {}): TrainingOptions => ({
   network,
   preprocessing,
   recipe,
-  folder,
+  images: folder,
   seed: 3,
   threads: 1,
   resume: false,
@@ -143,7 +143,7 @@ describe('training', () => {
         start: smallModel(narrowSizes),
         schedule: { pruneKept: [17, 9, 6, 4], mergeKept: [17, 7, 4, 2] },
         recipe: { ...recipes['finetune-small-data'], batchSize: 7, epochs: 6, learningRate: 1e-3 },
-        folder: unlabelled,
+        images: unlabelled,
         evaluation: unlabelled,
       }),
     );
@@ -247,7 +247,7 @@ describe('a training run that was killed', () => {
     const run = train(options({ checkpoint, signal: controller.signal }), ({ step }) => {
       if (step === 2) controller.abort();
     });
-    await expect(run).rejects.toThrow(/stopped after step [23] of \d+; continue it with --resume/);
+    await expect(run).rejects.toThrow(/stopped after step [23] of \d+; continue it with `resume`/);
     expect(existsSync(checkpoint)).toBe(true);
   });
 
@@ -256,14 +256,14 @@ describe('a training run that was killed', () => {
     const others: Partial<TrainingOptions>[] = [
       { seed: 4 },
       { start: smallModel(narrowSizes, 2) },
-      { folder: { ...folder, directory: join(directory, 'elsewhere') } },
+      { images: { ...folder, identity: () => Promise.resolve('elsewhere') } },
     ];
     for (const other of others)
       await expect(train(options({ checkpoint, resume: true, ...other }))).rejects.toThrow(
         /belongs to another training/,
       );
     writeFileSync(checkpoint, 'no checkpoint');
-    await expect(train(options({ checkpoint, resume: true }))).rejects.toThrow(/is damaged .*without --resume/);
+    await expect(train(options({ checkpoint, resume: true }))).rejects.toThrow(/is damaged .*without `resume`/);
   });
 });
 
@@ -279,7 +279,7 @@ describe('a training run that cannot go on', () => {
 
   it('says what is missing', async () => {
     const unlabelled = { ...folder, labelled: false };
-    await expect(train(options({ folder: unlabelled }))).rejects.toThrow(/has no labels to train on/);
+    await expect(train(options({ images: unlabelled }))).rejects.toThrow(/has no labels to train on/);
     await expect(train(options({ recipe: { ...recipe, targets: 'teacher' } }))).rejects.toThrow(/no teacher/);
     const encoder = smallNetwork({ ...narrowSizes, classes: 0 });
     await expect(train(options({ network: encoder }))).rejects.toThrow(/Labels are no targets of featureDistance/);

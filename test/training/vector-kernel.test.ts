@@ -1,4 +1,6 @@
-/** Kernels against plain float32 loops, to the bit: wherever the vectors lie, whatever the range. */
+/**
+ * Kernels against plain float32 loops, to the bit: wherever the vectors lie, whatever the range.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { arithmetic, VectorKernel } from '../../src/training/vector-kernel.ts';

@@ -1,19 +1,22 @@
 /**
- * `diffrate compare`: token-reduction methods side by side at equal cost, and DiffRate's schedules among random ones.
+ * `diffrate compare`: token-reduction methods side by side at equal cost, and DiffRate's schedules
+ * among random ones.
  */
+import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defineCommand } from 'citty';
 import { compareMethods } from '../../comparison/compare-methods.ts';
 import type { ComparisonProgress } from '../../comparison/comparison-options.ts';
 import type { Comparison } from '../../comparison/comparison.ts';
 import { comparisonCsv, comparisonTable, placementSentence } from '../../comparison/comparison-rows.ts';
+import { withFolderLock } from '../../files/folder-lock.ts';
 import { writeFolder } from '../../files/staged-folder.ts';
 import type { FolderKind } from '../../files/staged-folder.ts';
 import { namedShape } from '../../networks/model.ts';
 import { reportPage } from '../../report/page.ts';
 import { comparisonReport } from '../../report/report.ts';
 import { reportFileName } from '../../report/report-file.ts';
-import { removeCheckpoint } from '../../search/checkpoint-file.ts';
+import { progressFile } from '../../files/progress-file.ts';
 import { comparisonOptions, parseComparison, scheduleSource } from '../comparison-options.ts';
 import { resolveFolder } from '../folder-option.ts';
 import { resolveModel } from '../model-option.ts';
@@ -23,6 +26,7 @@ import { formatSeconds, formatTable, printResult } from '../output.ts';
 import { folderNamedAfter, prepareFolder } from '../output-folder.ts';
 import { withProgress } from '../progress.ts';
 import { typedCommand, versionFacts } from '../provenance.ts';
+import { parseResume } from '../resume-options.ts';
 import { sessionOptions } from '../session-options.ts';
 
 /** What the command prints with `--json`, and writes into `comparison.json`. */
@@ -35,6 +39,7 @@ export interface ComparisonReport extends Comparison {
 const jsonName = 'comparison.json';
 const csvName = 'comparison.csv';
 const checkpointName = 'comparison.checkpoint';
+const lockName = 'comparison.lock';
 
 /** Names of the files end as nobody's own are called, so anybody's folder will do. */
 const comparisonFolder: FolderKind = { foreign: [], isOurs: () => Promise.resolve(true), replaced: [] };
@@ -66,72 +71,91 @@ export const compareCommand = defineCommand({
     const session = sessionOptions(args);
     const settings = parseComparison(args);
     const rounds = integerOption('rounds', args.rounds);
+    const resume = parseResume(args);
     if (args.out !== undefined) await prepareFolder(args.out, comparisonFolder);
     const folder = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
     const out = args.out ?? folderNamedAfter(model.name, 'comparison');
     if (args.out === undefined) await prepareFolder(out, comparisonFolder);
-    const checkpoint = join(out, checkpointName);
+    const progress = progressFile(join(out, checkpointName));
     const objective = resolveObjective(args.objective, model.network);
     const schedules = await scheduleSource({ model, given: args, settings, session, objective, out });
-    const comparison = await withProgress((progress) =>
-      compareMethods({
-        ...session,
-        model,
-        target: namedShape(model.network, model.name),
-        objective,
-        folder,
-        budgets: settings.budgets,
-        methods: settings.methods,
-        schedules,
-        ...(settings.random && { random: settings.random }),
-        ...(rounds === undefined ? {} : { rounds }),
-        checkpoint,
-        resume: args.resume === true,
-        identity: [
-          model.name,
-          model.source,
-          `${folder.images.length} images of ${folder.directory}`,
-          session.device,
-          `${session.threads ?? 'all'} threads`,
-          `${args.rounds} rounds`,
-          objective.name,
-          schedules.identity,
-        ].join(', '),
-        strict: args.strict,
-        onWarning: (message) => progress.note(`warning: ${message}`),
-        onProgress: (report) => progress.update(progressLine(report)),
-      }),
-    );
-    const command = typedCommand();
-    const report: ComparisonReport = { ...comparison, out, command };
-    const page = comparisonReport(comparison, {
-      command,
-      facts: [
-        ['model', `${model.name} (weights from ${model.source})`],
-        ['images', `${comparison.images} of ${folder.directory}`],
-        ['DiffRate’s schedules', schedules.description],
-        ...(await versionFacts()),
-      ],
+    const identity = [
+      model.name,
+      model.source,
+      `${folder.images.length} images of ${folder.name}`,
+      session.device,
+      `${session.threads ?? 'all'} threads`,
+      `${args.rounds} rounds`,
+      objective.name,
+      await schedules.identity(),
+    ].join(', ');
+    const { report, files } = await inLockedFolder(out, async () => {
+      const comparison = await withProgress((line) =>
+        compareMethods({
+          ...session,
+          model,
+          target: namedShape(model.network, model.name),
+          objective,
+          images: folder,
+          budgets: settings.budgets,
+          methods: settings.methods,
+          schedules,
+          ...(settings.random && { random: settings.random }),
+          ...(rounds === undefined ? {} : { rounds }),
+          progress,
+          resume,
+          identity,
+          strict: args.strict,
+          onWarning: (message) => line.note(`warning: ${message}`),
+          onProgress: (report) => line.update(progressLine(report)),
+        }),
+      );
+      const command = typedCommand();
+      const report: ComparisonReport = { ...comparison, out, command };
+      const page = comparisonReport(comparison, {
+        command,
+        facts: [
+          ['model', `${model.name} (weights from ${model.source})`],
+          ['images', `${comparison.images} of ${folder.name}`],
+          ['DiffRate’s schedules', schedules.description],
+          ...(await versionFacts()),
+        ],
+      });
+      const files = [
+        { path: jsonName, content: `${JSON.stringify(report, null, 1)}\n` },
+        { path: csvName, content: comparisonCsv(comparison) },
+        { path: reportFileName, content: reportPage(page) },
+      ];
+      await writeFolder(out, files, comparisonFolder);
+      await progress.remove();
+      return { report, files };
     });
-    const files = [
-      { path: jsonName, content: `${JSON.stringify(report, null, 1)}\n` },
-      { path: csvName, content: comparisonCsv(comparison) },
-      { path: reportFileName, content: reportPage(page) },
-    ];
-    await writeFolder(out, files, comparisonFolder);
-    await removeCheckpoint(checkpoint);
-    const { header, rows } = comparisonTable(comparison);
+    const { header, rows } = comparisonTable(report);
     printResult(args.json, report, () =>
       [
-        `${comparison.model}, ${comparison.images} images`,
+        `${report.model}, ${report.images} images`,
         formatTable(header, rows),
-        ...comparison.rankings.map(placementSentence),
+        ...report.rankings.map(placementSentence),
         `${files.map(({ path }) => join(out, path)).join(', ')}`,
       ].join('\n\n'),
     );
   },
 });
+
+/**
+ * Compares while no other process compares into the folder. The lock lies in it, as the checkpoint
+ * does: nobody may be allowed to write beside it.
+ */
+async function inLockedFolder<Result>(out: string, work: () => Promise<Result>): Promise<Result> {
+  const created = await mkdir(out, { recursive: true });
+  try {
+    return await withFolderLock(out, work, join(out, lockName));
+  } finally {
+    // Only an empty folder can be removed like this.
+    if (created !== undefined) await rmdir(out).catch(() => undefined);
+  }
+}
 
 function progressLine({ phase, budget, subject, done, of, secondsLeft }: ComparisonProgress): string {
   const left = secondsLeft === undefined ? '' : `, ${formatSeconds(secondsLeft)} left`;

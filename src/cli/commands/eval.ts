@@ -1,11 +1,11 @@
 /** `diffrate eval`: accuracy on an image folder, and agreement with the uncompressed network. */
 import { defineCommand } from 'citty';
 import { evaluateModel } from '../../evaluation/evaluate.ts';
-import type { EvaluationResult } from '../../evaluation/evaluate.ts';
+import type { EvaluationResult } from '../../evaluation/evaluation-options.ts';
 import { shownMetrics } from '../../evaluation/shown-metrics.ts';
 import { evaluationLine } from '../evaluation-line.ts';
 import { resolveFolder } from '../folder-option.ts';
-import { metricName, metricValue } from '../metric-rows.ts';
+import { metricName, metricValue } from '../../evaluation/metric-rows.ts';
 import { checkCompression, methodGflops, methodOption, resolveCompression } from '../method-option.ts';
 import { resolveModel } from '../model-option.ts';
 import { resolveObjective } from '../objective-option.ts';
@@ -54,7 +54,7 @@ export const evalCommand = defineCommand({
         ...named,
         ...(method && { reducer: method.reducer }),
         ...(gflops !== undefined && { gflops }),
-        folder,
+        images: folder,
         reference,
         objective,
         batchSize,

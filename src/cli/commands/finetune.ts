@@ -1,10 +1,10 @@
 /**
- * `diffrate finetune`: trains a network on with a fixed schedule and tokens really dropped (arXiv 2305.17997, Table 6),
- * or trains a method that learns (DynamicViT and others). By default the uncompressed network's own answers are the
- * targets, so that no labels are needed.
+ * `diffrate finetune`: trains a network on with a fixed schedule and tokens really dropped (arXiv
+ * 2305.17997, Table 6), or trains a method that learns (DynamicViT and others). By default the
+ * uncompressed network's own answers are the targets, so that no labels are needed.
  */
 import { defineCommand } from 'citty';
-import { checkLabels } from '../../data/image-folder.ts';
+import { checkLabels } from '../../data/image-source.ts';
 import { UsageError } from '../../errors.ts';
 import { classesOf } from '../../evaluation/metrics.ts';
 import type { MeasuredObjective } from '../../evaluation/metrics.ts';
@@ -89,7 +89,7 @@ export const finetuneCommand = defineCommand({
         },
         schedule: named?.schedule,
         method,
-        folder,
+        images: folder,
         evaluation,
         seed,
         resume: args.resume === true,
@@ -135,7 +135,10 @@ export const finetuneCommand = defineCommand({
   },
 });
 
-/** How far the network is from the one that training started from; nothing where it was not evaluated. */
+/**
+ * How far the network is from the one that training started from; nothing where it was not
+ * evaluated.
+ */
 function distanceLine(kl: number | null, objective: MeasuredObjective | null): string {
   if (kl !== null) return `, KL to the uncompressed network ${kl.toFixed(5)}`;
   return objective === null

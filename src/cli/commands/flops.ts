@@ -1,6 +1,6 @@
 /**
- * `diffrate flops`: the cost of a network under a schedule, block by block, as the paper counts it and as really
- * computed.
+ * `diffrate flops`: the cost of a network under a schedule, block by block, as the paper counts it
+ * and as really computed.
  */
 import { defineCommand } from 'citty';
 import { baselineFlops, countFlops, flopsPerGflop } from '../../cost/flops.ts';
@@ -23,13 +23,16 @@ export interface FlopsReport {
   readonly model: string;
   readonly schedule: string | null;
   readonly method: string | null;
-  /** Token numbers differ per image: those here are the most that there can be, and so are the FLOPs. */
+  /**
+   * Token numbers differ per image: those here are the most that there can be, and so are the
+   * FLOPs.
+   */
   readonly atMost: boolean;
   /** By the paper's count. */
   readonly gflops: number;
   /**
-   * What the compressed graph computes (the plain one, without a schedule); `null` for networks that cannot be built
-   * yet.
+   * What the compressed graph computes (the plain one, without a schedule); `null` for networks
+   * that cannot be built yet.
    */
   readonly realGflops: number | null;
   /** The uncompressed network by the paper's count. */

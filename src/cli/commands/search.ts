@@ -1,24 +1,29 @@
 /**
- * `diffrate search`: learns a schedule for a network under a cost target and writes it to a file, or a front of them to
- * a folder.
+ * `diffrate search`: learns a schedule for a network under a cost target and writes it to a file,
+ * or a front of them to a folder.
  */
 import { defineCommand } from 'citty';
 import { formatCost } from '../../cost/cost.ts';
 import { frontFolder, frontIndex, writeFront } from '../../exporting/front-folder.ts';
 import { writeScheduleFile } from '../../exporting/schedule-file.ts';
 import type { Schedule } from '../../reduction/schedule.ts';
-import { removeCheckpoint } from '../../search/checkpoint-file.ts';
-import type { SearchOptions } from '../../search/search-options.ts';
+import { progressFile } from '../../files/progress-file.ts';
+import type { NodeFrontOptions, NodeSearchOptions } from '../../compress/search.ts';
+import { withFolderLock } from '../../files/folder-lock.ts';
+import type { ProgressStore } from '../../files/progress-store.ts';
 import { resolveFolder } from '../folder-option.ts';
 import { frontOption, frontTable, parseFront, runFront } from '../front-options.ts';
 import { resolveModel } from '../model-option.ts';
 import { resolveObjective } from '../objective-option.ts';
 import { options } from '../options.ts';
-import { formatSeconds, printResult } from '../output.ts';
-import { prepareOutputFile } from '../output-file.ts';
+import { formatSeconds, peakMemory, printResult } from '../output.ts';
+import { prepareOutputFile } from '../../files/output-file.ts';
 import { prepareFolder } from '../output-folder.ts';
 import { parseSearchOptions, runSearch, searchOptions } from '../search-options.ts';
 import { parseTarget, targetOptions } from '../target-options.ts';
+
+type SearchIntoFile = NodeSearchOptions & { readonly progress: ProgressStore };
+type SearchIntoFolder = NodeFrontOptions & { readonly progress: ProgressStore };
 
 export const searchCommand = defineCommand({
   meta: {
@@ -51,33 +56,50 @@ export const searchCommand = defineCommand({
     const folder = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
     const objective = resolveObjective(args.objective, model.network);
-    const checkpoint = `${out.replace(/[/\\]+$/, '')}.checkpoint`;
-    const common: Omit<SearchOptions, 'target'> = { ...settings, model, folder, objective, checkpoint, strict };
-    if (front !== undefined) {
-      const found = await runFront({ ...common, front });
-      await writeFront(out, found);
-      await removeCheckpoint(checkpoint);
-      const { points, steps, passes, seconds, waitingShare, peakMemoryBytes, skipped } = found;
-      printResult(
-        json,
-        { ...frontIndex(found), out, steps, passes, seconds, waitingShare, peakMemoryBytes, skipped },
-        () =>
-          `${frontTable(found)}\n\n${out}: ${points.length} schedules, searched in ${formatSeconds(seconds)} (${steps} steps, ${passes} image passes)`,
-      );
-    }
-    if (target !== undefined) {
-      const found = await runSearch({ ...common, target });
-      await writeScheduleFile(out, found.schedule);
-      await removeCheckpoint(checkpoint);
-      const { schedule, steps, seconds, waitingShare, peakMemoryBytes, skipped } = found;
-      printResult(
-        json,
-        { ...schedule, out, steps, seconds, waitingShare, peakMemoryBytes, skipped },
-        () => `${out}: ${costOf(schedule)}, searched in ${formatSeconds(seconds)} (${steps} steps)`,
-      );
-    }
+    const progress = progressFile(`${out.replace(/[/\\]+$/, '')}.checkpoint`);
+    const common = {
+      ...settings,
+      model,
+      images: folder,
+      objective,
+      progress,
+      strict,
+    };
+    // Two searches would write one checkpoint.
+    await withFolderLock(out, async () => {
+      if (front !== undefined) await searchFrontInto(out, { ...common, front }, json);
+      if (target !== undefined) await searchInto(out, { ...common, target }, json);
+    });
   },
 });
+
+/** Searches one schedule, writes it and prints what it took. */
+async function searchInto(out: string, wanted: SearchIntoFile, json?: boolean): Promise<void> {
+  const { schedule, steps, seconds, waitingShare, skipped } = await runSearch(wanted);
+  await writeScheduleFile(out, schedule);
+  await wanted.progress.remove();
+  const peakMemoryBytes = peakMemory();
+  printResult(
+    json,
+    { ...schedule, out, steps, seconds, waitingShare, peakMemoryBytes, skipped },
+    () => `${out}: ${costOf(schedule)}, searched in ${formatSeconds(seconds)} (${steps} steps)`,
+  );
+}
+
+/** Searches a front, writes its folder and prints what it took. */
+async function searchFrontInto(out: string, wanted: SearchIntoFolder, json?: boolean): Promise<void> {
+  const found = await runFront(wanted);
+  await writeFront(out, found);
+  await wanted.progress.remove();
+  const { points, steps, passes, seconds, waitingShare, skipped } = found;
+  const peakMemoryBytes = peakMemory();
+  printResult(
+    json,
+    { ...frontIndex(found), out, steps, passes, seconds, waitingShare, peakMemoryBytes, skipped },
+    () =>
+      `${frontTable(found)}\n\n${out}: ${points.length} schedules, searched in ${formatSeconds(seconds)} (${steps} steps, ${passes} image passes)`,
+  );
+}
 
 /** What a schedule costs, in words: in the unit that it was learnt under. */
 function costOf({ cost, gflops }: Schedule): string {

@@ -1,6 +1,6 @@
 /**
- * `diffrate show`: what a schedule, or any other method, keeps, merges and prunes on images, as pictures (Figure 5 of
- * the paper).
+ * `diffrate show`: what a schedule, or any other method, keeps, merges and prunes on images, as
+ * pictures (Figure 5 of the paper).
  */
 import { join } from 'node:path';
 import { defineCommand } from 'citty';
@@ -106,7 +106,7 @@ export const showCommand = defineCommand({
         ...session,
         network: model,
         reducer: compression.reducer,
-        folder,
+        source: folder,
         images: folder.images,
         blocks,
         ...(named ? {} : { onWarning: (message: string) => progress.note(`warning: ${message}`) }),

@@ -1,6 +1,6 @@
 /**
- * `diffrate train`: trains a network that a configuration file describes from scratch, with tokens dropped by a
- * schedule or not.
+ * `diffrate train`: trains a network that a configuration file describes from scratch, with tokens
+ * dropped by a schedule or not.
  */
 import { defineCommand } from 'citty';
 import { readTrainingConfiguration } from '../../training/training-configuration.ts';
@@ -43,7 +43,7 @@ export const trainCommand = defineCommand({
           ...(learningRate === undefined ? {} : { learningRate }),
         },
         schedule: named?.schedule,
-        folder,
+        images: folder,
         evaluation,
         seed,
         resume: args.resume === true,

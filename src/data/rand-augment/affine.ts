@@ -1,6 +1,7 @@
 /**
- * RandAugment's geometric operations: Pillow's `Image.transform(size, AFFINE, …)` and `Image.rotate` with its bilinear and
- * bicubic filters (cubic convolution with a = −1, values truncated), bit for bit. What comes from outside is a fill colour.
+ * RandAugment's geometric operations: Pillow's `Image.transform(size, AFFINE, …)` and
+ * `Image.rotate` with its bilinear and bicubic filters (cubic convolution with a = −1, values
+ * truncated), bit for bit. What comes from outside is a fill colour.
  */
 
 import type { Interpolation, RgbImage } from '../pillow-resize.ts';
@@ -12,7 +13,10 @@ export interface Geometry {
   readonly fill: readonly [number, number, number];
 }
 
-/** `(a, b, c, d, e, f)`: the pixel at `(x, y)` comes from `(a·x + b·y + c, d·x + e·y + f)`, centres at half a pixel. */
+/**
+ * `(a, b, c, d, e, f)`: the pixel at `(x, y)` comes from `(a·x + b·y + c, d·x + e·y + f)`, centres
+ * at half a pixel.
+ */
 export type AffineMatrix = readonly [number, number, number, number, number, number];
 
 /** Turns the image counter-clockwise around its centre, by less than 90 degrees either way. */

@@ -1,6 +1,7 @@
 /**
- * RandAugment's colour, contrast, brightness and sharpness: Pillow's `ImageEnhance`, which blends the image with one that
- * lacks the property. Factor 0 is without it, 1 the image itself, above 1 more of it.
+ * RandAugment's colour, contrast, brightness and sharpness: Pillow's `ImageEnhance`, which blends
+ * the image with one that lacks the property. Factor 0 is without it, 1 the image itself, above 1
+ * more of it.
  */
 
 import type { RgbImage } from '../pillow-resize.ts';
@@ -33,7 +34,10 @@ export function adjustBrightness(image: RgbImage, factor: number): RgbImage {
   return blendWithConstant(image, 0, factor);
 }
 
-/** Blends with the image smoothed: 3×3 weights of 1, the middle 5, over 13; the outermost pixels are left. */
+/**
+ * Blends with the image smoothed: 3×3 weights of 1, the middle 5, over 13; the outermost pixels are
+ * left.
+ */
 export function adjustSharpness(image: RgbImage, factor: number): RgbImage {
   const blend = createBlend(factor);
   const { data, width, height } = image;
@@ -73,7 +77,10 @@ function blendWithConstant(image: RgbImage, degenerate: number, factor: number):
   );
 }
 
-/** Pillow's `Image.blend`: `degenerate + factor·(value − degenerate)` in float32, clipped and truncated. */
+/**
+ * Pillow's `Image.blend`: `degenerate + factor·(value − degenerate)` in float32, clipped and
+ * truncated.
+ */
 function createBlend(factor: number): (degenerate: number, value: number) => number {
   const products = Float32Array.from({ length: 511 }, (_, index) => Math.fround(factor) * (index - 255));
   return (degenerate, value) => {

@@ -1,7 +1,8 @@
 /**
- * RandAugment (Cubuk et al., 2020) as timm's `rand-m9-mstd0.5-inc1` has it, the recipe of DeiT: two operations out of fifteen,
- * drawn with replacement, each applied with probability one half; the magnitude has normal noise, and a greater one always
- * means a stronger change ("increasing" operations).
+ * RandAugment (Cubuk et al., 2020) as timm's `rand-m9-mstd0.5-inc1` has it, the recipe of DeiT: two
+ * operations out of fifteen, drawn with replacement, each applied with probability one half; the
+ * magnitude has normal noise, and a greater one always means a stronger change ("increasing"
+ * operations).
  */
 
 import type { RgbImage } from '../pillow-resize.ts';

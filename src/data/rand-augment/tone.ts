@@ -1,12 +1,13 @@
 /**
- * RandAugment's operations on single values: each byte is looked up in a table of 256, as Pillow's `ImageOps.invert`,
- * `posterize`, `solarize`, `autocontrast` and `equalize` and timm's `solarize_add` do.
+ * RandAugment's operations on single values: each byte is looked up in a table of 256, as Pillow's
+ * `ImageOps.invert`, `posterize`, `solarize`, `autocontrast` and `equalize` and timm's
+ * `solarize_add` do.
  */
 
 import type { RgbImage } from '../pillow-resize.ts';
 
 /** Every value of one image through a table, one for all channels or one for each. */
-export function lookUp(image: RgbImage, red: Uint8Array, green = red, blue = red): RgbImage {
+export function lookUp(image: RgbImage, red: Uint8Array, green: Uint8Array = red, blue: Uint8Array = red): RgbImage {
   const { data, width, height } = image;
   const result = new Uint8Array(data.length);
   for (let index = 0; index < data.length; index += 3) {

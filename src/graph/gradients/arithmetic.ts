@@ -71,7 +71,10 @@ const swapLast = (x: Tensor): Tensor => {
   return transpose(x, [...axes.slice(0, -2), last, last - 1]);
 };
 
-/** `dA = dY·Bᵀ`, `dB = Aᵀ·dY`; where B is one matrix for a whole batch, the batch is folded into the rows first. */
+/**
+ * `dA = dY·Bᵀ`, `dB = Aᵀ·dY`; where B is one matrix for a whole batch, the batch is folded into the
+ * rows first.
+ */
 const matMulRule: GradientRule = ({ node, gradients, needs }) => {
   const [a, b] = [operand(node, 0), operand(node, 1)];
   const gradient = gradients[0] as Tensor;
@@ -85,7 +88,10 @@ const matMulRule: GradientRule = ({ node, gradients, needs }) => {
   return [left, sumToShape(matMul(swapLast(a), gradient), b.shape)];
 };
 
-/** `dA = dY·B` or `dY·Bᵀ`, whichever was not used forward; `dB` likewise; the bias sums the rows. No weight is transposed. */
+/**
+ * `dA = dY·B` or `dY·Bᵀ`, whichever the forward pass did not use; `dB` likewise; the bias sums the
+ * rows. No weight is transposed.
+ */
 const gemmRule: GradientRule = ({ node, gradients, needs }) => {
   if (node.attributes['alpha'] !== undefined) throw new DiffrateError(`A scaled Gemm in ${node.scope} has no rule.`);
   const [a, b, bias] = [operand(node, 0), operand(node, 1), node.inputs[2]];

@@ -1,6 +1,7 @@
 /**
- * Reverse-mode differentiation of a graph: `gradients(loss, wrt)` walks from the loss back to the wanted tensors, once,
- * and emits the backward pass as ordinary graph nodes, so that one lowering runs forward and backward together.
+ * Reverse-mode differentiation of a graph: `gradients(loss, wrt)` walks from the loss back to the
+ * wanted tensors, once, and emits the backward pass as ordinary graph nodes, so that one lowering
+ * runs forward and backward together.
  */
 import { DiffrateError } from '../../errors.ts';
 import { add } from '../operators/index.ts';
@@ -13,11 +14,13 @@ import { gradientRules } from './rules.ts';
 type Producer = GraphNode | Tensor;
 
 /**
- * Gradients of a scalar `loss` with respect to tensors of its graph, in their order; `undefined` where the loss does not
- * depend on one. Only nodes between `wrt` and the loss get a backward pass.
- * @param wrt inputs, or results of operators that compute something: what only shows values in another shape or order (`reshape`, `concat` and
- *   their like) is looked through where another such operator follows, and has then no gradient of its own.
- * @throws {DiffrateError} if the loss is no scalar, or a gradient must pass an operator without a rule (named with its scope).
+ * Gradients of a scalar `loss` with respect to tensors of its graph, in their order; `undefined`
+ * where the loss does not depend on one. Only nodes between `wrt` and the loss get a backward pass.
+ * @param wrt inputs, or results of operators that compute something: an operator that only moves
+ *   values (`reshape`, `concat` and their like) is skipped where another such operator follows, and
+ *   then has no gradient of its own.
+ * @throws {DiffrateError} if the loss is no scalar, or a gradient must pass an operator without a
+ *   rule (named with its scope).
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): readonly (Tensor | undefined)[] {
   if (loss.shape.some((size) => size !== 1)) {

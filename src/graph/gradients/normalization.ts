@@ -1,4 +1,7 @@
-/** Gradient rules of reductions, softmax and layer normalisation; each reuses what the forward pass computed. */
+/**
+ * Gradient rules of reductions, softmax and layer normalisation; each reuses what the forward pass
+ * computed.
+ */
 import { DiffrateError } from '../../errors.ts';
 import {
   cast,
@@ -68,7 +71,10 @@ function softmaxAxis(node: GraphNode): number {
 const everyValue = (tensor: Tensor, value: number): boolean =>
   constantFloats(tensor)?.every((entry) => entry === value) ?? false;
 
-/** `dx = (h − mean h − x̂·mean(h∘x̂))·σ⁻¹` with `h = g∘scale`; an identity scale and bias mean that y itself is x̂. */
+/**
+ * `dx = (h − mean h − x̂·mean(h∘x̂))·σ⁻¹` with `h = g∘scale`; an identity scale and bias mean that
+ * y itself is x̂.
+ */
 const layerNormalizationRule: GradientRule = (context) => {
   const { node, gradients, needs } = context;
   if (gradients[1] !== undefined || gradients[2] !== undefined) {

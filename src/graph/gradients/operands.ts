@@ -1,4 +1,7 @@
-/** What every rule needs: the operands of a node without their optionality, and sums over broadcast axes. */
+/**
+ * What every rule needs: the operands of a node without their optionality, and sums over broadcast
+ * axes.
+ */
 import { DiffrateError } from '../../errors.ts';
 import { reduceSum, reshape } from '../operators/index.ts';
 import { formatShape } from '../tensor.ts';

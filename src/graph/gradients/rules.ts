@@ -1,7 +1,8 @@
 /**
- * The table of gradient rules, one per ONNX operator, after the textbook derivatives (and tinygrad's `gradient.py` in form):
- * a rule takes a node and the gradients of its outputs and gives those of its inputs as ordinary graph nodes.
- * An operator without a rule is an error only where a gradient has to pass it.
+ * The table of gradient rules, one per ONNX operator, after the textbook derivatives (and
+ * tinygrad's `gradient.py` in form): a rule takes a node and the gradients of its outputs and gives
+ * those of its inputs as ordinary graph nodes. An operator without a rule is an error only where a
+ * gradient has to pass it.
  */
 import { arithmeticRules } from './arithmetic.ts';
 import { layoutRules } from './layout.ts';

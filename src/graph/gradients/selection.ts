@@ -1,6 +1,7 @@
 /**
- * Gradient rules of gathering. Rows may be gathered more than once, so their gradients are added up: by the transposed
- * one-hot matrix, which every backend runs deterministically (accumulating scatters are neither portable nor repeatable).
+ * Gradient rules of gathering. Rows may be gathered more than once, so their gradients are added
+ * up: by the transposed one-hot matrix, which every backend runs deterministically (accumulating
+ * scatters are neither portable nor repeatable).
  */
 import { cast, equal, matMul, reshape } from '../operators/index.ts';
 import { multiplyDimensions } from '../shapes.ts';
@@ -24,7 +25,10 @@ const gatherNDRule: GradientRule = ({ node, gradients }) => {
   return [reshape(matMul(oneHot, flat), x.shape)];
 };
 
-/** Gather along an axis, with the axes after it as one: `dX […, N, Q] = onehot [N, K] · dY […, K, Q]`. */
+/**
+ * Gather along an axis, with the axes after it as one:
+ * `dX […, N, Q] = onehot [N, K] · dY […, K, Q]`.
+ */
 const gatherRule: GradientRule = ({ node, gradients }) => {
   const [x, indices] = [operand(node, 0), operand(node, 1)];
   const attribute = node.attributes['axis'];

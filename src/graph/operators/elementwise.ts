@@ -1,4 +1,7 @@
-/** Element-wise ONNX operators; two operands broadcast as in NumPy, plain numbers become float32 scalars. */
+/**
+ * Element-wise ONNX operators; two operands broadcast as in NumPy, plain numbers become float32
+ * scalars.
+ */
 import { DiffrateError } from '../../errors.ts';
 import { elementTypeNumbers } from '../../onnx/model.ts';
 import { broadcastShapes } from '../shapes.ts';
@@ -66,10 +69,13 @@ export const tanh = (x: Tensor): Tensor => unary('Tanh', x);
 export const sigmoid = (x: Tensor): Tensor => unary('Sigmoid', x);
 /** Absolute value; its gradient at 0 is 0. */
 export const abs = (x: Tensor): Tensor => unary('Abs', x);
-/** Exponential linear unit: `x` where positive, else `eˣ − 1`. */
+/** Exponential linear unit: `x` where positive, otherwise `eˣ − 1`. */
 export const elu = (x: Tensor): Tensor => unary('Elu', x);
 
-/** The smaller of `x` and a number; ONNX Runtime's `Min` with a number is twice as slow. It has no gradient rule. */
+/**
+ * The smaller of `x` and a number; ONNX Runtime's `Min` with a number is twice as slow. It has no
+ * gradient rule.
+ */
 export function clip(x: Tensor, largest: number): Tensor {
   return makeSingle('Clip', [x, undefined, scalar(largest)], { type: x.type, shape: x.shape });
 }
@@ -80,8 +86,8 @@ export function gelu(x: Tensor): Tensor {
 }
 
 /**
- * `gelu(x + bias)`, the bias along the last axis: ONNX Runtime's fused operator, for graphs that only it runs. No rule: see
- * `nn/trained-mlp.ts`.
+ * `gelu(x + bias)`, the bias along the last axis: ONNX Runtime's fused operator, for graphs that
+ * only it runs. No rule: see `nn/trained-mlp.ts`.
  */
 export function biasGelu(x: Tensor, bias: Tensor): Tensor {
   if (bias.shape.length !== 1 || bias.shape[0] !== x.shape.at(-1))

@@ -1,4 +1,7 @@
-/** ONNX operators that move data without computing: reshape, transpose, slice, concatenate, pad, expand. */
+/**
+ * ONNX operators that move data without computing: reshape, transpose, slice, concatenate, pad,
+ * expand.
+ */
 import { DiffrateError } from '../../errors.ts';
 import { foldRows, foldTranspose } from '../folding.ts';
 import { constantBytes, formatShape, int64Vector, makeNode, makeSingle, normalizeAxis } from '../tensor.ts';
@@ -6,8 +9,10 @@ import type { Dimension, Shape, Tensor } from '../tensor.ts';
 import { broadcastShapes, factorsOf, sameShape } from '../shapes.ts';
 
 /**
- * Gives the same data another shape. Named dimensions must stay at their axis, but for one, which is then inferred.
- * @throws {DiffrateError} where the number of elements differs (as far as the same names are on both sides) or two names move.
+ * Gives the same data another shape. All named dimensions but one must stay at their axis; the one
+ * that moves is inferred.
+ * @throws {DiffrateError} where the number of elements differs (as far as the same names are on
+ *   both sides) or two names move.
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   if (sameShape(x.shape, shape)) return x;
@@ -48,7 +53,10 @@ function movedNames(before: Shape, after: Shape): number {
   return after.filter((size, axis) => typeof size === 'string' && before[axis] !== size).length;
 }
 
-/** Permutes the axes: axis `i` of the result is axis `permutation[i]` of `x`. Constants are permuted at once. */
+/**
+ * Permutes the axes: axis `i` of the result is axis `permutation[i]` of `x`. Constants are permuted
+ * at once.
+ */
 export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   const sorted = [...permutation].sort((a, b) => a - b);
   if (permutation.length !== x.shape.length || sorted.some((axis, index) => axis !== index)) {
@@ -64,7 +72,10 @@ export function transpose(x: Tensor, permutation: readonly number[]): Tensor {
   );
 }
 
-/** Joins tensors along an axis. What was joined along it before is joined at once, and copied once. */
+/**
+ * Joins tensors along an axis. Tensors that were joined along it before are joined in one go, so
+ * they are copied only once.
+ */
 export function concat(joint: readonly Tensor[], axis: number): Tensor {
   const tensors = joint.flatMap((tensor) => joinedFrom(tensor, axis) ?? [tensor]);
   const [first] = tensors;
@@ -98,10 +109,12 @@ function joinedFrom({ source, shape }: Tensor, axis: number): readonly Tensor[] 
 }
 
 /**
- * A range `start ≤ index < end` of one axis, every `step`-th element; negative bounds count from the end. Of an axis whose size is
- * a name, only the first element is known to be there: `slice(x, axis, 0, 1)`.
+ * A range `start ≤ index < end` of one axis, every `step`-th element; negative bounds count from
+ * the end. Where the size of the axis is a name, only the first element is known to be there:
+ * `slice(x, axis, 0, 1)`.
  * @param step at least 1.
- * @throws {DiffrateError} where nothing would be left: ONNX Runtime must never see a dimension of zero.
+ * @throws {DiffrateError} where nothing would be left: ONNX Runtime must never see a dimension of
+ *   zero.
  */
 export function slice(x: Tensor, axis: number, start: number, end = Number.MAX_SAFE_INTEGER, step = 1): Tensor {
   const at = normalizeAxis(axis, x.shape.length);
@@ -132,8 +145,8 @@ export function slice(x: Tensor, axis: number, start: number, end = Number.MAX_S
 }
 
 /**
- * A range of one axis whose bounds are int64 vectors of one element, known only at run time. They count from the start
- * and lie within the axis: the gradient pads by them.
+ * A range of one axis whose bounds are int64 vectors of one element, known only at run time. They
+ * count from the start and lie within the axis: the gradient pads by them.
  * @param name of the resulting dimension; the caller sees to it that it is at least 1.
  */
 export function dynamicSlice(x: Tensor, axis: number, start: Tensor, end: Tensor, name: Dimension): Tensor {

@@ -5,7 +5,8 @@ import { formatShape, makeSingle } from '../tensor.ts';
 import type { Dimension, Tensor } from '../tensor.ts';
 
 /**
- * Matrix product over the last two axes, `[…, M, K] × […, K, N] → […, M, N]`; leading axes broadcast.
+ * Matrix product over the last two axes, `[…, M, K] × […, K, N] → […, M, N]`; leading axes
+ * broadcast.
  * @throws {DiffrateError} where K differs, naming both shapes.
  */
 export function matMul(a: Tensor, b: Tensor): Tensor {
@@ -22,7 +23,8 @@ export function matMul(a: Tensor, b: Tensor): Tensor {
 }
 
 /**
- * Matrix product with a bias: `x·W + b`, or `x·Wᵀ + b` with `transposeB`; one operator, so that the bias costs no pass of its own.
+ * Matrix product with a bias: `x·W + b`, or `x·Wᵀ + b` with `transposeB`; one operator, so that the
+ * bias costs no pass of its own.
  * @param a `[M, K]`
  * @param b `[K, N]`, or `[N, K]` with `transposeB`
  * @param c bias `[N]`
@@ -48,7 +50,8 @@ export function gemm(a: Tensor, b: Tensor, c: Tensor | undefined, transposeB = f
 }
 
 /**
- * Convolution without padding, of patches that do not overlap: `[B, I, H, W] → [B, O, ⌊H / P⌋, ⌊W / P⌋]`.
+ * Convolution without padding, of patches that do not overlap:
+ * `[B, I, H, W] → [B, O, ⌊H / P⌋, ⌊W / P⌋]`.
  * @param weight `[O, I, P, P]`; the stride is P.
  * @param bias `[O]`
  * @throws {DiffrateError} where shapes do not fit, naming them.

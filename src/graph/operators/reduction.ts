@@ -61,7 +61,10 @@ export interface LayerNormalizationOutputs {
   readonly inverseStandardDeviation: Tensor;
 }
 
-/** Layer normalisation over the last axis: `scale · (x − mean) / sqrt(variance + ε) + bias`, scale and bias `[C]`. */
+/**
+ * Layer normalisation over the last axis: `scale · (x − mean) / sqrt(variance + ε) + bias`, scale
+ * and bias `[C]`.
+ */
 export function layerNormalization(x: Tensor, scale: Tensor, bias: Tensor, epsilon: number): LayerNormalizationOutputs {
   const width = x.shape.at(-1);
   if (scale.shape.length !== 1 || scale.shape[0] !== width || bias.shape[0] !== width) {

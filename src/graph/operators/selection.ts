@@ -1,4 +1,7 @@
-/** ONNX operators that choose elements: top-k, arg-max, gather, scatter. None of the indices carries a gradient. */
+/**
+ * ONNX operators that choose elements: top-k, arg-max, gather, scatter. None of the indices carries
+ * a gradient.
+ */
 import { DiffrateError } from '../../errors.ts';
 import { formatShape, int64Vector, makeNode, makeSingle, normalizeAxis } from '../tensor.ts';
 import type { Dimension, Tensor } from '../tensor.ts';
@@ -12,7 +15,8 @@ export interface TopKOutputs {
 }
 
 /**
- * Sorted top-k along an axis, the last by default; equal elements come in the order of their indices.
+ * Sorted top-k along an axis, the last by default; equal elements come in the order of their
+ * indices.
  * @param k a number, or an int64 vector of one element with the name that its dimension gets.
  */
 export function topK(
@@ -57,8 +61,8 @@ export function argMax(x: Tensor, axis: number, keepDimensions = false): Tensor 
 }
 
 /**
- * Takes single elements along an axis: `indices` (int64, ≥ 0) have the shape of `x` but for that axis, and the result has theirs. It has no
- * gradient rule, since sorting brings one of its own.
+ * Takes single elements along an axis: `indices` (int64, ≥ 0) have the shape of `x` but for that
+ * axis, and the result has theirs. It has no gradient rule, since sorting brings one of its own.
  */
 export function gatherElements(x: Tensor, indices: Tensor, axis: number): Tensor {
   const at = normalizeAxis(axis, x.shape.length);
@@ -70,7 +74,10 @@ export function gatherElements(x: Tensor, indices: Tensor, axis: number): Tensor
   return makeSingle('GatherElements', [x, indices], { type: x.type, shape: indices.shape }, { axis: { int: at } });
 }
 
-/** Takes whole slices of an axis by int64 indices ≥ 0 of any rank: the axis is replaced by the indices' axes. */
+/**
+ * Takes whole slices of an axis by int64 indices ≥ 0 of any rank: the axis is replaced by the
+ * indices' axes.
+ */
 export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
   const at = normalizeAxis(axis, x.shape.length);
   const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];
@@ -78,8 +85,8 @@ export function gather(x: Tensor, indices: Tensor, axis: number): Tensor {
 }
 
 /**
- * Rows by index, per image: `x [B, N, …]`, `indices [B, P, 1]` (int64, ≥ 0) → `[B, P, …]` (GatherND with one batch axis).
- * Copies whole rows, which GatherElements with expanded indices does not.
+ * Rows by index, per image: `x [B, N, …]`, `indices [B, P, 1]` (int64, ≥ 0) → `[B, P, …]` (GatherND
+ * with one batch axis). Copies whole rows, which GatherElements with expanded indices does not.
  */
 export function gatherND(x: Tensor, indices: Tensor): Tensor {
   if (indices.shape.length !== 3 || indices.shape[2] !== 1 || indices.shape[0] !== x.shape[0]) {
@@ -92,8 +99,8 @@ export function gatherND(x: Tensor, indices: Tensor): Tensor {
 }
 
 /**
- * A copy of `x` in which the elements at `indices` (int64, ≥ 0, shaped as `updates`) of an axis are replaced. It has no gradient rule, since
- * the library scatters positions only.
+ * A copy of `x` in which the elements at `indices` (int64, ≥ 0, shaped as `updates`) of an axis are
+ * replaced. It has no gradient rule, since the library scatters positions only.
  */
 export function scatterElements(x: Tensor, indices: Tensor, updates: Tensor, axis: number): Tensor {
   const at = normalizeAxis(axis, x.shape.length);

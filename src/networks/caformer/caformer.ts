@@ -1,7 +1,8 @@
 /**
- * CAFormer (MetaFormer, arXiv 2210.13452) as far as it can be counted: its tokens, its span, and multiply-accumulates as the DiffRate paper's
- * Table 6 counts them. Stages of convolution blocks come first, stages of attention blocks last. Tokens go in one attention stage, the span, and
- * are restored at its end, so that later stages cost what they did.
+ * CAFormer (MetaFormer, arXiv 2210.13452) as far as it can be counted: its tokens, its span, and
+ * multiply-accumulates as the DiffRate paper's Table 6 counts them. Stages of convolution blocks
+ * come first, stages of attention blocks last. Tokens go in one attention stage, the span, and are
+ * restored at its end, so that later stages cost what they did.
  */
 import { attentionFlops, mlpFlops, transformerBlockFlops } from '../network-flops.ts';
 import type { NetworkDescription } from '../network.ts';
@@ -11,7 +12,10 @@ export interface CaformerStage {
   readonly depth: number;
   /** Channels C. */
   readonly width: number;
-  /** `convolution`: separable convolution blocks (ConvFormer); `attention`: the blocks of a Vision Transformer. */
+  /**
+   * `convolution`: separable convolution blocks (ConvFormer); `attention`: the blocks of a Vision
+   * Transformer.
+   */
   readonly mixer: 'convolution' | 'attention';
   /** The convolution that leads into the stage (the stem for the first). */
   readonly downsampling: { readonly kernelSize: number; readonly stride: number };
@@ -22,7 +26,10 @@ export interface CaformerConfiguration {
   /** Input side in pixels (square). */
   readonly inputSize: number;
   readonly stages: readonly CaformerStage[];
-  /** Index of the attention stage whose tokens are merged; a schedule has one pair of numbers per block of it. */
+  /**
+   * Index of the attention stage whose tokens are merged; a schedule has one pair of numbers per
+   * block of it.
+   */
   readonly compressedStage: number;
   /** Side of the depthwise convolution in convolution blocks. */
   readonly depthwiseKernelSize: number;

@@ -1,6 +1,7 @@
 /**
- * What the shapes of a checkpoint say about its network, and whether that is the network which a name or a `config.json`
- * declares. Only the number of classes may differ: a fine-tuned model has the head of its own data.
+ * What the shapes of a checkpoint say about its network, and whether that is the network which a
+ * name or a `config.json` declares. Only the number of classes may differ: a fine-tuned model has
+ * the head of its own data.
  */
 import type { Weights } from '../../checkpoints/weights.ts';
 import { DiffrateError } from '../../errors.ts';
@@ -21,7 +22,10 @@ export interface CheckpointSizes {
   readonly tokens: number;
   /** Rows of the head; 0 where there is none. */
   readonly classes: number;
-  /** `fc_norm` for networks that read the mean of the patches, `norm` for the others; both or neither may be there. */
+  /**
+   * `fc_norm` for networks that read the mean of the patches, `norm` for the others; both or
+   * neither may be there.
+   */
   readonly norms: readonly ('norm' | 'fc_norm')[];
 }
 
@@ -74,15 +78,20 @@ export function declaredVisionTransformer(configuration: VisionTransformerConfig
 /** A declared configuration after it met its checkpoint. */
 interface FittedConfiguration {
   readonly configuration: VisionTransformerConfiguration;
-  /** The checkpoint's tensors, with `norm` also as `fc_norm` where an encoder is to be pooled by the mean. */
+  /**
+   * The checkpoint's tensors, with `norm` also as `fc_norm` where an encoder is to be pooled by the
+   * mean.
+   */
   readonly weights: Weights;
   readonly warnings: readonly string[];
 }
 
 /**
- * The declared configuration with the checkpoint's number of classes (0: an encoder without a head, which yields features).
+ * The declared configuration with the checkpoint's number of classes (0: an encoder without a head,
+ * which yields features).
  * @param declaredBy the registry name or configuration file, for error sentences.
- * @throws {DiffrateError} that names both sides where they differ in anything but the number of classes.
+ * @throws {DiffrateError} that names both sides where they differ in anything but the number of
+ *   classes.
  */
 function fitConfiguration(
   declared: VisionTransformerConfiguration,
@@ -109,7 +118,10 @@ function fitConfiguration(
   return { configuration, weights: withNormAsPooledNorm(weights), warnings };
 }
 
-/** A pre-trained MAE encoder has only the `norm` of its last block; it serves as the norm of the mean. */
+/**
+ * A pre-trained MAE encoder has only the `norm` of its last block; it serves as the norm of the
+ * mean.
+ */
 function withNormAsPooledNorm(weights: Weights): Weights {
   const pooled = new Map(weights);
   for (const part of ['weight', 'bias']) {

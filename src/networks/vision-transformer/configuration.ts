@@ -1,6 +1,6 @@
 /**
- * What a Vision Transformer is, as data: the sizes that its functions and its FLOPs need.
- * Names follow timm's `vision_transformer.py`, spelled out. Nobody outside of this folder looks at it.
+ * What a Vision Transformer is, as data: the sizes that its functions and its FLOPs need. Names
+ * follow timm's `vision_transformer.py`, spelled out. Only this folder reads it.
  */
 import type { Activation } from '../../nn/activation.ts';
 import type { TokenLayout } from '../../reduction/token-layout.ts';
@@ -32,9 +32,15 @@ export interface VisionTransformerConfiguration {
   readonly activation: Activation;
   /** Number of outputs of the head; 0 for an encoder without a head. */
   readonly classes: number;
-  /** What the outputs are: one class of many, many labels that each are there or not. One output alone is a value. */
+  /**
+   * What the outputs are: one class of many, many labels that each are there or not. One output
+   * alone is a value.
+   */
   readonly problem: 'classes' | 'labels';
-  /** `class-token`: norm, then the class token; `mean`: (size-weighted) mean of the patch tokens, then fc_norm (MAE). */
+  /**
+   * `class-token`: norm, then the class token; `mean`: (size-weighted) mean of the patch tokens,
+   * then fc_norm (MAE).
+   */
   readonly pool: 'class-token' | 'mean';
   readonly layerNormEpsilon: number;
 }
@@ -48,7 +54,7 @@ export const usualVisionTransformer = {
   layerNormEpsilon: 1e-6,
 } as const;
 
-/** Its tokens. Pixels beyond the last whole patch are in none. */
+/** Its tokens. Pixels beyond the last whole patch belong to none. */
 export function layoutOf({ inputSize, patchSize, prefixTokens }: VisionTransformerConfiguration): TokenLayout {
   return {
     prefix: prefixTokens.reduce((sum, { count }) => sum + count, 0),

@@ -1,4 +1,7 @@
-/** `config.json` of Hugging Face transformers for the ViT family: `ViTConfig`, `DeiTConfig`, `ViTMAEConfig`. */
+/**
+ * `config.json` of Hugging Face transformers for the ViT family: `ViTConfig`, `DeiTConfig`,
+ * `ViTMAEConfig`.
+ */
 import * as v from 'valibot';
 import { checkConfiguration, positiveInteger } from '../../checkpoints/configuration-check.ts';
 import { DiffrateError } from '../../errors.ts';

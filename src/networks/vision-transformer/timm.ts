@@ -1,6 +1,6 @@
 /**
- * `config.json` of timm's models on the hub (timm `models/_hub.py`) for plain Vision Transformers. Sizes that the architecture's name does not
- * tell are read from the checkpoint.
+ * `config.json` of timm's models on the hub (timm `models/_hub.py`) for plain Vision Transformers.
+ * Sizes that the architecture's name does not tell are read from the checkpoint.
  */
 import * as v from 'valibot';
 import { checkConfiguration, positiveInteger } from '../../checkpoints/configuration-check.ts';
@@ -23,12 +23,16 @@ const schema = v.object({
 /** Width of a head in every plain ViT of timm up to the large size. */
 const usualHeadWidth = 64;
 
-/** Architectures of timm's `vision_transformer.py` and `deit.py` that are plain ViTs, with heads of the usual width. */
+/**
+ * Architectures of timm's `vision_transformer.py` and `deit.py` that are plain ViTs, with heads of
+ * the usual width.
+ */
 const plainArchitecture = /^(?:vit|deit)_(?:tiny|small|base|large)_patch\d+_(?:\d+|clip_\d+|mae)/;
 
 /**
  * The network that a `config.json` declares; `undefined` where it is of another family.
- * @throws {DiffrateError} where a member is missing or the architecture is not a plain Vision Transformer.
+ * @throws {DiffrateError} where a member is missing or the architecture is not a plain Vision
+ *   Transformer.
  */
 export function fromTimm({ json, file, weights, checkpoint }: ConfigurationFile): DeclaredNetwork | undefined {
   const declared = checkConfiguration(schema, json, file);

@@ -1,6 +1,6 @@
 /**
- * The Vision Transformer (arXiv 2010.11929; timm's `vision_transformer.py`) as a network. It reads its class token (DeiT, AugReg), or the mean of
- * its patches with sizes as weights (MAE).
+ * The Vision Transformer (arXiv 2010.11929; timm's `vision_transformer.py`) as a network. It reads
+ * its class token (DeiT, AugReg), or the mean of its patches with sizes as weights (MAE).
  */
 import {
   add,
@@ -66,7 +66,7 @@ export function visionTransformer(configuration: VisionTransformerConfiguration)
     normalized: (features, parameters) => layerNorm(features, parameters, norm, width, layerNormEpsilon),
     foldableNorms: normsBefore(configuration, norm),
     hubConfiguration: (has) => hubConfiguration(configuration, has),
-    // The mean of patches is what Hugging Face's MAE encoders are read with.
+    // Hugging Face's MAE encoders are read by the mean of patches.
     ...(readsClassToken ? {} : { checkpointConfiguration: { model_type: 'vit_mae' } }),
   };
 }
@@ -85,7 +85,9 @@ function embed(pixels: Tensor, configuration: VisionTransformerConfiguration, pa
   return add(prefix.length === 0 ? patches : concat([...prefix, patches], 1), position);
 }
 
-/** Normalised class token, or the mean of patch tokens weighted by size, then `fc_norm`: `[B, C]`. */
+/**
+ * Normalised class token, or the mean of patch tokens weighted by size, then `fc_norm`: `[B, C]`.
+ */
 function pooled(state: TokenState, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
   const { pool, width, layerNormEpsilon } = configuration;
   const batch = dimensionAt(state.features, 0);
@@ -97,7 +99,10 @@ function pooled(state: TokenState, configuration: VisionTransformerConfiguration
   return layerNorm(mean, parameters, 'fc_norm', width, layerNormEpsilon);
 }
 
-/** `Σ size·x / Σ size` over patch tokens `[B, C]`; removed tokens of a masked state weigh nothing, as in MAE's pooling by the authors. */
+/**
+ * `Σ size·x / Σ size` over patch tokens `[B, C]`; removed tokens of a masked state weigh nothing,
+ * as in MAE's pooling by the authors.
+ */
 function meanOfPatches(state: TokenState, configuration: VisionTransformerConfiguration): Tensor {
   const { width } = configuration;
   const { prefix } = layoutOf(configuration);
@@ -122,8 +127,9 @@ function weightOf({ size, mask }: TokenState): Tensor | undefined {
 }
 
 /**
- * `logits [B, classes]`. An encoder without a head gives what transformers' feature extraction reads: `last_hidden_state [B, 1, C]`, the pooled
- * and normalised features, and `pooler_output [B, C]`, these through the checkpoint's pooler where it has one.
+ * `logits [B, classes]`. An encoder without a head gives what transformers' feature extraction
+ * reads: `last_hidden_state [B, 1, C]`, the pooled and normalised features, and
+ * `pooler_output [B, C]`, these through the checkpoint's pooler where it has one.
  */
 function outputsOf(
   features: Tensor,

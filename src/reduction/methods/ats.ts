@@ -1,17 +1,16 @@
 /**
- * ATS, "Adaptive Token Sampling" (arXiv 2111.15667; adaptivetokensampling/ATS), as its authors' evaluation runs it.
- * It acts from block 3 of 12 on, inside attention.
- * Patch tokens score by the class token's attention times the length of their value.
- * Sorted ascending, their cumulative sum is a distribution, which is sampled at evenly spaced heights.
- * Each height picks the nearest token, duplicates are dropped.
- * Only prefix tokens and the picked ones are queries and stay; keys and values are of all tokens.
- * How many stay differs per image. Shapes are fixed all the same: `tokens` slots, and a mask per image.
- * Tokens that are not there have weight 0 as keys.
- * FLOPs are therefore a mean over images, of counts that the graph gives out; time does not fall with them.
- * Where `drop` is on, small constants depend on the longest image of the batch, as in the published code.
- * Results do, too, a little.
- * The published code runs only with as many reference tokens as there are tokens.
- * Fewer, with which a budget is met, follow the paper.
+ * ATS, "Adaptive Token Sampling" (arXiv 2111.15667; adaptivetokensampling/ATS), as its authors'
+ * evaluation runs it. It acts from block 3 of 12 on, inside attention. Patch tokens score by the
+ * class token's attention times the length of their value. Sorted ascending, their cumulative sum
+ * is a distribution, which is sampled at evenly spaced heights. Each height picks the nearest
+ * token, duplicates are dropped. Only prefix tokens and the picked ones are queries and stay; keys
+ * and values are of all tokens. How many stay differs per image. Shapes are fixed nevertheless:
+ * there are `tokens` slots, and a mask per image. Tokens that are not there have weight 0 as keys.
+ * FLOPs are therefore a mean over images of the counts that the graph outputs. Time does not fall
+ * with them. Where `drop` is on, small constants depend on the longest image of the batch, as in
+ * the published code. Results depend on it a little, too. The published code runs only with as many
+ * reference tokens as there are tokens. Fewer reference tokens, which a budget needs, follow the
+ * paper.
  */
 import {
   abs,
@@ -53,22 +52,24 @@ export interface AtsOptions {
   /** Blocks that sample. */
   readonly blocks: readonly number[];
   /**
-   * Most tokens that stay, and number of reference tokens.
-   * Those of the prefix count; the others are heights, at least 2.
+   * Most tokens that stay, and number of reference tokens. Prefix tokens count; the others are
+   * sampling heights, at least 2.
    */
   readonly tokens: number;
   /** Pad to the longest image of the batch (the authors' `drop_tokens`), or to `tokens`. */
   readonly drop: boolean;
 }
 
-/** Keeps a softmax from dividing by nothing, in the authors' code. */
+/** Keeps a softmax from dividing by zero, in the authors' code. */
 const smoothing = 1e-6;
 /** Above any height, and any distance between two. */
 const far = 1e3;
 
 /** ATS's reducer. */
 export function ats({ blocks, tokens: most, drop }: AtsOptions, layout: TokenLayout): TokenReducer {
-  /** Tokens, padding counted, that the authors' code would have: a float `[1, 1, 1]` or a number. */
+  /**
+   * Tokens, padding counted, that the authors' code would have: a float `[1, 1, 1]` or a number.
+   */
   const paddedLength = (state: TokenState): Tensor | number => {
     const slots = sizeAt(state.features, 1);
     if (!drop || state.mask === undefined) return slots;
@@ -117,8 +118,9 @@ interface Present {
 }
 
 /**
- * Inverse transform sampling of the scores `[B, N, 1]` of the tokens that are there. No token is moved.
- * What a sorted list would say of a token, its place and the sum up to it, comes from comparing each with each.
+ * Inverse transform sampling of the scores `[B, N, 1]` of the tokens that are there. No token is
+ * moved. Comparing each token with each gives what a sorted list would say of it: its place, and
+ * the sum up to it.
  */
 function sample(score: Tensor, { mask, layout }: Present, padded: Tensor | number, most: number): QuerySelection {
   const { prefix } = layout;
@@ -132,7 +134,8 @@ function sample(score: Tensor, { mask, layout }: Present, padded: Tensor | numbe
   const count = reduceSum(there, [1], true);
   const among = (values: Tensor, condition: Tensor): Tensor => reduceMax(where(condition, values, -far), [1], true);
   const least = (values: Tensor, condition: Tensor): Tensor => neg(among(neg(values), condition));
-  // The authors' list starts with a zero for every token of padding; the list is stretched to 0 … 1.
+  // The authors' list starts with a zero for every token of padding; the list is stretched to 0 …
+  // 1.
   const hasPadding = less(add(count, prefix), padded);
   const isThere = greater(there, 0.5);
   const floor = where(hasPadding, 0, least(sums, isThere));
@@ -145,14 +148,17 @@ function sample(score: Tensor, { mask, layout }: Present, padded: Tensor | numbe
   const eligible = mul(there, cast(greater(rank, sub(count, picks - 0.5)), 'float32'));
   const distance = where(greater(row(eligible), 0.5), abs(sub(wanted, row(heights))), far);
   const nearest = neg(reduceMax(neg(distance), [2], true));
-  // Of those equally near the first in the list.
+  // Of equally near tokens, the first in the list is picked.
   const first = mul(cast(equal(distance, nearest), 'float32'), sub(tokens + 1, row(rank)));
   const hits = cast(equal(first, reduceMax(first, [2], true)), 'float32');
   const picked = mul(reshape(reduceMax(hits, [1], true), [batch, tokens, 1]), eligible);
   return inOrder(dropSecond(picked, rank, sub(padded, add(count, 1 + prefix))), rank, layout, Math.min(tokens, most));
 }
 
-/** `[B, N, N]`: 1 where the column's token comes, in ascending order of scores, no later than the row's. */
+/**
+ * `[B, N, N]`: 1 where the column's token comes, in ascending order of scores, no later than the
+ * row's.
+ */
 function notAfter(score: Tensor, scores: Tensor, tokens: number): Tensor {
   const earlier = Float32Array.from({ length: tokens * tokens }, (_, index) =>
     Number(index % tokens <= Math.floor(index / tokens)),
@@ -162,8 +168,8 @@ function notAfter(score: Tensor, scores: Tensor, tokens: number): Tensor {
 }
 
 /**
- * What the published code's removal of duplicates does besides:
- * if the last of the picked is second in the padded list, it goes, too.
+ * A side effect of the published code's removal of duplicates: the last of the picked tokens goes,
+ * too, where it is second in the padded list.
  * @param offset `[B, 1, 1]`: what turns a rank from 1 into a place in that list from 0.
  */
 function dropSecond(picked: Tensor, rank: Tensor, offset: Tensor): Tensor {
@@ -177,7 +183,7 @@ function dropSecond(picked: Tensor, rank: Tensor, offset: Tensor): Tensor {
 function inOrder(picked: Tensor, rank: Tensor, layout: TokenLayout, slots: number): QuerySelection {
   const tokens = sizeAt(picked, 1);
   const inPrefix = prefixColumn(layout, tokens, () => 1);
-  // Of equal ones TopK takes the first first: prefix tokens keep their order.
+  // TopK takes the first of equal ones first, so prefix tokens keep their order.
   const place = add(mul(picked, sub(tokens + 1, rank)), mul(inPrefix, 2 * tokens));
   const { indices } = topK(place, slots, true, 1);
   return { indices, mask: gatherND(add(picked, inPrefix), indices) };

@@ -1,6 +1,7 @@
 /**
- * DiffRate (arXiv 2305.17997) whose kept numbers are inputs of the graph: one graph of a block serves every schedule. It prunes and merges as
- * `diffrate.ts` does with constants. Nothing of size zero reaches ONNX Runtime: what a block does to its tokens is fixed, only the numbers are free.
+ * DiffRate (arXiv 2305.17997) whose kept numbers are inputs of the graph: one graph of a block
+ * serves every schedule. It prunes and merges as `diffrate.ts` does with constants. Nothing of size
+ * zero reaches ONNX Runtime: what a block does to its tokens is fixed, only the numbers are free.
  */
 import { dynamicSlice, topK } from '../../graph/operators/index.ts';
 import { inScope, input, int64Vector } from '../../graph/tensor.ts';
@@ -15,7 +16,10 @@ import type { TokenState } from '../token-state.ts';
 import type { BlockView, TokenReducer } from '../token-reducer.ts';
 import type { RankedTokens } from './diffrate.ts';
 
-/** What a block does to its tokens: nothing, or it keeps the most important ones, or of these it merges some into the others. */
+/**
+ * What a block does to its tokens: nothing, keep the most important ones, or merge some of these
+ * into the others.
+ */
 export type Removal = 'none' | 'prune' | 'merge';
 
 /** What a block does under these numbers. */
@@ -61,7 +65,10 @@ export function freeDiffRate(
   };
   return { reducer, counts: removal === 'none' ? [] : removal === 'prune' ? [pruneKept] : [pruneKept, mergeKept] };
 
-  /** Of sorted tokens the first K stay; prefix tokens, which come first, take none of the others. */
+  /**
+   * The first K of the sorted tokens stay. Prefix tokens come first, and nothing is merged into
+   * them.
+   */
   function mergeLast(state: TokenState): TokenState {
     const part = (start: Tensor, end: Tensor, name: string): TokenState =>
       mapState(state, (tensor) => dynamicSlice(tensor, 1, start, end, name));

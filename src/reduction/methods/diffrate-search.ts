@@ -1,7 +1,8 @@
 /**
- * DiffRate while its kept numbers are learnt (arXiv 2305.17997, section 3.2): nothing is removed, tokens are sorted and masked,
- * and the mask of every block is an input by sorted position, so that its gradient tells what each position is worth.
- * Whoever feeds it (the proxies of `src/search`) decides kept numbers and turns the gradients into theirs.
+ * DiffRate while its kept numbers are learnt (arXiv 2305.17997, section 3.2). Tokens are sorted and
+ * masked, but not removed. The mask of every block is an input by sorted position, so that its
+ * gradient tells what each position is worth. The proxies of `src/search` feed the masks: they
+ * decide the kept numbers, and turn the masks' gradients into gradients of their own.
  */
 import {
   add,
@@ -30,7 +31,10 @@ import type { RankedTokens } from './diffrate.ts';
 /** Inputs of one searched block; positions are those after sorting by importance. */
 export interface SearchedBlock {
   readonly block: number;
-  /** `[N]`: 1 where a token is kept by this block's pruning and merging (or was gone before), 0 where it goes. */
+  /**
+   * `[N]`: 1 where a token is kept by this block's pruning and merging (or was gone before), 0
+   * where it goes.
+   */
   readonly mask: Tensor;
   /** `[N]`: 0 for a destination of merging, `excluded` of `merge.ts` for every other position. */
   readonly destinations: Tensor;
@@ -38,8 +42,9 @@ export interface SearchedBlock {
   readonly sourceStart: Tensor;
   readonly sourceEnd: Tensor;
   /**
-   * `[S]`: 1 for a source that is merged, 0 for one that is pruned (or that stands in where nothing is removed). Its gradient says
-   * what merging a token into its destination is worth; the published method has none, since its proxies act on the mask alone.
+   * `[S]`: 1 for a source that is merged, 0 for one that is pruned (or that stands in where nothing
+   * is removed). Its gradient says what merging a token into its destination is worth; the
+   * published method has none, since its proxies act on the mask alone.
    */
   readonly sourceWeight: Tensor;
 }
@@ -70,7 +75,8 @@ export function diffRateSearch(
     attend(_, state, queries, keys, values) {
       if (state.mask === undefined) return undefined;
       const { mask, size } = state;
-      // Prefix tokens that attend alone (last block) are never removed: nothing to add for themselves.
+      // Prefix tokens that attend alone (last block) are never removed, so there is nothing to add
+      // for themselves.
       const square = dimensionAt(queries, 2) === dimensionAt(keys, 2);
       return inScope('masked', () =>
         maskedAttention({ queries, keys, values, mask, size, toThemselves: toThemselves && square }),
@@ -104,14 +110,18 @@ function masked(state: TokenState, inputs: SearchedBlock): TokenState {
   const tokens = sizeAt(inputs.mask, 0);
   const own = reshape(inputs.mask, [1, tokens, 1]);
   if (state.mask !== undefined) return { ...state, mask: mul(state.mask, own) };
-  // Nothing was removed before: every image has the same mask, which takes its batch size from the features.
+  // Nothing was removed before: every image has the same mask, which takes its batch size from the
+  // features.
   const ones = add(mul(stopGradient(firstColumn(state.features)), 0), 1);
   return { ...state, mask: mul(ones, own) };
 }
 
 const firstColumn = (features: Tensor): Tensor => reduceMax(features, [-1], true);
 
-/** Sources stay where they are, masked; destinations become the mean of themselves and what was matched to them. */
+/**
+ * Sources stay where they are, masked; destinations become the mean of themselves and what was
+ * matched to them.
+ */
 function mergeInPlace(state: TokenState, inputs: SearchedBlock): TokenState {
   const [batch, tokens] = [dimensionAt(state.features, 0), sizeAt(inputs.mask, 0)];
   const name = `sources.${inputs.block}`;
@@ -119,14 +129,15 @@ function mergeInPlace(state: TokenState, inputs: SearchedBlock): TokenState {
   const features = stopGradient(state.features);
   const candidates = sourcesOf(features);
   const matching = matchTokens(candidates, features, reshape(inputs.destinations, [1, 1, tokens]));
-  // A source that is pruned joins nobody, which carries the gradient of its being merged.
+  // A pruned source joins its destination with weight 0, which carries the gradient of merging it.
   const joins = mul(stopGradient(matching.choices), reshape(inputs.sourceWeight, [1, name, 1]));
   const similarity = stopGradient(cosinesOf(matching, candidates));
   const assignment = transpose(joins, [0, 2, 1]);
   const total = add(reduceSum(joins, [1]), 1);
   const share = reshape(div(1, total), [batch, tokens, 1]);
   const merged = mul(add(state.features, matMul(assignment, sourcesOf(state.features))), share);
-  // Sizes are at least 1 before they are added up, also those that the similarity has scaled down (the search alone does so).
+  // Sizes count as at least 1 before they are added up, even those that the similarity has scaled
+  // down. Only the search does so.
   const before = state.size === undefined ? undefined : max(state.size, 1);
   const added = before === undefined ? max(similarity, 1) : max(mul(sourcesOf(before), similarity), 1);
   const size = add(before ?? 1, matMul(assignment, added));

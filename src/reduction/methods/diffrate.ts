@@ -1,10 +1,11 @@
 /**
- * DiffRate (arXiv 2305.17997) with fixed kept numbers: in every block tokens are sorted by importance, the least
- * important are pruned, and of the rest the least important are merged into their most similar destinations.
- * Kept numbers are constants, so every shape of the graph is static. A block that removes nothing emits no node.
+ * DiffRate (arXiv 2305.17997) with fixed kept numbers: in every block tokens are sorted by
+ * importance, the least important are pruned, and of the rest the least important are merged into
+ * their most similar destinations. Kept numbers are constants, so every shape of the graph is
+ * static. A block that removes nothing emits no node.
  *
- * Better than the published code, with the same result: importance needs only the class token's attention row, so
- * pruned tokens are chosen before attention and never become queries.
+ * Better than the published code, with the same result: importance needs only the class token's
+ * attention row, so pruned tokens are chosen before attention and never become queries.
  */
 import { topK } from '../../graph/operators/index.ts';
 import { inScope, sizeAt } from '../../graph/tensor.ts';
@@ -25,18 +26,24 @@ import type { AttendedView, BlockView, TokenReducer } from '../token-reducer.ts'
 /** Orders of Table 4b. */
 export const reductionOrders = ['prune-merge', 'merge-prune', 'prune-only', 'merge-only'] as const;
 
-/** In which order a block prunes and merges. With only one of them, it alone brings the tokens to the block's number. */
+/**
+ * In which order a block prunes and merges. With only one of them, it alone brings the tokens to
+ * the block's number.
+ */
 export type ReductionOrder = (typeof reductionOrders)[number];
 
 /** Choices of the paper's ablations; the defaults are DiffRate. */
 export interface DiffRateOptions {
   /** By default what the network's tokens are ranked by (`metricFor`). */
-  readonly metric?: ImportanceMetric;
-  readonly order?: ReductionOrder;
-  /** How tokens merge; by default as the schedule says, and else as published for ViTs. */
-  readonly merging?: MergeRule;
+  readonly metric?: ImportanceMetric | undefined;
+  readonly order?: ReductionOrder | undefined;
+  /**
+   * How tokens merge; by default as the schedule says, and where it says nothing as published for
+   * ViTs.
+   */
+  readonly merging?: MergeRule | undefined;
   /** Seed of the `random` metric. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 /** Steps of one block: how many tokens stay after each, in order. */
@@ -52,7 +59,8 @@ export type RankedTokens = Pick<NetworkShape, 'layout' | 'importanceFrom'>;
 
 /**
  * DiffRate at the kept numbers of a schedule.
- * @param network whose tokens are reduced: prefix tokens are always first, never pruned, never a destination.
+ * @param network whose tokens are reduced: prefix tokens are always first, never pruned, never a
+ *   destination.
  * @throws {DiffrateError} where the lists of kept numbers differ in length.
  */
 export function diffRate(kept: KeptNumbers, network: RankedTokens, options: DiffRateOptions = {}): TokenReducer {
@@ -104,13 +112,15 @@ export function diffRate(kept: KeptNumbers, network: RankedTokens, options: Diff
 }
 
 /**
- * Moving one number costs about as much as this many multiply-accumulates: choosing queries early gathers the block's tokens
- * twice instead of once, which a handful of pruned tokens does not pay for.
+ * Moving one number costs about as much as this many multiply-accumulates: choosing queries early
+ * gathers the block's tokens twice instead of once, which a handful of pruned tokens does not pay
+ * for.
  */
 const multiplyAccumulatesPerMove = 64;
 
 /**
- * Whether pruning before attention saves more (query and output projection, attention) than gathering once more costs.
+ * Whether pruning before attention saves more (query and output projection, attention) than
+ * gathering once more costs.
  * @param tokens N that enter a block of width C, of which `pruneKept` are left.
  */
 export function prunesBeforeAttention(tokens: number, pruneKept: number, width: number): boolean {

@@ -1,12 +1,12 @@
 /**
- * DynamicViT (arXiv 2106.02034; raoyongming/DynamicViT).
- * Before three blocks a small network (`keep-predictor.ts`) says of every patch token how much it is worth keeping.
- * The best `⌊keep^s·patches⌋` stay in stage s, in descending order of their scores, prefix tokens before them.
- * The others are gone for good. The authors' blocks are 3, 6 and 9 of 12 (counted from 0).
- * While it is trained, tokens are masked, not removed.
- * Each stays or goes by its scores and Gumbel noise, hard forward and soft backward (`keep-decisions.ts`).
- * Predictors and network learn together: cross-entropy, and the share of kept tokens.
- * With the uncompressed network as teacher, its answers and its tokens join the loss.
+ * DynamicViT (arXiv 2106.02034; raoyongming/DynamicViT). Before three blocks a small network
+ * (`keep-predictor.ts`) says of every patch token how much it is worth keeping. The best
+ * `⌊keep^s·patches⌋` stay in stage s, in descending order of their scores, prefix tokens before
+ * them. The others are gone for good. The authors' blocks are 3, 6 and 9 of 12 (counted from 0).
+ * Training masks tokens instead of removing them. Scores and Gumbel noise decide which tokens stay,
+ * hard forward and soft backward (`keep-decisions.ts`). Predictors and network learn together.
+ * Their loss is the cross-entropy and a term for the share of kept tokens. With the uncompressed
+ * network as teacher, its answers and its tokens join the loss.
  */
 import { mul, topK } from '../../graph/operators/index.ts';
 import { inScope, input, sizeAt } from '../../graph/tensor.ts';
@@ -27,7 +27,7 @@ import { ascendingBlocks, blocksKey, featuresOf } from './per-block.ts';
 
 /** Choices of DynamicViT. */
 export interface DynamicVitOptions {
-  /** Share of patch tokens that stays in each stage, of those that the stage before left. */
+  /** Share of patch tokens that stays in each stage, out of those that the stage before left. */
   readonly keep: number;
   /** Blocks with a predictor before them, ascending. */
   readonly blocks: readonly number[];

@@ -1,12 +1,11 @@
 /**
- * EViT, "Not All Patches are What You Need" (arXiv 2202.07800; youweiliang/evit), without its training.
- * In three blocks, between attention and MLP, patch tokens are ranked by the class token's attention,
- * averaged over heads.
- * The best `⌈rate·patches⌉` stay, in descending order.
- * With fusion the others become one more token, their sum weighted by that attention (not normalised), at the end.
- * The authors' blocks are 3, 6 and 9 of 12 (counted from 0), 6, 12 and 18 of 24, 9, 18 and 27 of 32.
- * Without fusion pruned tokens need not be queries:
- * they are found before attention where that pays, with the same result.
+ * EViT, "Not All Patches are What You Need" (arXiv 2202.07800; youweiliang/evit), without its
+ * training. In three blocks, between attention and MLP, patch tokens are ranked by the class
+ * token's attention, averaged over heads. The best `⌈rate·patches⌉` stay, in descending order. With
+ * fusion the others become one more token, their sum weighted by that attention (not normalised),
+ * at the end. The authors' blocks are 3, 6 and 9 of 12 (counted from 0), 6, 12 and 18 of 24, 9, 18
+ * and 27 of 32. Without fusion pruned tokens need not be queries: they are found before attention
+ * where that pays, with the same result.
  */
 import { matMul, reshape, slice, topK } from '../../graph/operators/index.ts';
 import { dimensionAt, inScope, sizeAt } from '../../graph/tensor.ts';
@@ -31,7 +30,7 @@ export interface EvitOptions {
   readonly fusion: boolean;
 }
 
-/** Tokens that stay of `tokens`, those of the prefix counted. */
+/** How many of `tokens` tokens stay, prefix tokens counted. */
 const keptTokens = (tokens: number, rate: number, { prefix }: TokenLayout): number =>
   prefix + Math.ceil(rate * (tokens - prefix));
 

@@ -1,15 +1,16 @@
 /**
- * Evo-ViT (arXiv 2108.01390; YifanXu74/Evo-ViT), as its authors' DeiT code runs it.
- * Two stages begin at the third and two thirds of the depth (blocks 4 and 8 of 12, counted from 0).
- * There patches are sorted by how much the class token has attended to them, summed over heads.
- * The best `⌊keep·patches⌋` go through the stage's blocks. The others stand aside as they are.
- * They come back behind them when the stage is over, so that none is lost for good.
- * What a stage sorts by is a running mean over blocks: half of the new attention in a stage.
- * Before the first stage it is the last block's alone. A patch that stands aside keeps its value.
- * The paper also updates those by one token that represents them; the authors' code for DeiT leaves that out, as here.
- * Nothing new is learned: the network itself is trained with tokens standing aside.
- * Its head reads the class token, as before; the authors train a second head on the mean of patches.
- * After the last stage nobody reads the others, so they need not come back.
+ * Evo-ViT (arXiv 2108.01390; YifanXu74/Evo-ViT), as its authors' DeiT code runs it. Two stages
+ * begin at the third and two thirds of the depth (blocks 4 and 8 of 12, counted from 0). There
+ * patches are sorted by how much the class token has attended to them, summed over heads. The best
+ * `⌊keep·patches⌋` go through the stage's blocks. The others stand aside as they are. They come
+ * back behind the best ones when the stage is over, so that none is lost for good. A stage sorts by
+ * a running mean of attention over blocks. Within a stage a block's own attention makes up half of
+ * it. Before the first stage the mean is the last block's attention alone. A patch that stands
+ * aside keeps its value. The paper also updates those by one token that represents them; the
+ * authors' code for DeiT leaves that out, as here. Nothing new is learned: the network itself is
+ * trained with tokens standing aside. Its head reads the class token, as before; the authors train
+ * a second head on the mean of patches. After the last stage nobody reads the others, so they need
+ * not come back.
  */
 import { add, mul } from '../../graph/operators/index.ts';
 import { inScope, sizeAt, stopGradient } from '../../graph/tensor.ts';
@@ -39,7 +40,7 @@ const newShare = 0.5;
 /** Name of what remembers the attention to a token, `[B, N, 1]`. */
 const attention = 'evovit.attention';
 
-/** Tokens that go through a stage, those of the prefix counted. */
+/** Tokens that go through a stage, prefix tokens counted. */
 const keptTokens = (tokens: number, keep: number, { prefix }: TokenLayout): number =>
   prefix + Math.max(1, Math.floor((tokens - prefix) * keep));
 
@@ -63,7 +64,8 @@ export function evoVit({ keep, blocks }: EvoVitOptions, layout: TokenLayout): To
       });
     },
     afterAttention(block, state, view) {
-      // Only what a later stage sorts by is worth knowing, and before the first one only the block's before it.
+      // Only attention that a later stage sorts by is kept. Before the first stage that is the
+      // attention of the block right before it.
       if (keep === 1 || block >= last || block < start - 1) return state;
       const own = inScope('attention', () => stopGradient(sumOverHeads(view.classAttention())));
       const before = block < start ? undefined : state.travellers?.[attention]?.value;

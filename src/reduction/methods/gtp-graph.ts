@@ -1,4 +1,7 @@
-/** The graph of patch tokens along which GTP propagates: neighbours on the grid, neighbours in meaning, or both. */
+/**
+ * The graph of patch tokens along which GTP propagates: neighbours on the grid, neighbours in
+ * meaning, or both.
+ */
 import {
   add,
   cast,
@@ -29,11 +32,10 @@ export type GraphKind = (typeof graphKinds)[number];
 
 /**
  * Edge weights `[B, N, N]` of tokens `[B, N, C]`: `D^-½·G·D^-½`, D the row sums of the 0/1 graph G.
- * Prefix tokens have no edges.
- * Spatial edges join the eight neighbours on the grid.
- * Semantic ones go from a patch to those at least as similar (cosine) as its `neighbours`-th other one,
- * and need not go back.
- * @param layout that of the tokens: none is gone yet.
+ * Prefix tokens have no edges. Spatial edges join the eight neighbours on the grid. Semantic ones
+ * go from a patch to those at least as similar (cosine) as its `neighbours`-th other one, and need
+ * not go back.
+ * @param layout of the tokens, none of which is gone yet.
  */
 export function propagationGraph(tokens: Tensor, layout: TokenLayout, kind: GraphKind, neighbours: number): Tensor {
   const { prefix, grid } = layout;

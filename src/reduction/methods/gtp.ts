@@ -1,13 +1,12 @@
 /**
- * GTP, "Graph-based Token Propagation" (arXiv 2311.03035; Ackesnal/GTP-ViT), its variant MixedAttnMax.
- * A graph of patch tokens is made once, from the embedded patches:
- * neighbours on the grid and in meaning (`gtp-graph.ts`).
- * In every block, between attention and MLP, patch tokens are sorted by a product of two numbers:
- * the largest over heads of their attention to themselves, and the largest over heads of the attention they receive.
- * The last `p` are propagated: each kept token gets `α·weight·x` of those it has an edge to, and they are gone.
- * Token scales start at 1, grow by the same formula, and their logarithm joins the logits.
- * With sparsity below 1, all but that share of the attention weights of a head are set to 0,
- * for values and selection alike.
+ * GTP, "Graph-based Token Propagation" (arXiv 2311.03035; Ackesnal/GTP-ViT), its variant
+ * MixedAttnMax. A graph of patch tokens is made once, from the embedded patches: neighbours on the
+ * grid and in meaning (`gtp-graph.ts`). In every block, between attention and MLP, patch tokens are
+ * sorted by a product of two numbers: the largest over heads of their attention to themselves, and
+ * the largest over heads of the attention they receive. The last `p` are propagated: each kept
+ * token gets `α·weight·x` of those it has an edge to, and they are gone. Token scales start at 1,
+ * grow by the same formula, and their logarithm joins the logits. With sparsity below 1, all but
+ * that share of the attention weights of a head are set to 0, for values and selection alike.
  * Nothing is trained. Prefix tokens, of which there may be none, stay untouched.
  */
 import {
@@ -57,10 +56,13 @@ export interface GtpOptions {
 /** Above any score, the number of tokens at most: prefix tokens come first. */
 const aboveAll = 1e4;
 
-/** What tokens carry along: edge weights to the tokens of the first block, `[B, N, N0]`, and which of these they are. */
+/**
+ * What tokens carry along: edge weights to the tokens of the first block, `[B, N, N0]`, and which
+ * of these they are.
+ */
 const [edgesName, positionName] = ['gtp.edges', 'gtp.position'];
 
-/** One patch token at least is kept to propagate to. */
+/** At least one patch token is kept, for the others to propagate to. */
 const mostPropagated = (tokens: number, layout: TokenLayout): number => Math.max(0, tokens - smallestKept(layout));
 
 /** Tokens that are left after each block. */
@@ -101,8 +103,8 @@ export function gtp(options: GtpOptions, layout: TokenLayout): TokenReducer {
 }
 
 /**
- * Attention weights `[B, H, N, N]` below the `⌊N²·(1 − sparsity)⌋`-th smallest of their head become 0,
- * the others stay as they are.
+ * Attention weights `[B, H, N, N]` below the `⌊N²·(1 − sparsity)⌋`-th smallest of their head become
+ * 0, the others stay as they are.
  */
 function sparsified(probabilities: Tensor, sparsity: number): Tensor {
   const [queries, keys] = [sizeAt(probabilities, 2), sizeAt(probabilities, 3)];
@@ -134,7 +136,9 @@ function selectionScore(view: AttendedView, layout: TokenLayout): Tensor {
   );
 }
 
-/** Keeps all but the `count` tokens of least score, and adds those to the kept ones along the edges. */
+/**
+ * Keeps all but the `count` tokens of least score, and adds those to the kept ones along the edges.
+ */
 function propagate(state: TokenState, score: Tensor, count: number, tokenScale: boolean): TokenState {
   const [edges, position] = [edgesName, positionName].map((name) => state.travellers?.[name]?.value);
   if (edges === undefined || position === undefined) {
@@ -143,7 +147,7 @@ function propagate(state: TokenState, score: Tensor, count: number, tokenScale: 
   const [tokens, original] = [sizeAt(score, 1), sizeAt(edges, 2)];
   const highest = topK(score, tokens - count, true, 1);
   const kept = gatherTokens(state, highest.indices);
-  // Of equal scores the first tokens stay.
+  // Where scores are equal, the first tokens stay.
   const rows = topK(afterChoosing(score, highest), count, true, 1).indices;
   const gone = (x: Tensor): Tensor => gatherND(x, rows);
   const columns = oneHotColumns(gone(position), original);

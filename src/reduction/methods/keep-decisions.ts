@@ -1,10 +1,10 @@
 /**
- * Keep decisions of predictors while they are trained.
- * DynamicViT (arXiv 2106.02034, section 3.2 to 3.4) and SPViT after it take them so.
- * A token has a score for staying and one for going; Gumbel noise on both, and the larger wins.
- * Only their difference counts, and the difference of two Gumbel numbers is logistic: one number per token is drawn.
- * Forward the decision is hard, backward it is the softmax (straight-through).
- * Tokens that go stay in the tensors, masked, and only they themselves still attend to them.
+ * Keep decisions of predictors while they are trained, as DynamicViT makes them (arXiv 2106.02034,
+ * section 3.2 to 3.4), and SPViT after it. A token has a score for staying and one for going.
+ * Gumbel noise is added to both, and the larger one wins. Only their difference counts. The
+ * difference of two Gumbel numbers is logistic, so one number per token is drawn. The decision is
+ * hard in the forward pass and the softmax in the backward pass (straight-through). Tokens that go
+ * stay in the tensors, masked; only the token itself still attends to it.
  */
 import {
   add,
@@ -30,7 +30,9 @@ import type { MaskedAttention } from '../token-reducer.ts';
 import type { TokenState } from '../token-state.ts';
 import type { NetworkView } from './learned.ts';
 
-/** Weights of the terms beside the cross-entropy, the authors' (`ratio_weight`, `distill_weight`). */
+/**
+ * Weights of the terms beside the cross-entropy, the authors' (`ratio_weight`, `distill_weight`).
+ */
 const ratioWeight = 2;
 const distillationWeight = 0.5;
 
@@ -39,12 +41,18 @@ export function keptPatches(patches: number, shares: readonly number[]): number[
   return shares.map((share) => Math.max(1, Math.floor(patches * share)));
 }
 
-/** Temperature 1: 0 or 1 per token, with the gradient of `sigmoid(score + noise)`; all `[B, N, 1]`. */
+/**
+ * 0 or 1 per token, with the gradient of `sigmoid(score + noise)`, at temperature 1; all
+ * `[B, N, 1]`.
+ */
 export function decide(score: Tensor, noise: Tensor): Tensor {
   return straightThrough(sigmoid(add(score, noise)));
 }
 
-/** 1 where a probability is above one half, else 0, with the gradient of the probability: `hard − sg(soft) + soft`. */
+/**
+ * 1 where a probability is above one half, otherwise 0, with the gradient of the probability:
+ * `hard − sg(soft) + soft`.
+ */
 export function straightThrough(soft: Tensor): Tensor {
   const hard = cast(greater(soft, 0.5), 'float32');
   return add(soft, stopGradient(sub(hard, soft)));
@@ -59,7 +67,10 @@ export function columnLike(features: Tensor, count: number, value: number | ((po
   return add(constant(values, [1, count, 1], 'float32'), mul(one, 0));
 }
 
-/** `[B, prefix + M, 1]`: a value for each prefix token, then a column `[B, M, 1]` of the tokens behind them. */
+/**
+ * `[B, prefix + M, 1]`: a value for each prefix token, then a column `[B, M, 1]` of the tokens
+ * behind them.
+ */
 export function behindPrefix(
   features: Tensor,
   { prefix }: TokenLayout,
@@ -69,7 +80,10 @@ export function behindPrefix(
   return withPrefix(prefix === 0 ? undefined : columnLike(features, prefix, value), column);
 }
 
-/** `[B, prefix + M, 1]`: scores `[B, M, 1]` of the tokens behind the prefix, whose own come before any, in their order. */
+/**
+ * `[B, prefix + M, 1]`: scores `[B, M, 1]` of the tokens behind the prefix. Prefix tokens score
+ * above all of them, in their order.
+ */
 export function rankBehindPrefix(features: Tensor, layout: TokenLayout, score: Tensor): Tensor {
   return behindPrefix(features, layout, (position) => prefixBonus(layout.prefix, position), score);
 }
@@ -107,7 +121,8 @@ export interface Decisions {
  * The terms of the loss.
  * - `2·mean over stages of (share of kept patches − wanted share)²`;
  * - with a teacher, half the KL divergence to its answers;
- * - with a teacher, half the mean square distance to its tokens, over the patches that stay to the end.
+ * - with a teacher, half the mean square distance to its tokens, over the patches that stay to the
+ *   end.
  */
 export function decisionTerms(
   { decisions, shares, perImage, layout }: Decisions,
@@ -138,7 +153,9 @@ function divergence(teacher: Tensor, student: Tensor): Tensor {
   return reduceMean(reduceSum(mul(exp(wanted), sub(wanted, found)), [1]), [0]);
 }
 
-/** Mean square distance of the first tokens behind the prefix, those of a mask `[B, patches, 1]`. */
+/**
+ * Mean square distance of the first tokens behind the prefix, those of a mask `[B, patches, 1]`.
+ */
 function tokenDistance(student: NetworkView, teacher: NetworkView, { prefix }: TokenLayout, mask: Tensor): Tensor {
   const end = prefix + sizeAt(mask, 1);
   const [own, wanted] = [student, teacher].map((network) => slice(network.normalizedTokens(), 1, prefix, end));

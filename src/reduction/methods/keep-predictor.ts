@@ -32,7 +32,9 @@ export function layerParameters(name: string, inputs: number, outputs: number): 
   ];
 }
 
-/** Parameters of a predictor for tokens of a width: `norm`, `input`, `first`, `second`, `output`. */
+/**
+ * Parameters of a predictor for tokens of a width: `norm`, `input`, `first`, `second`, `output`.
+ */
 export function predictorParameters(name: string, width: number): LearnedParameter[] {
   const { half, quarter } = predictorWidths(width);
   return [
@@ -46,7 +48,8 @@ export function predictorParameters(name: string, width: number): LearnedParamet
 }
 
 /**
- * By how much the score for staying exceeds that for going: the logarithm of the odds, `[B, N, …, 1]`.
+ * By how much the score for staying exceeds that for going: the logarithm of the odds,
+ * `[B, N, …, 1]`.
  * @param tokens `[B, N, …, width]`, at least 2 wide.
  * @param mask `[B, N, …]` of as many axes, the tokens that are there; without it all of them.
  */

@@ -17,7 +17,10 @@ export interface LearnedParameter {
   /** `reduction.dynamicvit.3.input.weight` */
   readonly name: string;
   readonly shape: readonly number[];
-  /** Where every element starts; without it as a layer's weights, biases and norms start. */
+  /**
+   * Start of every element; without it the parameter starts as weights, biases and norms of a layer
+   * do.
+   */
   readonly initial?: number;
   /** Learning rate as a multiple of the network's. */
   readonly learningRateFactor: number;
@@ -28,7 +31,7 @@ export interface LearnedParameter {
 /** The trained part of a method for one network. */
 export interface LearnedMethod {
   readonly parameters: readonly LearnedParameter[];
-  /** Whether the network's own weights are trained along; else they stay as they are. */
+  /** Whether the network's own weights are trained as well; otherwise they stay as they are. */
   readonly trainsNetwork: boolean;
   /** The form for one training graph, made anew for each. */
   training(): TrainingForm;
@@ -37,11 +40,13 @@ export interface LearnedMethod {
 /** A method while it is trained. */
 export interface TrainingForm {
   readonly reducer: TokenReducer;
-  /** Inputs `['batch', N, 1]` that logistic noise is drawn for, anew for every batch. */
+  /** Inputs `['batch', N, 1]` for logistic noise, which is drawn anew for every batch. */
   readonly noise: readonly Tensor[];
   /**
-   * What is added to the cross-entropy: scalars, weighted. Asked once, after the network was built with `reducer`.
-   * @param teacher builds the uncompressed network that training started from; `undefined` where there was none.
+   * What is added to the cross-entropy: scalars, weighted. Asked once, after the network was built
+   * with `reducer`.
+   * @param teacher builds the uncompressed network that training started from; `undefined` where
+   *   there was none.
    */
   terms(student: NetworkView, teacher: () => NetworkView | undefined): readonly Tensor[];
 }
@@ -57,7 +62,7 @@ export interface NetworkView {
 }
 
 /**
- * Checks that a network brings what a method has learned.
+ * Checks that a network has the parameters that a method has learned.
  * @throws {DiffrateError} where it does not.
  */
 export function requireLearned(

@@ -1,16 +1,21 @@
 /**
- * LTMP, "Learned Thresholds Token Merging and Pruning" (arXiv 2307.10780; Mxbonn/ltmp).
- * Every block has two learned thresholds, and acts between attention and MLP.
- * First merging: tokens at even positions each look for the most similar token at an odd position, as in ToMe.
- * Those that are more similar than the first threshold merge into it, sizes as weights. It takes the larger importance.
- * Then pruning: a token stays whose importance, the mean attention that it receives, is above the second threshold.
- * Prefix tokens neither go nor take any. Attention is proportional to sizes.
- * What is left is the prefix and the even tokens in order, then the odd ones; the next block splits that order.
- * How many stay differs per image. Shapes are fixed all the same: tokens that are there lie in front.
- * A mask tells how many.
- * Training moves the thresholds alone. Masks are hard forward and the sigmoid of (value − threshold) / 0.1 backward.
- * The loss gets 10 · (share of FLOPs − target)².
- * Similarities and importances carry no gradient here; importance is the mean over queries that are there.
+ * LTMP, "Learned Thresholds Token Merging and Pruning" (arXiv 2307.10780; Mxbonn/ltmp). Every block
+ * has two learned thresholds, and acts between attention and MLP:
+ * 1. Merging. Each token at an even position looks for the most similar token at an odd position,
+ *    as in ToMe. If the two are more similar than the first threshold, it merges into that token,
+ *    with sizes as weights. That token takes the largest importance of those that merge.
+ * 2. Pruning. A token's importance is the mean attention that it receives. It stays if that is
+ *    above the second threshold.
+ *
+ * Prefix tokens take no part. Attention is proportional to sizes. The prefix, the even tokens and
+ * then the odd ones are left, each in order; the next block splits that order. How many stay
+ * differs per image. Shapes are fixed nevertheless: tokens that are there lie in front, and a mask
+ * tells how many they are.
+ *
+ * Training moves the thresholds alone. Masks are hard in the forward pass, and the sigmoid of
+ * (value − threshold) / 0.1 in the backward pass. The loss gets the term 10 · (share of FLOPs −
+ * target)². Similarities and importances carry no gradient here; importance is the mean over
+ * queries that are there.
  */
 import {
   add,
@@ -55,11 +60,11 @@ import { featuresOf } from './per-block.ts';
 export interface LtmpOptions {
   /** Number of blocks. */
   readonly depth: number;
-  /** Of the tokens that enter the first block. */
+  /** Layout of the tokens that enter the first block. */
   readonly layout: TokenLayout;
 }
 
-/** Of the sigmoid that stands for a threshold backward. */
+/** Of the sigmoid that replaces a threshold in the backward pass. */
 const temperature = 0.1;
 
 /** Weight of the term that draws FLOPs to the target. */
@@ -89,7 +94,10 @@ function parametersOf({ depth, layout }: LtmpOptions): LearnedParameter[] {
   );
 }
 
-/** 1 where a value `[B, N, 1]` is above a threshold `[1]`, else 0; while training with a gradient for the threshold. */
+/**
+ * 1 where a value `[B, N, 1]` is above a threshold `[1]`, otherwise 0. While training it has a
+ * gradient for the threshold.
+ */
 function above(value: Tensor, threshold: Tensor, training: boolean): Tensor {
   if (!training) return cast(greater(value, threshold), 'float32');
   return straightThrough(sigmoid(mul(sub(value, threshold), 1 / temperature)));
@@ -134,7 +142,10 @@ function maskedSoftmax(logits: Tensor, mask: Tensor): Tensor {
   return div(weights, max(reduceSum(weights, [-1], true), 1e-30));
 }
 
-/** Attention that each token receives, mean over heads and over the queries that are there: `[B, N, 1]`. */
+/**
+ * Attention that each token receives, mean over heads and over the queries that are there:
+ * `[B, N, 1]`.
+ */
 function meanAttention(view: AttendedView, there: Tensor): Tensor {
   const overHeads = reduceMean(view.probabilities(), [1]);
   const sums = matMul(transpose(overHeads, [0, 2, 1]), there);
@@ -162,8 +173,8 @@ function mostSimilarOdd(view: BlockView, layout: TokenLayout, there: Tensor): Pa
 }
 
 /**
- * Merges with sizes as weights; `assignment [B, N, N]` has a 1 in a source's row at its destination.
- * Sources stay where they are.
+ * Merges with sizes as weights; `assignment [B, N, N]` has a 1 in a source's row at its
+ * destination. Sources stay where they are.
  */
 function mergeInto(state: TokenState, assignment: Tensor): TokenState {
   const size = state.size ?? columnLike(state.features, sizeAt(state.features, 1), 1);
@@ -180,7 +191,9 @@ function mergeInto(state: TokenState, assignment: Tensor): TokenState {
   return { ...state, features, size: total, travellers };
 }
 
-/** The tokens that are there, prefix and even ones before odd ones, in front of those that are not. */
+/**
+ * The tokens that are there, prefix and even ones before odd ones, in front of those that are not.
+ */
 function inFront(state: TokenState & { readonly mask: Tensor }, layout: TokenLayout): TokenState {
   const tokens = sizeAt(state.features, 1);
   const even = Math.ceil(tokens / 2);
@@ -196,7 +209,7 @@ function inFront(state: TokenState & { readonly mask: Tensor }, layout: TokenLay
       grid: (position) => -place.grid(position),
     }),
   );
-  // What is gone is the sum of nothing any more.
+  // A summed traveller of a token that is gone is 0: it stands for no token any more.
   const travellers = mapTravellers(state.travellers, (value, name) =>
     state.travellers?.[name]?.merging === 'sum' ? mul(value, there) : value,
   );
@@ -241,7 +254,10 @@ export function ltmpTraining(options: LtmpOptions, target: number, sizes: Featur
   };
 }
 
-/** FLOPs of all blocks as a share of the uncompressed ones', with each block's mean number of tokens; a scalar. */
+/**
+ * FLOPs of all blocks as a share of the uncompressed ones', with each block's mean number of
+ * tokens; a scalar.
+ */
 function flopsShare({ states }: NetworkView, tokens: number, { width, hiddenWidth }: FeatureSizes): Tensor {
   const attention = (share: Tensor): Tensor =>
     add(mul(share, 4 * tokens * width ** 2), mul(mul(share, share), 2 * tokens ** 2 * width));

@@ -1,4 +1,7 @@
-/** The text form of a method: `name`, or `name:key=value,key=value`; lists have `/` between their numbers. */
+/**
+ * The text form of a method: `name`, or `name:key=value,key=value`; lists have `/` between their
+ * numbers.
+ */
 import { UsageError } from '../../errors.ts';
 import type { ParameterKey, ParameterValue, ReductionMethod } from './method.ts';
 

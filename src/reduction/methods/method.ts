@@ -10,7 +10,9 @@ import type { LearnedMethod } from './learned.ts';
 /** The value of a parameter. */
 export type ParameterValue = number | boolean | string | readonly number[];
 
-/** One parameter of a method. A `list` is one number, or one number per block with `/` between them. */
+/**
+ * One parameter of a method. A `list` is one number, or one number per block with `/` between them.
+ */
 export interface ParameterKey {
   readonly name: string;
   readonly kind: 'number' | 'integer' | 'flag' | 'word' | 'text' | 'list';
@@ -46,7 +48,7 @@ export interface Knob {
   readonly min: (network: NetworkShape) => number;
   /** Greatest number that a network allows. */
   readonly max: (network: NetworkShape) => number;
-  /** FLOPs rise with it; else they fall. */
+  /** Whether FLOPs rise with it; otherwise they fall. */
   readonly rising: boolean;
   /** Only whole numbers. */
   readonly whole?: boolean;
@@ -58,11 +60,11 @@ export interface BuiltMethod {
   /** Tokens after each block; for a ragged method the most that there can be. */
   readonly tokensPerBlock: readonly number[];
   /**
-   * Tokens go before a block's attention instead of behind it:
-   * its attention then costs what the block's own number costs.
+   * Tokens go before a block's attention instead of after it: the cost of its attention then
+   * follows from the block's own number.
    */
   readonly reducesBeforeBlock?: boolean;
-  /** What is trained of it. */
+  /** Its trained part. */
   readonly learned?: LearnedMethod;
 }
 
@@ -80,7 +82,10 @@ export interface ReductionMethod {
   readonly keys: readonly ParameterKey[];
   /** It ranks tokens by a class token, or is trained with networks that read one. */
   readonly needsClassToken: boolean;
-  /** All that goes is merged into what stays: it suits networks that need every token again, too. */
+  /**
+   * Every token that goes is merged into one that stays, so the method suits networks that need
+   * every token again, too.
+   */
   readonly mergesOnly?: boolean;
   /** How many tokens are left differs per image. */
   readonly ragged?: boolean;

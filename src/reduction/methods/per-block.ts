@@ -1,4 +1,7 @@
-/** Parameters of methods that say something for each block, or name the blocks in which a method acts. */
+/**
+ * Parameters of methods that say something for each block, or name the blocks in which a method
+ * acts.
+ */
 import { DiffrateError } from '../../errors.ts';
 import { mostPairs } from '../bipartite-matching.ts';
 import { nameOf, tokensOf } from '../network-shape.ts';
@@ -7,18 +10,21 @@ import { gridTokens, tokenCount } from '../token-layout.ts';
 import type { TokenLayout } from '../token-layout.ts';
 import type { ParameterKey } from './method.ts';
 
-/** What stands for `count` of the 196 patch tokens of the networks of the literature. */
+/**
+ * The number of patch tokens that corresponds to `count` of the 196 of the networks in the
+ * literature.
+ */
 export const ofPatches =
   (count: number) =>
   ({ layout }: NetworkShape): number =>
     Math.round((gridTokens(layout) * count) / 196);
 
-/** A number of tokens that go per block, by default the given one of 196. */
+/** How many tokens go per block; by default the given number, as a share of 196 patches. */
 export function perBlockKey(name: string, meaning: string, fallback: number): ParameterKey {
   return { name, kind: 'list', meaning, fallback: (network) => [ofPatches(fallback)(network)], min: 0 };
 }
 
-/** The blocks in which a method acts, by default the three of the field. */
+/** The blocks in which a method acts, by default the three that most methods take. */
 export const blocksKey: ParameterKey = {
   name: 'blocks',
   kind: 'list',
@@ -34,8 +40,8 @@ function quarterBlocks(depth: number): number[] {
 }
 
 /**
- * Whole numbers per block: those given, or one number for every block.
- * Its fraction is spread over the blocks as evenly as it goes.
+ * Whole numbers per block: those given, or one number for every block. Its fraction is spread over
+ * the blocks as evenly as possible.
  * @throws {DiffrateError} where a list is not one whole number per block.
  */
 export function countPerBlock(method: string, key: string, values: readonly number[], network: NetworkShape): number[] {
@@ -77,7 +83,10 @@ export function stageBlocks(method: string, values: readonly number[], network: 
   return [...values];
 }
 
-/** Tokens left after each block where `removed[block]` go, but never more than `most` of the live number. */
+/**
+ * Tokens left after each block where `removed[block]` go, but never more than `most` of the live
+ * number.
+ */
 export function tokensAfterRemoving(
   removed: readonly number[],
   layout: TokenLayout,
@@ -91,8 +100,8 @@ export function tokensAfterRemoving(
 }
 
 /**
- * Pairs of ToMe's matching that no block could ever merge are a mistake.
- * Later blocks, with fewer tokens left, merge as many as they can.
+ * Asking for more pairs of ToMe's matching than any block could ever merge is a mistake. Later
+ * blocks, with fewer tokens left, merge as many as they can.
  * @throws {DiffrateError} where more are asked for than the first block has.
  */
 export function requireMergeable(method: string, key: string, removed: readonly number[], network: NetworkShape): void {
@@ -117,7 +126,8 @@ export function ascendingBlocks(method: string, values: readonly number[], netwo
 
 /**
  * Sizes of the features that a method with trained parts works on.
- * @throws {DiffrateError} where the network reads more than its class token: these methods leave nothing else whole.
+ * @throws {DiffrateError} where the network reads more than its class token: these methods leave
+ *   nothing else whole.
  */
 export function featuresOf(method: string, network: NetworkShape): FeatureSizes {
   const { features, layout, reads } = network;

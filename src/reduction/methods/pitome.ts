@@ -1,14 +1,14 @@
 /**
- * PiToMe, "Accelerating Transformers with Spectrum-Preserving Token Merging" (arXiv 2405.16148; hchautran/PiToMe).
- * It acts in every block, between attention and MLP.
- * A patch token's energy is the mean, over all patch tokens, of ELU(cosine of keys − margin),
- * margin 0.75·(1 − block/depth).
- * Tokens in crowds have much of it. Patch tokens are ranked by energy, and `r = ⌊T − T·ratio⌋` of the T go.
- * First half of the blocks: even ranks propose their most similar odd rank, and the `r` most similar pairs merge.
- * Then come the other even ranks by similarity, and the odd ones.
- * Second half: only the `2r` of most energy take part, and every even rank of them joins its most similar odd rank.
- * Several may share one. The others, by energy, come first.
- * Merging is weighted by size, attention is not. Prefix tokens, of which there may be none, take no part.
+ * PiToMe, "Accelerating Transformers with Spectrum-Preserving Token Merging" (arXiv 2405.16148;
+ * hchautran/PiToMe). It acts in every block, between attention and MLP. A patch token's energy is
+ * the mean, over all patch tokens, of ELU(cosine of keys − margin), margin 0.75·(1 − block/depth).
+ * Tokens that many others resemble have much of it. Patch tokens are ranked by energy, and
+ * `r = ⌊T − T·ratio⌋` of the T go. In the first half of the blocks even ranks propose their most
+ * similar odd rank, and the `r` most similar pairs merge. The other even ranks follow by
+ * similarity, and then the odd ones. In the second half only the `2r` tokens of most energy take
+ * part. Each even rank of them joins its most similar odd rank, which several may share. The other
+ * tokens come first, by energy. Merging is weighted by size, attention is not. Prefix tokens take
+ * no part; there may be none.
  */
 import {
   add,
@@ -44,7 +44,7 @@ export interface PitomeOptions {
   readonly depth: number;
 }
 
-/** Patch tokens that go of `tokens`, those of the prefix counted. */
+/** How many patch tokens go of `tokens` tokens, prefix tokens counted. */
 function removedTokens(tokens: number, ratio: number, { prefix }: TokenLayout): number {
   const patches = tokens - prefix;
   return Math.min(Math.floor(patches - patches * ratio), Math.floor(patches / 2));
@@ -73,10 +73,11 @@ export function pitome({ ratio, depth }: PitomeOptions, layout: TokenLayout): To
 }
 
 /**
- * Tokens by rank, int64 `[B, N, 1]`: prefix tokens, then patch tokens from the most energy to the least.
- * With `m = min(cosine, margin)`, `ELU(cosine − margin) = (cosine − m) + (exp(m − margin) − 1)`.
- * The mean of the first is a product of small matrices.
- * Exponentials are what backends have a fast kernel for, other than of ELU. The 1 changes no order.
+ * Tokens by rank, int64 `[B, N, 1]`: prefix tokens, then patch tokens from the most energy to the
+ * least. With `m = min(cosine, margin)`,
+ * `ELU(cosine − margin) = (cosine − m) + (exp(m − margin) − 1)`. The mean of the first is a product
+ * of small matrices. Backends have a fast kernel for exponentials, but none for ELU. The 1 changes
+ * no order.
  */
 function byEnergy(metric: Tensor, layout: TokenLayout, margin: number): Tensor {
   const tokens = sizeAt(metric, 1);
@@ -117,8 +118,8 @@ interface Matching {
 }
 
 /**
- * First half: of the even ranks (the first, third,
- * … patch token by energy) those with the best partners among the odd ones.
+ * First half: those of the even ranks (the first, third, … patch token by energy) go that have the
+ * best partners among the odd ones.
  */
 function matchBestPairs({ state, metric, ranked, layout }: RankedTokens, removed: number): Matching {
   const tokens = sizeAt(metric, 1);
@@ -136,7 +137,8 @@ function matchBestPairs({ state, metric, ranked, layout }: RankedTokens, removed
     grid: (rank) => (isEven(rank) ? 0 : -2 - rank / tokens),
   });
   const scoreByRank = add(mul(best, evenOnly), place);
-  // From ranks to positions, so that the wide features move once, when it is known who stays and who goes.
+  // Ranks become positions, so that the wide features move only once, when it is known who stays
+  // and who goes.
   const score = scatterElements(scoreByRank, ranked, scoreByRank, 1);
   const patchesOnly =
     prefix === 0
@@ -155,7 +157,10 @@ function matchBestPairs({ state, metric, ranked, layout }: RankedTokens, removed
   };
 }
 
-/** Second half: of the `2r` tokens of most energy every even rank joins an odd one; the others come before them. */
+/**
+ * Second half: every even rank of the `2r` tokens of most energy joins an odd one; the other tokens
+ * come before them.
+ */
 function matchMostEnergetic({ state, metric, ranked, layout }: RankedTokens, removed: number): Matching {
   const { prefix } = layout;
   const tokens = sizeAt(metric, 1);

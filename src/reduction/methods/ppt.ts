@@ -1,11 +1,12 @@
 /**
- * PPT, "Token Pruning and Pooling" (arXiv 2310.01812; xjwu1024/PPT).
- * In three blocks, between attention and MLP, `r` tokens go, by a policy that is chosen for each image.
- * If the scores of its tokens differ little (unbiased variance below a threshold), ToMe's matching merges `r` pairs:
- * tokens are redundant rather than unimportant. Else the `r` lowest scores are pruned.
- * A score is the class token's attention times the length of the value (as ATS's), normalised over patch tokens.
- * Attention is proportional to sizes in every block. Pruning leaves descending score order, merging ToMe's order.
- * Both policies leave as many tokens, so shapes are static: the graph holds one gather, whose order either policy sets.
+ * PPT, "Token Pruning and Pooling" (arXiv 2310.01812; xjwu1024/PPT). In three blocks, between
+ * attention and MLP, `r` tokens go, by a policy that is chosen for each image. If the scores of its
+ * tokens differ little (unbiased variance below a threshold), ToMe's matching merges `r` pairs:
+ * tokens are redundant rather than unimportant. Otherwise the `r` lowest scores are pruned. A score
+ * is the class token's attention times the length of the value (as ATS's), normalised over patch
+ * tokens. Attention is proportional to sizes in every block. Pruning leaves tokens in descending
+ * order of scores, merging in ToMe's order. Both policies leave the same number of tokens, so
+ * shapes are static. The graph holds one gather, whose order either policy sets.
  */
 import { add, cast, div, less, mul, reduceSum, sub, where } from '../../graph/operators/index.ts';
 import { inScope, sizeAt } from '../../graph/tensor.ts';

@@ -1,4 +1,6 @@
-/** Every token-reduction method by name. A new method is a file beside this one and an entry here. */
+/**
+ * Every token-reduction method by name. A new method is a file beside this one and an entry here.
+ */
 import { DiffrateError } from '../../errors.ts';
 import { nameOf } from '../network-shape.ts';
 import type { NetworkShape } from '../network-shape.ts';

@@ -3,6 +3,7 @@
  * These are a uniform rate, and random monotone ones (the paper's Fig. 4).
  * All three are `diffRate` with other kept numbers; a random or uniform schedule needs no images.
  */
+import { mean } from 'd3-array';
 import { DiffrateError } from '../../errors.ts';
 import { importanceMetrics, metricFor } from '../importance.ts';
 import { mergeRules } from '../merge-rule.ts';
@@ -72,7 +73,9 @@ function scheduled(kept: KeptNumbers, network: NetworkShape, parameters: Paramet
   };
 }
 
-/** Kept numbers from the tokens after each block; of what goes in a block the given share is pruned. */
+/**
+ * Kept numbers from the tokens after each block; the given share of the tokens that go is pruned.
+ */
 function keptNumbers(
   tokensOut: readonly number[],
   layout: TokenLayout,
@@ -86,23 +89,25 @@ function keptNumbers(
 }
 
 /**
- * Tokens that stay where this share of the patches does:
- * at least one patch, so that none is merged into a prefix token.
+ * How many tokens stay where this share of the patches stays: at least one patch, so that none is
+ * merged into a prefix token.
  */
 const tokensLeft = (layout: TokenLayout, share: number): number =>
   Math.max(smallestKept(layout), layout.prefix + Math.round(gridTokens(layout) * share));
 
-/** Kept numbers where every block but the first keeps the same share of the patch tokens that enter it. */
+/**
+ * Kept numbers where every block but the first keeps the same share of the patch tokens that enter
+ * it.
+ */
 export function uniformSchedule(rate: number, depth: number, layout: TokenLayout, pruned = 0): KeptNumbers {
   const tokensOut = Array.from({ length: depth }, (_, block) => tokensLeft(layout, rate ** block));
   return keptNumbers(tokensOut, layout, () => pruned);
 }
 
 /**
- * Random kept numbers that never rise.
- * Each block but the first lets an exponentially distributed share of the logarithm go.
- * They are scaled so that a patch token is on the mean over blocks there with probability `keep`.
- * What goes is pruned and merged in random shares.
+ * Random kept numbers that never rise. Each block but the first lets an exponentially distributed
+ * share of the logarithm go. The shares are scaled so that a patch token is there with probability
+ * `keep`, on average over blocks. Tokens that go are pruned and merged in random shares.
  * @param mergeOnly all that goes is merged.
  */
 export function randomSchedule(
@@ -117,18 +122,21 @@ export function randomSchedule(
   const steps = Array.from({ length: depth }, (_, block) =>
     block === 0 ? 0 : (sum += Math.log(Math.max(draws[block] ?? 0, 1e-6))),
   );
-  const mean = (scale: number): number => steps.reduce((total, step) => total + Math.exp(scale * step), 0) / depth;
+  const kept = (scale: number): number => mean(steps, (step) => Math.exp(scale * step)) ?? NaN;
   let [low, high] = [0, 1e3];
   for (let turn = 0; turn < 60; turn++) {
     const middle = (low + high) / 2;
-    if (mean(middle) > keep) low = middle;
+    if (kept(middle) > keep) low = middle;
     else high = middle;
   }
   const tokensOut = steps.map((step) => tokensLeft(layout, Math.exp(low * step)));
   return keptNumbers(tokensOut, layout, (block) => (mergeOnly ? 0 : (draws[depth + block] ?? 0)));
 }
 
-/** `diffrate:schedule=deit_tiny_patch16_224@0.8`, `diffrate:schedule=schedule.json,metric=random,order=prune-only`. */
+/**
+ * `diffrate:schedule=deit_tiny_patch16_224@0.8`,
+ * `diffrate:schedule=schedule.json,metric=random,order=prune-only`.
+ */
 export const diffrateMethod: ReductionMethod = {
   name: 'diffrate',
   title: 'DiffRate (arXiv 2305.17997) by a schedule',

@@ -1,15 +1,14 @@
 /**
- * SPViT, "Faster Vision Transformers via Soft Token Pruning" (arXiv 2112.13890; PeiyanFlying/SPViT).
- * Before three blocks a selector scores the tokens behind the prefix.
- * It is DynamicViT's predictor on each attention head's channels, one set of weights for all heads.
- * The heads' opinions are averaged with weights that two small layers make of the heads' mean channels.
- * The best patches stay, in descending order.
- * Those that go become one more token, their mean weighted by their probability to stay: a package.
- * Packages are at the end from then on. Later selectors see them, but do not drop them.
- * The authors' blocks are 3, 6 and 9 of 12, shares of all patches .617, .369 and .137.
- * Their code draws decisions at inference as well, so that numbers differ per image;
- * here a stage keeps `⌊share·patches⌋`.
- * Training is as DynamicViT's (`keep-decisions.ts`), but for the share of kept tokens, which is that of the batch.
+ * SPViT, "Faster Vision Transformers via Soft Token Pruning" (arXiv 2112.13890;
+ * PeiyanFlying/SPViT). Before three blocks a selector scores the tokens behind the prefix. It is
+ * DynamicViT's predictor on each attention head's channels, one set of weights for all heads. The
+ * heads' opinions are averaged with weights that two small layers make of the heads' mean channels.
+ * The best patches stay, in descending order. Those that go become one more token, their mean
+ * weighted by their probability to stay: a package. From then on packages stand at the end. Later
+ * selectors see them, but do not drop them. The authors' blocks are 3, 6 and 9 of 12, shares of all
+ * patches .617, .369 and .137. Their code draws decisions at inference as well, so that numbers
+ * differ per image; here a stage keeps `⌊share·patches⌋`. Training is DynamicViT's
+ * (`keep-decisions.ts`), except that the share of kept tokens is that of the batch.
  */
 import {
   add,
@@ -217,7 +216,7 @@ function trainingForm({ stages, heads }: SpvitOptions, layout: TokenLayout): Tra
 
 /**
  * The stages that drop anything.
- * @throws {DiffrateError} where shares and blocks are not as many.
+ * @throws {DiffrateError} where there are not as many shares as blocks.
  */
 function stagesOf(shares: readonly number[], blocks: readonly number[], patches: number): SpvitStage[] {
   if (shares.length !== blocks.length) {

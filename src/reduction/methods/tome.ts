@@ -1,14 +1,12 @@
 /**
- * ToMe, "Token Merging: Your ViT But Faster" (arXiv 2210.09461;
- * facebookresearch/ToMe), in every block between attention and MLP.
- * The similarity of tokens is the cosine of their keys, averaged over heads.
- * Tokens at even positions each propose their most similar token at an odd position.
- * The `r` most similar pairs merge, weighted by size.
- * Prefix tokens, of which there may be none, neither go nor take any.
- * Left are the unmerged even tokens and then all odd ones,
- * and the next block pairs that order anew (`bipartite-matching.ts`).
- * Proportional attention adds the logarithm of each key's size to the logits (the authors leave it off for MAE).
- * Where fewer than `r` pairs are possible, as many merge as can. Nothing is trained.
+ * ToMe, "Token Merging: Your ViT But Faster" (arXiv 2210.09461; facebookresearch/ToMe), in every
+ * block between attention and MLP. The similarity of tokens is the cosine of their keys, averaged
+ * over heads. Tokens at even positions each propose their most similar token at an odd position.
+ * The `r` most similar pairs merge, weighted by size. Prefix tokens take no part; there may be
+ * none. The unmerged even tokens and then all odd ones are left, and the next block pairs that
+ * order anew (`bipartite-matching.ts`). Proportional attention adds the logarithm of each key's
+ * size to the logits (the authors leave it off for MAE). Where fewer than `r` pairs are possible,
+ * all possible pairs merge. Nothing is trained.
  */
 import { inScope, sizeAt } from '../../graph/tensor.ts';
 import { matchEvenToOdd, mostPairs } from '../bipartite-matching.ts';

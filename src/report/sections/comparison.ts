@@ -9,7 +9,10 @@ import type { Html } from '../html.ts';
 import type { ReportSection } from '../page.ts';
 import { dataTable, plotFigure } from '../plot.ts';
 
-/** One colour per method, told apart in light and in dark (Tableau's ten); DiffRate, which comes first, in blue. */
+/**
+ * One colour per method, told apart in light and in dark (Tableau's ten); DiffRate, which comes
+ * first, in blue.
+ */
 const methodColours = [
   '#4e79a7',
   '#f28e2c',

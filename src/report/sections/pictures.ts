@@ -1,4 +1,5 @@
 /** What was kept, merged and pruned, on images (Figure 5 of the paper). */
+import { mean } from 'd3-array';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
 import type { ReportSection } from '../page.ts';
@@ -30,7 +31,8 @@ export async function picturesSection(series: readonly PictureSeries[], remark =
 }
 
 /**
- * Which blocks are not drawn because only prefix tokens are left after them, in a sentence; empty where there are none.
+ * Which blocks are not drawn because only prefix tokens are left after them, in a sentence; empty
+ * where there are none.
  */
 function emptyBlocksInWords(series: readonly PictureSeries[]): string {
   const [one] = series;
@@ -117,15 +119,14 @@ export function patchCountsSection(series: readonly PictureSeries[]): ReportSect
 
 /** Mean over images of the counts after a block (from 0). */
 export function meanCounts(series: readonly PictureSeries[], block: number): TokenCounts {
-  const mean = (count: (counts: TokenCounts) => number): number =>
-    series.reduce((sum, { counts }) => sum + (counts[block] === undefined ? 0 : count(counts[block])), 0) /
-    series.length;
+  const over = (count: (counts: TokenCounts) => number): number =>
+    mean(series, ({ counts }) => (counts[block] === undefined ? 0 : count(counts[block]))) ?? NaN;
   return {
-    tokens: mean(({ tokens }) => tokens),
-    untouched: mean(({ untouched }) => untouched),
-    mergedTokens: mean(({ mergedTokens }) => mergedTokens),
-    mergedPatches: mean(({ mergedPatches }) => mergedPatches),
-    prunedPatches: mean(({ prunedPatches }) => prunedPatches),
+    tokens: over(({ tokens }) => tokens),
+    untouched: over(({ untouched }) => untouched),
+    mergedTokens: over(({ mergedTokens }) => mergedTokens),
+    mergedPatches: over(({ mergedPatches }) => mergedPatches),
+    prunedPatches: over(({ prunedPatches }) => prunedPatches),
   };
 }
 

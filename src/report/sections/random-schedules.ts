@@ -1,4 +1,5 @@
 /** DiffRate's schedule among random ones at the same budget (Fig. 4 of the paper). */
+import { quantile } from 'd3-array';
 import { binX, rectY, ruleX, ruleY } from '@observablehq/plot';
 import { placementSentence } from '../../comparison/comparison-rows.ts';
 import type { BudgetRanking } from '../../comparison/comparison.ts';
@@ -63,14 +64,12 @@ function histogram(
 ): Html {
   const values = random.map((schedule) => ({ value: value(schedule) }));
   const own = placed.map((schedule) => ({ name: schedule.name, value: value(schedule) }));
-  const sorted = values.map((one) => one.value).sort((a, b) => a - b);
-  const quantile = (share: number): string =>
-    (sorted[Math.min(sorted.length - 1, Math.round(share * (sorted.length - 1)))] ?? 0).toFixed(digits);
+  const at = (share: number): string => (quantile(values, share, (one) => one.value) ?? 0).toFixed(digits);
   const words = own.map((one) => `${one.name} has ${one.value.toFixed(digits)}`);
   return plotFigure({
     title: `${random.length} random schedules at a budget of ${budget}`,
     caption: 'How many random schedules have which value; the line is DiffRate’s own schedule.',
-    description: `Histogram of ${label}: from ${quantile(0)} to ${quantile(1)}, median ${quantile(0.5)}. ${words.join('; ')}.`,
+    description: `Histogram of ${label}: from ${at(0)} to ${at(1)}, median ${at(0.5)}. ${words.join('; ')}.`,
     legend: [
       { label: 'random schedules', colour: colours.before },
       ...(own.length === 0 ? [] : [{ label: 'DiffRate', colour: colours.target }]),
@@ -87,10 +86,10 @@ function histogram(
     table: {
       header: ['', label],
       rows: [
-        ['best of the random ones', lowerIsBetter ? quantile(0) : quantile(1)],
-        ['best 1 %', lowerIsBetter ? quantile(0.01) : quantile(0.99)],
-        ['median', quantile(0.5)],
-        ['worst', lowerIsBetter ? quantile(1) : quantile(0)],
+        ['best of the random ones', lowerIsBetter ? at(0) : at(1)],
+        ['best 1 %', lowerIsBetter ? at(0.01) : at(0.99)],
+        ['median', at(0.5)],
+        ['worst', lowerIsBetter ? at(1) : at(0)],
         ...own.map((one) => [one.name, one.value.toFixed(digits)]),
       ],
     },

@@ -41,8 +41,8 @@ export interface SearchTarget {
 }
 
 /**
- * What the loss of a search is, in a word or three. That of an objective which is scaled by the plain answers is not in
- * the unit of what it measures.
+ * What the loss of a search is, in a word or three. That of an objective which is scaled by the
+ * plain answers is not in the unit of what it measures.
  */
 export function lossLabel({ unit, fitted }: Pick<Objective, 'unit' | 'fitted'>): string {
   return fitted === undefined ? `loss in ${unit}` : 'loss';

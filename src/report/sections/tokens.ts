@@ -1,4 +1,5 @@
 /** How many tokens each block prunes, merges and passes on. */
+import { sum } from 'd3-array';
 import { barY, dotY, lineY, ruleY } from '@observablehq/plot';
 import type { Network } from '../../networks/network.ts';
 import { effectiveTokens } from '../../reduction/schedule.ts';
@@ -22,8 +23,8 @@ export function tokensSection(network: ReadTokens, schedule: KeptNumbers): Repor
     { block, order: 2, fate: 'pruned', tokens: tokensIn - pruneKept },
   ]);
   const last = blocks.at(-1)?.tokensOut ?? tokens;
-  const pruned = sum(blocks.map(({ tokensIn, pruneKept }) => tokensIn - pruneKept));
-  const merged = sum(blocks.map(({ pruneKept, tokensOut }) => pruneKept - tokensOut));
+  const pruned = sum(blocks, ({ tokensIn, pruneKept }) => tokensIn - pruneKept);
+  const merged = sum(blocks, ({ pruneKept, tokensOut }) => pruneKept - tokensOut);
   const x = { type: 'band', label: 'block' } as const;
   const y = { grid: true, label: 'tokens', domain: [0, tokens] } as const;
   return {
@@ -97,5 +98,3 @@ function leftInWords(tokens: number, { layout: { prefix }, reads, answers }: Rea
   const read = answers.kind === 'features' ? 'is read' : 'the classifier reads';
   return `${prefixInWords(prefix)} ${verb} left, which ${verb} all that ${read}`;
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

@@ -1,7 +1,9 @@
 /**
- * A model whose runs are shared out over threads by images: every thread runs the whole model on its share. Threads that share every operator
- * wait for each other at each of them, and all of them for operators that only one can do; sorting, matching and merging tokens are many
- * such small ones. Each copy holds the weights, so this is for models that are small beside the memory (`batch-threads.ts`).
+ * A model whose runs are shared out over threads by images: every thread runs the whole model on
+ * its share. Threads that share every operator wait for each other at each of them, and all of them
+ * for operators that only one can do; sorting, matching and merging tokens are many such small
+ * ones. Each copy holds the weights, so this is for models that are small beside the memory
+ * (`batch-threads.ts`).
  */
 import { DiffrateError } from '../../errors.ts';
 import type { RuntimeTensor, Session } from '../runtime.ts';
@@ -17,7 +19,7 @@ import { createSession } from './session.ts';
  */
 export async function loadBatchSession(bytes: Uint8Array, options: CopyOptions, copies: number): Promise<Session> {
   const threads = new CopyThreads(bytes, options, copies - 1);
-  const [own, others] = await Promise.allSettled([createSession(bytes, options), threads.load()]);
+  const [own, others] = await Promise.allSettled([createSession({ bytes }, options), threads.load()]);
   if (own.status === 'fulfilled' && others.status === 'fulfilled') return new BatchSession(own.value, threads);
   await threads.close();
   if (own.status === 'fulfilled') await own.value.dispose();

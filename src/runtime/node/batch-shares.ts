@@ -1,9 +1,15 @@
-/** Tensors by name, cut into shares along their first axis, put where a thread finds them, and joined again. */
+/**
+ * Tensors by name, cut into shares along their first axis, put where a thread finds them, and
+ * joined again.
+ */
 import type { RuntimeTensor, TensorData } from '../runtime.ts';
 
 type Tensors = Readonly<Record<string, RuntimeTensor>>;
 
-/** Sizes of at most `copies` shares of some images, as equal as can be, the larger ones first; none is empty. */
+/**
+ * Sizes of at most `copies` shares of some images, as equal as can be, the larger ones first; none
+ * is empty.
+ */
 export function shareSizes(images: number, copies: number): number[] {
   const shares = Math.min(images, copies);
   return Array.from({ length: shares }, (_, index) => Math.ceil((images - index) / shares));
@@ -40,8 +46,8 @@ export function joinFirstAxis(parts: readonly Tensors[]): Record<string, Runtime
 }
 
 /**
- * Memory that tensors are copied into, by name, and that stays from one run to the next: fresh memory for a batch of pixels costs
- * several times what the copy does.
+ * Memory that tensors are copied into, by name, and that stays from one run to the next: fresh
+ * memory for a batch of pixels costs several times what the copy does.
  */
 export class TensorMemory {
   readonly #allocate: (bytes: number) => ArrayBufferLike;

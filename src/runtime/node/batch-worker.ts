@@ -9,7 +9,7 @@ import { createSession } from './session.ts';
 const { model, options, busy } = workerData as BatchWorkerSettings;
 const jobs = new BusyThreads(busy);
 // ONNX Runtime reads no shared memory.
-const loading = createSession(new Uint8Array(model).slice(), options);
+const loading = createSession({ bytes: new Uint8Array(model).slice() }, options);
 // The first job tells of a failure.
 loading.catch(() => {});
 const memory = new TensorMemory('own');

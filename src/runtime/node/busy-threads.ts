@@ -1,6 +1,7 @@
 /**
- * Threads that are inside ONNX Runtime when a process exits would abort it. So whoever gives a thread a job counts it, the thread counts it
- * off when it is done, and an exiting process waits until nothing is left.
+ * Threads that are inside ONNX Runtime when a process exits would abort it. So whoever gives a
+ * thread a job counts it, the thread counts it off when it is done, and an exiting process waits
+ * until nothing is left.
  */
 
 /** Longer than any run that somebody waits for; a thread that has died counts nothing off. */

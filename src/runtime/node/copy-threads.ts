@@ -48,7 +48,8 @@ export class CopyThreads {
   /**
    * Runs a share in any thread.
    * @param index of the share; those that run at once have different ones
-   * @throws {DiffrateError} with ONNX Runtime's own words where it fails, or where the thread is gone
+   * @throws {DiffrateError} with ONNX Runtime's own words where it fails, or where the thread is
+   *   gone
    */
   run(
     index: number,

@@ -1,8 +1,12 @@
-/** ONNX Runtime for Node (`onnxruntime-node`): CPU, and WebGPU or other execution providers where they are installed. */
+/**
+ * ONNX Runtime for Node (`onnxruntime-node`): CPU, and WebGPU or other execution providers where
+ * they are installed.
+ */
 import { listSupportedBackends } from 'onnxruntime-node';
 import { DiffrateError, messageOf } from '../../errors.ts';
-import { encodeModel, joinChunks } from '../../onnx/write.ts';
 import type { OnnxModel } from '../../onnx/model.ts';
+import { onnxFileOf } from '../../onnx/onnx-file.ts';
+import type { OnnxFile } from '../../onnx/onnx-file.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime.ts';
 import { loadBatchSession } from './batch-session.ts';
 import { batchThreads } from './batch-threads.ts';
@@ -11,19 +15,18 @@ import { createSession } from './session.ts';
 /** The runtime of this process. */
 export const nodeRuntime: Runtime = { load };
 
-async function load(model: OnnxModel, options: SessionOptions = {}): Promise<Session> {
+async function load(model: OnnxModel | OnnxFile, options: SessionOptions = {}): Promise<Session> {
   const device = options.device ?? 'cpu';
   requireDevice(device);
-  const { model: inline, externalData } = encodeModel(model);
-  const bytes = joinChunks(inline);
-  const weights = externalData.length === 0 ? undefined : joinChunks(externalData);
-  const shared = weights === undefined ? batchThreads(options, bytes.length) : undefined;
+  const file = onnxFileOf(model);
+  const { bytes } = file;
+  const shared = file.externalData === undefined ? batchThreads(options, bytes.length) : undefined;
   try {
     if (shared !== undefined) {
       const { returnsMemory } = options;
       return await loadBatchSession(bytes, { threads: shared.threads, returnsMemory }, shared.copies);
     }
-    return await createSession(bytes, options, weights);
+    return await createSession(file, options);
   } catch (error) {
     throw new DiffrateError(`ONNX Runtime cannot load the model on "${device}": ${messageOf(error)}`);
   }

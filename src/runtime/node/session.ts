@@ -1,21 +1,20 @@
 /** One session of onnxruntime-node. */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { OnnxFile } from '../../onnx/onnx-file.ts';
 import { availableCores } from '../../threads/available-cores.ts';
 import type { SessionOptions } from '../runtime.ts';
 import { OnnxRuntimeSession } from '../session.ts';
 
-/** Threads spin while a model runs, but not between runs: the cores belong to image decoding or to another session then. */
+/**
+ * Threads spin while a model runs, but not between runs: the cores belong to image decoding or to
+ * another session then.
+ */
 const sharedCores = { session: { force_spinning_stop: '1' } };
 
-/**
- * Loads a model.
- * @param bytes the encoded model
- * @param weights its external data, if it has any
- */
+/** Loads a model. */
 export async function createSession(
-  bytes: Uint8Array,
+  { bytes, externalData }: OnnxFile,
   options: SessionOptions,
-  weights?: Uint8Array,
 ): Promise<OnnxRuntimeSession> {
   const device = options.device ?? 'cpu';
   const settings: InferenceSession.SessionOptions = {
@@ -27,7 +26,7 @@ export async function createSession(
     intraOpNumThreads: options.threads ?? availableCores(),
     ...(options.returnsMemory === true ? { enableCpuMemArena: false } : {}),
     ...(options.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
-    ...(weights === undefined ? {} : { externalData: [{ path: 'model.onnx_data', data: weights }] }),
+    ...(externalData === undefined ? {} : { externalData: [externalData] }),
   };
   return new OnnxRuntimeSession(await InferenceSession.create(bytes, settings), Tensor);
 }

@@ -1,22 +1,30 @@
 /**
- * ONNX Runtime for browsers (`onnxruntime-web`, an optional peer): WebGPU, and WebAssembly as the CPU. It is loaded when
- * the first model is. The `/webgpu` build is the one with TopK and scatters, and the one that transformers.js uses.
+ * ONNX Runtime for browsers (`onnxruntime-web`, an optional peer): WebGPU, and WebAssembly as the
+ * CPU. It is loaded when the first model is. The `/webgpu` build is the one with TopK and scatters,
+ * and the one that transformers.js uses.
  */
 import type { InferenceSession } from 'onnxruntime-web/webgpu';
 import { DiffrateError, messageOf } from '../../errors.ts';
-import { encodeModel, joinChunks } from '../../onnx/write.ts';
 import type { OnnxModel } from '../../onnx/model.ts';
+import { onnxFileOf } from '../../onnx/onnx-file.ts';
+import type { OnnxFile } from '../../onnx/onnx-file.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime.ts';
 import { OnnxRuntimeSession } from '../session.ts';
 
 type OnnxRuntimeWeb = typeof import('onnxruntime-web/webgpu');
 
-/** Settings of WebAssembly; they count for the whole page and only before the first model is loaded. */
+/**
+ * Settings of WebAssembly; they count for the whole page and only before the first model is loaded.
+ */
 export interface WebRuntimeSettings {
-  /** Folder (URL) of ONNX Runtime's `.wasm` and `.mjs` files; by default they lie beside its script. */
-  readonly wasmPaths?: string;
-  /** WebAssembly threads; more than one needs a cross-origin isolated page (COOP and COEP headers). */
-  readonly threads?: number;
+  /**
+   * Folder (URL) of ONNX Runtime's `.wasm` and `.mjs` files; by default they lie beside its script.
+   */
+  readonly wasmPaths?: string | undefined;
+  /**
+   * WebAssembly threads; more than one needs a cross-origin isolated page (COOP and COEP headers).
+   */
+  readonly threads?: number | undefined;
 }
 
 const devices: readonly string[] = ['cpu', 'webgpu', 'webnn'];
@@ -25,12 +33,14 @@ const devices: readonly string[] = ['cpu', 'webgpu', 'webnn'];
 export const webRuntime: Runtime = createWebRuntime();
 
 /**
- * A runtime for browsers. The device `cpu` is WebAssembly, `webgpu` falls back to it for single operators only.
- * @throws {DiffrateError} from `load`, where onnxruntime-web is not installed, there is no WebGPU, or the model is invalid.
+ * A runtime for browsers. The device `cpu` is WebAssembly, `webgpu` falls back to it for single
+ * operators only.
+ * @throws {DiffrateError} from `load`, where onnxruntime-web is not installed, there is no WebGPU,
+ *   or the model is invalid.
  */
 export function createWebRuntime(settings: WebRuntimeSettings = {}): Runtime {
   let library: Promise<OnnxRuntimeWeb> | undefined;
-  const load = async (model: OnnxModel, options: SessionOptions = {}): Promise<Session> => {
+  const load = async (model: OnnxModel | OnnxFile, options: SessionOptions = {}): Promise<Session> => {
     const device = options.device ?? 'cpu';
     if (!devices.includes(device)) {
       throw new DiffrateError(`ONNX Runtime has no device "${device}" in a browser; use one of ${devices.join(', ')}.`);
@@ -42,7 +52,7 @@ export function createWebRuntime(settings: WebRuntimeSettings = {}): Runtime {
     const { InferenceSession, Tensor, env } = await library;
     // The number of threads belongs to the WebAssembly module, not to a session.
     if (options.threads !== undefined) env.wasm.numThreads = options.threads;
-    const { model: inline, externalData } = encodeModel(model);
+    const { bytes, externalData } = onnxFileOf(model);
     const sessionOptions: InferenceSession.SessionOptions = {
       executionProviders: device === 'cpu' ? ['wasm'] : [device, 'wasm'],
       graphOptimizationLevel: 'all',
@@ -50,12 +60,10 @@ export function createWebRuntime(settings: WebRuntimeSettings = {}): Runtime {
       ...(options.profilePrefix === undefined
         ? {}
         : { enableProfiling: true, profileFilePrefix: options.profilePrefix }),
-      ...(externalData.length === 0
-        ? {}
-        : { externalData: [{ path: 'model.onnx_data', data: joinChunks(externalData) }] }),
+      ...(externalData === undefined ? {} : { externalData: [externalData] }),
     };
     try {
-      return new OnnxRuntimeSession(await InferenceSession.create(joinChunks(inline), sessionOptions), Tensor);
+      return new OnnxRuntimeSession(await InferenceSession.create(bytes, sessionOptions), Tensor);
     } catch (error) {
       throw new DiffrateError(`ONNX Runtime cannot load the model on "${device}": ${messageOf(error)}`);
     }

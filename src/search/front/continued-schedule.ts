@@ -1,7 +1,8 @@
 /**
- * Where the local search of a front's budget starts: on the path that the schedules of neighbouring budgets lie on, found as path following
- * finds its next point (predictor and corrector: Allgower & Georg, "Numerical continuation methods", 1990). The predictions race, and the
- * local search corrects the best of them.
+ * Where the local search of a front's budget starts: on the path that the schedules of neighbouring
+ * budgets lie on, found as path following finds its next point (predictor and corrector: Allgower &
+ * Georg, "Numerical continuation methods", 1990). The predictions race, and the local search
+ * corrects the best of them.
  */
 import type { KeptNumbers } from '../../reduction/schedule.ts';
 import { numbersOf, project, stretch } from '../projection.ts';
@@ -10,7 +11,10 @@ import { bestAtLook, raceAgainst } from '../race/race.ts';
 import type { ComparedImages, Found } from '../race/race.ts';
 import { lineBetween, withPruned } from '../starting-schedule.ts';
 
-/** Parts of the way to the uniform rate that the prediction by proportion is followed: with less removed, what is right is more lopsided. */
+/**
+ * Parts of the way to the uniform rate that the prediction by proportion is followed: with less
+ * removed, what is right is more lopsided.
+ */
 const towardsUniform = [1 / 3, 2 / 3];
 
 /** Parts of what the budget on the other side prunes. */
@@ -28,10 +32,12 @@ export interface Neighbours {
 }
 
 /**
- * The best of these, all brought to the budget: the nearest schedule with as many tokens more or fewer in every block, with more or fewer
- * removed in the same proportion, parts of the way from there to the uniform rate, the line through the two nearest schedules, and where there
- * is one on the other side, the line to it, and that one with as many tokens more in every block. Where the nearest one prunes nothing, only
- * what comes from the other side prunes; but then the best of them races against itself with parts of what the other side prunes.
+ * The best of these, all brought to the budget: the nearest schedule with as many tokens more or
+ * fewer in every block, with more or fewer removed in the same proportion, parts of the way from
+ * there to the uniform rate, the line through the two nearest schedules, and where there is one on
+ * the other side, the line to it, and that one with as many tokens more in every block. Where the
+ * nearest one prunes nothing, only what comes from the other side prunes; but then the best of them
+ * races against itself with parts of what the other side prunes.
  * @param look that decides; the races begin with the next one.
  */
 export async function continuedSchedule(
@@ -60,7 +66,10 @@ export async function continuedSchedule(
   return across === undefined ? best : prunedAs(projection, images, best, across, look + 1);
 }
 
-/** The same tokens after every block, of them as many pruned as another schedule prunes or a part of that, where that is better. */
+/**
+ * The same tokens after every block, of them as many pruned as another schedule prunes or a part of
+ * that, where that is better.
+ */
 async function prunedAs(
   projection: Projection,
   images: ComparedImages,

@@ -1,8 +1,8 @@
 /** What the checkpoint of a front's search holds. */
 import * as v from 'valibot';
 import type { KeptNumbers } from '../../reduction/schedule.ts';
-import { identitySchema, readCheckpoint } from '../checkpoint-file.ts';
-import type { Identity, IdentifiedCheckpoint } from '../checkpoint-file.ts';
+import { identitySchema } from '../checkpoint.ts';
+import type { CheckpointKind, IdentifiedCheckpoint, Identity } from '../checkpoint.ts';
 import type { LearnerState } from '../learners/learner.ts';
 import type { LocalSearchState } from '../local-search.ts';
 import { countSchema, learnerSchema, localSearchSchema } from '../search-checkpoint.ts';
@@ -51,10 +51,5 @@ const schema = v.object({
   done: v.optional(v.boolean()),
 });
 
-/**
- * Reads the checkpoint; `undefined` if there is none.
- * @throws {DiffrateError} if it is damaged or of another search.
- */
-export async function readFrontCheckpoint(path: string, identity: Identity): Promise<FrontCheckpoint | undefined> {
-  return readCheckpoint(path, identity, schema);
-}
+/** How it is read. */
+export const frontCheckpoint: CheckpointKind<FrontCheckpoint> = { schema, work: 'search' };

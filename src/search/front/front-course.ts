@@ -30,7 +30,10 @@ export type PassReport = (
   best: { readonly kept: KeptNumbers; readonly loss: number },
 ) => void;
 
-/** Reports image passes as the steps of the local search: so many in all, and these before this process began. */
+/**
+ * Reports image passes as the steps of the local search: so many in all, and these before this
+ * process began.
+ */
 export function passReport({ plan, report }: FrontCourse, all: number, before: number): PassReport {
   const start = performance.now();
   return (turn, done, { kept, loss }) => {

@@ -3,7 +3,10 @@ import type { Schedule } from '../../reduction/schedule.ts';
 import type { PlannedOptions } from '../plan.ts';
 import type { SearchOutcome, SearchProgress } from '../search-options.ts';
 
-/** Where a front begins and ends, as shares of the uncompressed network's cost, and how many budgets it has. */
+/**
+ * Where a front begins and ends, as shares of the uncompressed network's cost, and how many budgets
+ * it has.
+ */
 export interface FrontRange {
   readonly from: number;
   readonly to: number;
@@ -15,7 +18,9 @@ export interface FrontOptions extends PlannedOptions {
   readonly front: FrontRange;
 }
 
-/** How far the search of a front is; steps, image passes and time left are of all budgets together. */
+/**
+ * How far the search of a front is; steps, image passes and time left are of all budgets together.
+ */
 export interface FrontProgress extends SearchProgress {
   /** Budget that is worked on, as a share of the uncompressed network's cost. */
   readonly ratio: number;

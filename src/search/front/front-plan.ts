@@ -6,7 +6,10 @@ import { planOf } from '../plan.ts';
 import type { Plan } from '../plan.ts';
 import type { FrontRecipe, PositionRecipe, RefinementRecipe } from '../presets.ts';
 
-/** Budgets are whole thousandths of the uncompressed cost, so that the name of a schedule's file says its budget exactly. */
+/**
+ * Budgets are whole thousandths of the uncompressed cost, so that the name of a schedule's file
+ * says its budget exactly.
+ */
 const thousand = 1000;
 
 /** One budget. */
@@ -16,7 +19,10 @@ export interface FrontBudget {
   readonly target: number;
 }
 
-/** One budget's turn: the middle's is first, then those of the dearer ones, of the cheapest, and of what is between the middle and that. */
+/**
+ * One budget's turn: the middle's is first, then those of the dearer ones, of the cheapest, and of
+ * what is between the middle and that.
+ */
 export interface FrontTurn {
   readonly budget: FrontBudget;
   /** The budget next to it whose turn was before; one that follows gradients has none. */
@@ -78,11 +84,17 @@ export function frontRatios({ from, to, points }: FrontRange): number[] {
 }
 
 /**
- * Settles a front: its budgets, in which order they are searched, and each one's part of the image passes.
- * @throws {DiffrateError} for a budget out of reach (with the reachable range) and whatever `planOf` refuses.
- * @throws {UsageError} for a range that is none, and for a preset that does not keep a budget exactly.
+ * Settles a front: its budgets, in which order they are searched, and each one's part of the image
+ * passes.
+ * @throws {DiffrateError} for a budget out of reach (with the reachable range) and whatever
+ *   `planOf` refuses.
+ * @throws {UsageError} for a range that is none, and for a preset that does not keep a budget
+ *   exactly.
  */
 export function frontPlanOf(options: FrontOptions): FrontPlan {
+  // Callers without types can leave it out.
+  if (typeof options.front !== 'object')
+    throw new UsageError('The front has no range: give front: { from: 0.9, to: 0.5, points: 8 }.');
   const ratios = frontRatios(options.front);
   const search = planOf(options);
   const { cost, space } = search;
@@ -102,7 +114,7 @@ export function frontPlanOf(options: FrontOptions): FrontPlan {
   const { learner, refinement, front } = search.preset;
   if (learner.kind !== 'positions' || refinement === undefined || front === undefined) {
     throw new UsageError(
-      `The preset ${options.preset} searches one schedule at a time: search a front with the preset small-data.`,
+      `The preset ${search.presetName} searches one schedule at a time: search a front with the preset small-data.`,
     );
   }
   const turns = turnsOf(budgets, middle, search.steps, front);

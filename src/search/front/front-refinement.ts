@@ -1,6 +1,7 @@
 /**
- * The second phase of a front's search: budget after budget, compressed networks themselves are asked. Turns start from the schedules found
- * next to them, and the local search follows. At the middle and below it, a step down the response surface comes before it.
+ * The second phase of a front's search: budget after budget, compressed networks themselves are
+ * asked. Turns start from the schedules found next to them, and the local search follows. At the
+ * middle and below it, a step down the response surface comes before it.
  */
 import type { KeptNumbers } from '../../reduction/schedule.ts';
 import { continuedSchedule } from './continued-schedule.ts';
@@ -56,7 +57,10 @@ export async function refineAll(course: FrontCourse): Promise<void> {
   await compareWithLines(course, images, report);
 }
 
-/** Where the local search of a turn starts: that of the middle and of what is cheaper after a step down the response surface. */
+/**
+ * Where the local search of a turn starts: that of the middle and of what is cheaper after a step
+ * down the response surface.
+ */
 async function startOf(
   course: FrontCourse,
   turn: FrontTurn,

@@ -1,14 +1,17 @@
 /**
  * A whole front in one search: schedules at falling budgets, each started from its neighbours.
  *
- * The budget in the middle and the cheapest are searched as one schedule is: gradients, then compressed networks themselves. From the middle
- * the walk goes to the dearest budget, and then to the cheapest. Each of the others starts from what was found next to it
- * (`continued-schedule.ts`), and the local search goes on in the order of moves. From the middle to the cheapest, both as well, a step down
- * the response surface comes before it (`response-surface.ts`). In the end the middle and each cheaper one race against the lines between
- * their neighbours (`neighbours-line.ts`). The step graph, the teacher's answers and the calibration images are loaded once.
+ * The budget in the middle and the cheapest are searched as one schedule is: gradients, then
+ * compressed networks themselves. From the middle the walk goes to the dearest budget, and then to
+ * the cheapest. Each of the others starts from what was found next to it (`continued-schedule.ts`),
+ * and the local search goes on in the order of moves. From the middle to the cheapest, both as
+ * well, a step down the response surface comes before it (`response-surface.ts`). In the end the
+ * middle and each cheaper one race against the lines between their neighbours
+ * (`neighbours-line.ts`). The step graph, the teacher's answers and the calibration images are
+ * loaded once.
  */
 import { onceEach } from '../../data/skipped-images.ts';
-import { readFrontCheckpoint } from './front-checkpoint.ts';
+import { frontCheckpoint } from './front-checkpoint.ts';
 import type { FrontCheckpoint } from './front-checkpoint.ts';
 import { learnerFor, passesDone, pointOf } from './front-course.ts';
 import type { FrontCourse, FrontStanding } from './front-course.ts';
@@ -16,29 +19,32 @@ import type { FrontOptions, FrontOutcome, FrontProgress } from './front-options.
 import { frontPlanOf } from './front-plan.ts';
 import type { FrontTurn } from './front-plan.ts';
 import { refineAll } from './front-refinement.ts';
+import { resumedFrom } from '../checkpoint.ts';
 import { followGradients } from '../gradient-phase.ts';
+import { checkSearchOptions } from '../option-check.ts';
 import { PacedCheckpoint } from '../paced-checkpoint.ts';
 import { evaluatorOf, identityOf } from '../plan.ts';
 import { meanOf } from '../race/race.ts';
 import { scheduleOf } from '../searched-schedule.ts';
 
 /**
- * Searches the schedules of a front. Where a checkpoint is asked for, one of the finished search stays: remove it when the schedules are in
- * their place.
- * @throws {DiffrateError} for a budget out of reach (with the reachable range), and whatever `searchSchedule` refuses.
- * @throws {UsageError} for a range that is none, and for a preset that does not keep a budget exactly.
+ * Searches the schedules of a front. Progress of the finished search stays in its store:
+ * remove it when the schedules are in their place.
+ * @throws {DiffrateError} for a budget out of reach (with the reachable range), and whatever
+ *   `searchSchedule` refuses.
+ * @throws {UsageError} for a range that is none, and for a preset that does not keep a budget
+ *   exactly.
  */
 export async function searchFront(
   asked: FrontOptions,
   onProgress: (progress: FrontProgress) => void = () => {},
 ): Promise<FrontOutcome> {
-  const options = { ...asked, onWarning: onceEach(asked.onWarning) };
+  const options = { ...asked, onWarning: onceEach(asked?.onWarning) };
+  checkSearchOptions(options);
   const plan = frontPlanOf(options);
   const { budgets, turns, search } = plan;
-  const identity = identityOf(options, search, `front ${budgets.map(({ ratio }) => ratio).join(' ')}`);
-  const { checkpoint } = options;
-  const resumed =
-    options.resume && checkpoint !== undefined ? await readFrontCheckpoint(checkpoint, identity) : undefined;
+  const identity = await identityOf(options, search, `front ${budgets.map(({ ratio }) => ratio).join(' ')}`);
+  const resumed = await resumedFrom(options, identity, frontCheckpoint);
   const learnt = turns.filter(({ steps }) => steps > 0);
   const learners = new Map(learnt.map((turn) => [turn, learnerFor(plan, turn.budget)]));
   resumed?.learners.forEach((state, index) => learners.get(learnt[index] as FrontTurn)?.restore(state));
@@ -83,7 +89,6 @@ export async function searchFront(
       passes: Math.round(passesDone(found)),
       seconds: secondsBefore + seconds,
       waitingShare: evaluator.waitingMilliseconds / 1000 / seconds,
-      peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
       skipped: evaluator.skipped,
     };
   } finally {
@@ -91,7 +96,9 @@ export async function searchFront(
   }
 }
 
-/** The first phase: the numbers of one turn after the other follow the gradients of the step graph. */
+/**
+ * The first phase: the numbers of one turn after the other follow the gradients of the step graph.
+ */
 async function learnStarts({ plan, evaluator, learners, resumed, report, settle }: FrontCourse): Promise<void> {
   const { search, steps } = plan;
   const starts = [...learners].map(([turn, learner], index, all) => ({

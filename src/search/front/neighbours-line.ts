@@ -1,7 +1,8 @@
 /**
- * The last phase of a front's search: the middle and every cheaper budget that has neighbours on both sides races against the line between
- * them. The middle had no neighbours when its turn came, those of the others have changed since, and errors of schedules that were not
- * searched to their end are averaged on the line. Dearer budgets are left: lines lost there.
+ * The last phase of a front's search: the middle and every cheaper budget that has neighbours on
+ * both sides races against the line between them. The middle had no neighbours when its turn came,
+ * those of the others have changed since, and errors of schedules that were not searched to their
+ * end are averaged on the line. Dearer budgets are left: lines lost there.
  */
 import type { KeptNumbers } from '../../reduction/schedule.ts';
 import { lineAt } from './continued-schedule.ts';
@@ -65,7 +66,10 @@ export interface Compared {
   readonly look: number;
 }
 
-/** The winner of a race between a schedule and the line between its neighbours, which prunes nothing where that one prunes nothing. */
+/**
+ * The winner of a race between a schedule and the line between its neighbours, which prunes nothing
+ * where that one prunes nothing.
+ */
 export async function orBetween(
   projection: Projection,
   images: ComparedImages,

@@ -1,10 +1,12 @@
 /**
- * A step down the response surface of a schedule (Box & Wilson, "On the experimental attainment of optimum conditions", 1951).
+ * A step down the response surface of a schedule (Box & Wilson, "On the experimental attainment of
+ * optimum conditions", 1951).
  *
- * Kept numbers are moved together along a few smooth directions over the depth of the network, the first cosines, each up and down. Parabolas
- * through the losses say how far to go along all of them at once, and that schedule races against the one before. Moves of single numbers
- * change the loss less than its sampling error on some hundred images; these change it by a multiple of that, and are too few to fit the
- * images instead of the network.
+ * Kept numbers are moved together along a few smooth directions over the depth of the network, the
+ * first cosines, each up and down. Parabolas through the losses say how far to go along all of them
+ * at once, and that schedule races against the one before. Moves of single numbers change the loss
+ * less than its sampling error on some hundred images; these change it by a multiple of that, and
+ * are too few to fit the images instead of the network.
  */
 import type { KeptNumbers } from '../../reduction/schedule.ts';
 import { tokenCount } from '../../reduction/token-layout.ts';

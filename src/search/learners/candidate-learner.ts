@@ -1,6 +1,6 @@
 /**
- * The published search (arXiv 2305.17997, section 3.3): a proxy over candidates for pruning and one for merging per block, the
- * loss plus `λ·(cost − target)²`, AdamW on ρ̂.
+ * The published search (arXiv 2305.17997, section 3.3): a proxy over candidates for pruning and one
+ * for merging per block, the loss plus `λ·(cost − target)²`, AdamW on ρ̂.
  */
 import type { Cost } from '../../cost/cost.ts';
 import { splitMaskGradient } from '../../execution/masks.ts';

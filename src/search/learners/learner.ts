@@ -1,4 +1,7 @@
-/** What learns the kept numbers from the gradients of the search step: the published way or the default one. */
+/**
+ * What learns the kept numbers from the gradients of the search step: the published way or the
+ * default one.
+ */
 import { DiffrateError } from '../../errors.ts';
 import type { KeptNumbers } from '../../reduction/schedule.ts';
 import type { StepResult } from '../../execution/gradient-step.ts';

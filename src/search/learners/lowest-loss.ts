@@ -1,6 +1,7 @@
 /**
- * Which numbers had the lowest running loss. Gradients at a cut say what one token more is worth, not what all of those that went before
- * were worth together: in late blocks they can lead over an edge, step by step, and never back.
+ * Which numbers had the lowest running loss. Gradients at a cut say what one token more is worth,
+ * not what all of those that went before were worth together: in late blocks they can lead over an
+ * edge, step by step, and never back.
  */
 
 /** Weight of a step in the running loss. */

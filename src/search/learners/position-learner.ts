@@ -1,15 +1,18 @@
 /**
- * The default search: every proxy is one number, its kept tokens μ, and the budget is kept exactly in every step.
+ * The default search: every proxy is one number, its kept tokens μ, and the budget is kept exactly
+ * in every step.
  *
- * A token at a sorted position is kept, merged or pruned. The step graph says what a token's presence changes (the mask's gradient)
- * and what its merging changes (the gradient of its source weight), so both cuts of a block have an honest slope: one more
- * token after pruning is merged instead of lost, one more after merging stays itself instead of being merged. The published
+ * A token at a sorted position is kept, merged or pruned. The step graph says what a token's
+ * presence changes (the mask's gradient) and what its merging changes (the gradient of its source
+ * weight), so both cuts of a block have an honest slope: one more token after pruning is merged
+ * instead of lost, one more after merging stays itself instead of being merged. The published
  * proxies act on the mask alone and take merging for a loss of the token, nothing else.
  *
- * At the best schedule a token's worth is the same multiple λ of its price in every block. So each μ moves by
- * `(worth − λ·price) / spread`, at most some tokens, and λ is the number for which the moved schedule costs just the target, found
- * by bisection. Nothing swings, nothing needs a weight between loss and cost. It starts from a uniform rate at the target, and ends with
- * the averaged numbers of the time at which the running loss was lowest.
+ * At the best schedule a token's worth is the same multiple λ of its price in every block. So each
+ * μ moves by `(worth − λ·price) / spread`, at most some tokens, and λ is the number for which the
+ * moved schedule costs just the target, found by bisection. Nothing swings, nothing needs a weight
+ * between loss and cost. It starts from a uniform rate at the target, and ends with the averaged
+ * numbers of the time at which the running loss was lowest.
  */
 import { formatCost } from '../../cost/cost.ts';
 import type { Cost } from '../../cost/cost.ts';
@@ -28,7 +31,10 @@ import { LowestLoss } from './lowest-loss.ts';
 
 const bisections = 60;
 
-/** Of a token, over that of the dearest: with less it would stay on its step whatever the others pay. */
+/**
+ * Of a token, over that of the dearest: with less it would stay on its step whatever the others
+ * pay.
+ */
 const leastPrice = 0.01;
 
 type Kind = 'prune' | 'merge';
@@ -52,7 +58,10 @@ export class PositionLearner implements Learner {
   readonly #cost: Cost;
   readonly #target: number;
   readonly #recipe: PositionRecipe;
-  /** Least tokens after merging (prefix tokens and one destination) and after pruning (one more, to be a source). */
+  /**
+   * Least tokens after merging (prefix tokens and one destination) and after pruning (one more, to
+   * be a source).
+   */
   readonly #smallest: Readonly<Record<Kind, number>>;
   readonly #numbers: readonly LearntNumber[];
   readonly #lowest: LowestLoss;
@@ -169,8 +178,9 @@ export class PositionLearner implements Learner {
   }
 
   /**
-   * In nats: after pruning one more token is merged; after merging one more stays itself (or, where none is merged, is there at all).
-   * Presence is known on both sides of the cut, merging only of those that go.
+   * In nats: after pruning one more token is merged; after merging one more stays itself (or, where
+   * none is merged, is there at all). Presence is known on both sides of the cut, merging only of
+   * those that go.
    */
   #worthNow({ proxy, kind, block }: LearntNumber, { mask, merging, start, end }: BlockGradients): number {
     const at = (values: Float64Array, position: number): number => values[position] ?? 0;
@@ -188,8 +198,9 @@ export class PositionLearner implements Learner {
   }
 
   /**
-   * What one more token costs, in the cost's unit: after merging its price, after pruning nothing, since it is merged then. It is a mean over
-   * as many tokens as the worth is. Where the cost has wider steps than that, it is a small part of the others' price instead of nothing.
+   * What one more token costs, in the cost's unit: after merging its price, after pruning nothing,
+   * since it is merged then. It is a mean over as many tokens as the worth is. Where the cost has
+   * wider steps than that, it is a small part of the others' price instead of nothing.
    */
   #pricePerToken(): (number: LearntNumber) => number {
     const prices = this.#cost.price(this.kept(), this.#numbers[0]?.proxy.temperature ?? 1);
@@ -207,7 +218,8 @@ export class PositionLearner implements Learner {
     const size = ({ square, count }: LearntNumber): number =>
       Math.sqrt(square / (1 - this.#recipe.squareDecay ** count));
     const spread = this.#numbers.reduce((sum, number) => sum + size(number), 0) / this.#numbers.length;
-    // All gradients can be 0 (a network that ignores its tokens): then only the budget moves anything.
+    // All gradients can be 0 (a network that ignores its tokens): then only the budget moves
+    // anything.
     return spread > 0 ? spread : 1;
   }
 
@@ -221,7 +233,10 @@ export class PositionLearner implements Learner {
     return high;
   }
 
-  /** Pruning cannot keep more than there are, merging not more than pruning: each waits at the one before it. */
+  /**
+   * Pruning cannot keep more than there are, merging not more than pruning: each waits at the one
+   * before it.
+   */
   #keepInOrder(): void {
     let live = this.#tokens;
     for (const { proxy } of this.#numbers) {
@@ -263,7 +278,10 @@ export class PositionLearner implements Learner {
     return at(low);
   }
 
-  /** Gives what rounding left of the budget to the numbers where a token is worth most for its price. */
+  /**
+   * Gives what rounding left of the budget to the numbers where a token is worth most for its
+   * price.
+   */
   #spendRest(kept: KeptNumbers): KeptNumbers {
     const price = this.#pricePerToken();
     const value = (number: LearntNumber): number => this.#worth(number) / Math.max(price(number), Number.MIN_VALUE);

@@ -1,6 +1,7 @@
 /**
  * The published proxy: a probability for each candidate number of kept patch tokens.
- * `ρ = softmax(ρ̂)`, kept number `⌈Σ candidate·ρ⌉` and the prefix tokens, keep-probability of a position = Σ of ρ over the candidates that keep it.
+ * `ρ = softmax(ρ̂)`, kept number `⌈Σ candidate·ρ⌉` and the prefix tokens, keep-probability of a
+ * position = Σ of ρ over the candidates that keep it.
  */
 import { DiffrateError } from '../../errors.ts';
 import type { TokenLayout } from '../../reduction/token-layout.ts';
@@ -25,7 +26,7 @@ export class CandidateProxy implements Proxy {
   constructor(
     candidates: readonly number[],
     { prefix }: Pick<TokenLayout, 'prefix'>,
-    parameters = new Float64Array(candidates.length),
+    parameters: Float64Array = new Float64Array(candidates.length),
   ) {
     if (candidates.length === 0 || parameters.length !== candidates.length) {
       throw new DiffrateError(

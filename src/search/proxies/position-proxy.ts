@@ -1,7 +1,8 @@
 /**
- * A proxy of a single number: the kept number μ itself, in tokens, with keep-probability `sigmoid((μ − k)/τ)` at position k.
- * Its gradient is local (only positions within a few τ of the cut speak) and its steps are in tokens, so a few hundred steps on a
- * thousand images suffice where a probability per candidate needs thousands.
+ * A proxy of a single number: the kept number μ itself, in tokens, with keep-probability
+ * `sigmoid((μ − k)/τ)` at position k. Its gradient is local (only positions within a few τ of the
+ * cut speak) and its steps are in tokens, so a few hundred steps on a thousand images suffice where
+ * a probability per candidate needs thousands.
  */
 
 /** Proxy with one parameter μ, prefix tokens counted. */
@@ -32,14 +33,16 @@ export class PositionProxy {
   }
 
   /**
-   * What one more token is worth at the cut: the mean of `worth` over positions `start…end − 1`, weighted by the slope of the
-   * keep-probability there. Only positions whose worth is known are in the range, hence a mean instead of a sum.
+   * What one more token is worth at the cut: the mean of `worth` over positions `start…end − 1`,
+   * weighted by the slope of the keep-probability there. Only positions whose worth is known are in
+   * the range, hence a mean instead of a sum.
    */
   worthOfOneMore(worth: (position: number) => number, start: number, end: number): number {
     let sum = 0;
     let total = 0;
     for (let position = start; position < end; position++) {
-      // The token at position k is kept if the kept number exceeds k; half a token centres the slope on the cut.
+      // The token at position k is kept if the kept number exceeds k; half a token centres the
+      // slope on the cut.
       const probability = 1 / (1 + Math.exp((position + 0.5 - this.value) / this.temperature));
       const slope = probability * (1 - probability);
       sum += slope * worth(position);

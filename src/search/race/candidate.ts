@@ -1,6 +1,7 @@
 /**
- * One schedule on its way through the calibration images. Losses are the evaluator's; what they count as, in image passes, follows from a rule:
- * where the leading schedule's states of common blocks are planned to be in memory, only the share of the FLOPs after them. An image pass costs
+ * One schedule on its way through the calibration images. Losses are the evaluator's; what they
+ * count as, in image passes, follows from a rule: where the leading schedule's states of common
+ * blocks are planned to be in memory, only the share of the FLOPs after them. An image pass costs
  * FLOPs whatever the cost of the schedule is.
  */
 import { countFlops } from '../../cost/flops.ts';

@@ -1,6 +1,7 @@
 /**
- * Two schedules race on the calibration images (Maron & Moore, "Hoeffding races", 1993, with paired differences): images are run in parts,
- * called looks, and the challenger is dropped at the first of them at which it is not better.
+ * Two schedules race on the calibration images (Maron & Moore, "Hoeffding races", 1993, with paired
+ * differences): images are run in parts, called looks, and the challenger is dropped at the first
+ * of them at which it is not better.
  */
 import { DiffrateError } from '../../errors.ts';
 import type { Looks } from '../../execution/looks.ts';
@@ -8,13 +9,22 @@ import type { KeptNumbers } from '../../reduction/schedule.ts';
 
 /** One schedule's losses, computed as far as they are needed (`Candidate`). */
 export interface ScheduleLosses {
-  /** Per image, in the objective's unit; those of looks that have not been run yet are of no meaning. */
+  /**
+   * Per image, in the objective's unit; those of looks that have not been run yet are of no
+   * meaning.
+   */
   readonly losses: Float64Array;
-  /** What that counts as, in passes of an image through the whole network; where leading blocks are shared, the share of the FLOPs after them. */
+  /**
+   * What that counts as, in passes of an image through the whole network; where leading blocks are
+   * shared, the share of the FLOPs after them.
+   */
   readonly passes: number;
   /** Computes the losses of one look's images. */
   run(look: number): Promise<void>;
-  /** Makes this the schedule that others are expected to begin like: what it has left between its blocks replaces that of the one before. */
+  /**
+   * Makes this the schedule that others are expected to begin like: what it has left between its
+   * blocks replaces that of the one before.
+   */
   lead(): void;
 }
 
@@ -50,8 +60,10 @@ export async function lossesOf(
 }
 
 /**
- * Compares look after look; the challenger has to be ahead each time, on all images so far. Where it wins, it leads.
- * @param first look to begin with: where few images decide against most challengers, they should not always be the same ones.
+ * Compares look after look; the challenger has to be ahead each time, on all images so far. Where
+ * it wins, it leads.
+ * @param first look to begin with: where few images decide against most challengers, they should
+ *   not always be the same ones.
  */
 export async function raceAgainst(
   images: ComparedImages,

@@ -78,7 +78,37 @@ describe('a result', () => {
   });
 });
 
+describe('notes', () => {
+  const long = `It has ${'many words '.repeat(13)}at 1.5 GFLOPs (eq. 3).`;
+
+  it('are lists with a sentence a line, of at most 120 characters', () => {
+    const section = resultSection({ ...result, notes: [`One. Two of them? “Three”: 0.5. ${long} Last.`] });
+    const lines = section.split('\n').slice(-7);
+    expect(lines).toEqual([
+      '- One.',
+      '  Two of them?',
+      '  “Three”: 0.5.',
+      `  It has ${'many words '.repeat(10).trimEnd()}`,
+      `  ${'many words '.repeat(3)}at 1.5 GFLOPs (eq. 3).`,
+      '  Last.',
+      '',
+    ]);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120);
+  });
+
+  it('lose no word', () => {
+    const [item = ''] = resultSection({ ...result, notes: [long] })
+      .split('\n\n')
+      .slice(-1);
+    expect(item.replace('- ', '').split(/\s+/).join(' ').trim()).toBe(long);
+  });
+});
+
 describe('the results file', () => {
+  it('begins with a sentence a line', () => {
+    expect(introduction.split('\n').filter((line) => line.length > 120 || /[.!?] /.test(line))).toEqual([]);
+  });
+
   it('keeps every line that was there, whatever it is, and ends with the new section', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom('# A', '', '## B', 'text', '| x |', '```', '    code')), (lines) => {

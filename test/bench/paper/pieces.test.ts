@@ -1,4 +1,7 @@
-/** What the scripts of `bench/paper` compute before they measure: kept numbers, quantiles, extrapolations. */
+/**
+ * What the scripts of `bench/paper` compute before they measure: kept numbers, quantiles,
+ * extrapolations.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { quantiles } from '../../../bench/paper/figure-4.ts';

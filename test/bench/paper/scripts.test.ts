@@ -1,4 +1,7 @@
-/** `npm run paper -- NAME` from outside, on a small network: every script runs to its end and adds its section. */
+/**
+ * `npm run paper -- NAME` from outside, on a small network: every script runs to its end and adds
+ * its section.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync, existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,7 +35,9 @@ function run(...words: string[]): Promise<Run> {
   });
 }
 
-/** A script on the small network: the rows of the section that it added, and the whole results file. */
+/**
+ * A script on the small network: the rows of the section that it added, and the whole results file.
+ */
 async function section(
   name: string,
   ...words: string[]
@@ -85,7 +90,7 @@ describe('npm run paper', { timeout: 180_000 }, () => {
       'random, seed 2',
     ]);
     const folder = await openImageFolder(inDirectory('images'));
-    const { gflops, kl, top1, agreement } = await evaluateModel(smallNetwork(), { folder, schedule });
+    const { gflops, kl, top1, agreement } = await evaluateModel(smallNetwork(), { images: folder, schedule });
     expect(rows[0]?.slice(1)).toEqual([
       'unknown',
       gflops?.toFixed(3),

@@ -1,6 +1,7 @@
 /**
- * RandAugment's operations: equal to what Pillow 9.4 made of a small image (`pillow.json`: `ImageOps`, `ImageEnhance`,
- * `Image.rotate` and `Image.transform`, results in base64), and to plain statements of the definitions on any image.
+ * RandAugment's operations: equal to what Pillow 9.4 made of a small image (`pillow.json`:
+ * `ImageOps`, `ImageEnhance`, `Image.rotate` and `Image.transform`, results in base64), and to
+ * plain statements of the definitions on any image.
  */
 
 import { readFileSync } from 'node:fs';

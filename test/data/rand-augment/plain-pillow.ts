@@ -1,6 +1,7 @@
 /**
- * Pillow's operations as its documentation and sources define them, written as plainly as possible, one value at a time and
- * in other arithmetic than `src/data/rand-augment`: what the fast ones are compared with on any image.
+ * Pillow's operations as its documentation and sources define them, written as plainly as possible,
+ * one value at a time and in other arithmetic than `src/data/rand-augment`: what the fast ones are
+ * compared with on any image.
  */
 
 import type { RgbImage } from '../../../src/data/pillow-resize.ts';
@@ -37,7 +38,10 @@ export function autocontrast(source: RgbImage): number[] {
   return image(planes(source).map(stretch));
 }
 
-/** `lut[v] = (step / 2 + number of values below v) / step` in integers, where step is all but the brightest level over 255. */
+/**
+ * `lut[v] = (step / 2 + number of values below v) / step` in integers, where step is all but the
+ * brightest level over 255.
+ */
 export function equalize(source: RgbImage): number[] {
   const even = (plane: Plane): Plane => {
     const values = plane.flat();
@@ -130,7 +134,10 @@ export function adjustSharpness(source: RgbImage, factor: number): number[] {
   return blend(planes(source).map(smooth), source, factor);
 }
 
-/** Weights of the four (bicubic, a = −1) or two (bilinear) neighbours at a distance `d` behind the second or first. */
+/**
+ * Weights of the four (bicubic, a = −1) or two (bilinear) neighbours at a distance `d` behind the
+ * second or first.
+ */
 function weights(interpolation: Geometry['interpolation'], d: number): { offset: number; weight: number }[] {
   if (interpolation === 'bilinear') {
     return [

@@ -1,4 +1,7 @@
-/** RandAugment: which operations are drawn, how strong they are, and that a stronger magnitude changes more. */
+/**
+ * RandAugment: which operations are drawn, how strong they are, and that a stronger magnitude
+ * changes more.
+ */
 
 import { expect, test } from 'vitest';
 import type { RgbImage } from '../../../src/data/pillow-resize.ts';
@@ -49,7 +52,8 @@ test('two draws out of timm’s fifteen, each kept with probability one half, ma
   const mean = magnitudes.reduce((sum, value) => sum + value, 0) / magnitudes.length;
   expect(Math.abs(mean - 9)).toBeLessThan(0.03);
   expect(Math.max(...magnitudes)).toBe(10);
-  // 2.3 % lie more than two deviations below the mean, and as many above 10, where they are cut off.
+  // 2.3 % lie more than two deviations below the mean, and as many above 10, where they are cut
+  // off.
   for (const share of [magnitudes.filter((value) => value < 8), magnitudes.filter((value) => value === 10)]) {
     expect(share.length / magnitudes.length).toBeGreaterThan(0.017);
     expect(share.length / magnitudes.length).toBeLessThan(0.029);

@@ -1,4 +1,7 @@
-/** A tiny family: an encoder without a head that reads oblong images and has two prefix tokens, a class token and a register. */
+/**
+ * A tiny family: an encoder without a head that reads oblong images and has two prefix tokens, a
+ * class token and a register.
+ */
 import { add, concat, expandLike, reshape, slice } from '../../../src/graph/operators/index.ts';
 import { dimensionAt } from '../../../src/graph/tensor.ts';
 import { layerNorm } from '../../../src/nn/layer-norm.ts';

@@ -1,6 +1,7 @@
 /**
- * A tiny family: one number per image, no prefix token, and a span that is smaller than the network. Tokens may merge in blocks 1 to 5 of 7; after
- * them every token is needed again where it was.
+ * A tiny family: one number per image, no prefix token, and a span that is smaller than the
+ * network. Tokens may merge in blocks 1 to 5 of 7; after them every token is needed again where it
+ * was.
  */
 import { reduceMean, reshape } from '../../../src/graph/operators/index.ts';
 import { dimensionAt } from '../../../src/graph/tensor.ts';

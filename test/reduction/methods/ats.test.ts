@@ -1,6 +1,6 @@
 /**
- * ATS's sampling and its softmax against the lists of the published code in plain loops, in float64.
- * Masks differ per image.
+ * ATS's sampling and its softmax against the lists of the published code in plain loops, in
+ * float64. Masks differ per image.
  */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,6 @@
-/** Methods for networks of any layout: token numbers block by block, and what a network cannot do. */
+/**
+ * Methods for networks of any layout: token numbers block by block, and what a network cannot do.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../../src/errors.ts';

@@ -1,4 +1,7 @@
-/** DynamicViT's stage as it runs after training, and the masked one of training, against plain loops, in float64. */
+/**
+ * DynamicViT's stage as it runs after training, and the masked one of training, against plain
+ * loops, in float64.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Weights } from '../../../src/checkpoints/weights.ts';

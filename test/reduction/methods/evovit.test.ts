@@ -1,4 +1,6 @@
-/** Evo-ViT over several blocks, two stages and what lies between, against plain lists, in float64. */
+/**
+ * Evo-ViT over several blocks, two stages and what lies between, against plain lists, in float64.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../../src/data/random.ts';

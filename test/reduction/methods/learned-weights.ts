@@ -4,7 +4,10 @@ import type { Weights } from '../../../src/checkpoints/weights.ts';
 import type { BuiltMethod } from '../../../src/reduction/methods/method.ts';
 import { randomValues } from '../../random-network.ts';
 
-/** A network's weights and a method's, the latter large enough that tokens differ in their scores; thresholds are where they start. */
+/**
+ * A network's weights and a method's, the latter large enough that tokens differ in their scores;
+ * thresholds are where they start.
+ */
 export function withLearned(weights: Weights, { learned }: BuiltMethod, seed = 1): Weights {
   const own = (learned?.parameters ?? []).map(({ name, shape, initial }, index) => {
     const count = shape.reduce((product, size) => product * size, 1);

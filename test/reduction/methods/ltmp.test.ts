@@ -1,4 +1,7 @@
-/** One block of LTMP against lists from which tokens are really removed, and its attention, in float64. */
+/**
+ * One block of LTMP against lists from which tokens are really removed, and its attention, in
+ * float64.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { float32Tensor } from '../../../src/checkpoints/weights.ts';

@@ -1,4 +1,7 @@
-/** The text form of methods: it is read back unchanged, and whatever is wrong is one sentence that names what is known. */
+/**
+ * The text form of methods: it is read back unchanged, and whatever is wrong is one sentence that
+ * names what is known.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../../src/errors.ts';

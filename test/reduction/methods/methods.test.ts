@@ -1,4 +1,6 @@
-/** One block of every training-free method against plain loops, on random token states in float64. */
+/**
+ * One block of every training-free method against plain loops, on random token states in float64.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../../src/data/random.ts';
@@ -54,7 +56,9 @@ const cases = (fewestPrefixTokens: number): fc.Arbitrary<Case> => {
   return fc.record({ seed: fc.nat(1e6), layout, sized: fc.boolean(), ties: fc.boolean() });
 };
 
-/** Runs one block symbolically and plainly, and compares features, sizes and what travels, in order. */
+/**
+ * Runs one block symbolically and plainly, and compares features, sizes and what travels, in order.
+ */
 function compare(
   { seed, layout, sized, ties }: Case,
   reducer: TokenReducer,

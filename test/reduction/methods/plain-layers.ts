@@ -46,7 +46,10 @@ function valuesOf(weights: Weights, name: string): Float32Array {
   return float32Values(weight);
 }
 
-/** The predictor on one image's tokens: score for staying less score for going; means are over the tokens that are there. */
+/**
+ * The predictor on one image's tokens: score for staying less score for going; means are over the
+ * tokens that are there.
+ */
 export function predictPlainly(
   tokens: readonly (readonly number[])[],
   there: readonly number[],

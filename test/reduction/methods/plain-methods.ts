@@ -1,6 +1,7 @@
 /**
- * The training-free methods on one image's tokens in plain float64 loops, as their authors' code goes about it: lists that are sorted, split
- * and joined. The oracle for the symbolic reducers, which move no token before they know its place; nothing is shared with them.
+ * The training-free methods on one image's tokens in plain float64 loops, as their authors' code
+ * goes about it: lists that are sorted, split and joined. The oracle for the symbolic reducers,
+ * which move no token before they know its place; nothing is shared with them.
  */
 import type { TokenLayout } from '../../../src/reduction/token-layout.ts';
 
@@ -283,7 +284,9 @@ export function gtpPlainly(
   });
 }
 
-/** Attention weights below the k-th smallest of the whole map become 0, `k = ⌊N²·(1 − sparsity)⌋`. */
+/**
+ * Attention weights below the k-th smallest of the whole map become 0, `k = ⌊N²·(1 − sparsity)⌋`.
+ */
 export function sparsifiedPlainly(map: readonly (readonly number[])[], sparsity: number): number[][] {
   const count = Math.trunc(map.length * map.length * (1 - sparsity));
   const threshold =

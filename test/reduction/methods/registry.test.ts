@@ -1,4 +1,7 @@
-/** Every method of the registry in whole networks: token numbers, shapes, what is emitted, and the budget's knob. */
+/**
+ * Every method of the registry in whole networks: token numbers, shapes, what is emitted, and the
+ * budget's knob.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { countMethodFlops } from '../../../src/cost/method-flops.ts';

@@ -1,4 +1,7 @@
-/** SPViT's stages as they run after training, and the masked ones of training, against plain lists, in float64. */
+/**
+ * SPViT's stages as they run after training, and the masked ones of training, against plain lists,
+ * in float64.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Weights } from '../../../src/checkpoints/weights.ts';

@@ -1,8 +1,9 @@
 /** The budgets of a front, and how its work is divided. */
 import * as fc from 'fast-check';
+import { nodeRuntime } from '../../../src/runtime/node/runtime.ts';
 import { describe, expect, it } from 'vitest';
 import { flopsCost } from '../../../src/cost/flops-cost.ts';
-import type { ImageFolder } from '../../../src/data/image-folder.ts';
+import type { ImageSource } from '../../../src/data/image-source.ts';
 import { DiffrateError, UsageError } from '../../../src/errors.ts';
 import { searchSpace } from '../../../src/reduction/search-space.ts';
 import type { FrontOptions, FrontRange } from '../../../src/search/front/front-options.ts';
@@ -20,18 +21,19 @@ const ranges = fc
     return { from: high / 1000, to: low / 1000, points };
   });
 
-const folder: ImageFolder = {
-  directory: 'images',
+const folder: ImageSource = {
+  name: 'images',
   images: [{ file: 'a.png' }],
   labelled: false,
-} as unknown as ImageFolder;
+} as unknown as ImageSource;
 
 const optionsFor = (front: FrontRange, changes: Partial<FrontOptions> = {}): FrontOptions => ({
   model: smallNetwork(),
-  folder,
+  images: folder,
   front,
   preset: 'small-data',
   seed: 0,
+  runtime: nodeRuntime,
   resume: false,
   ...changes,
 });

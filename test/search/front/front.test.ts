@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { flopsCost } from '../../../src/cost/flops-cost.ts';
 import { openImageFolder } from '../../../src/data/open-image-folder.ts';
-import type { ImageFolder } from '../../../src/data/image-folder.ts';
+import type { ImageSource } from '../../../src/data/image-source.ts';
+import { progressFile } from '../../../src/files/progress-file.ts';
+import { nodeRuntime } from '../../../src/runtime/node/runtime.ts';
 import { DiffrateError } from '../../../src/errors.ts';
 import { evaluateVariants } from '../../../src/evaluation/evaluate.ts';
 import { validateSchedule } from '../../../src/reduction/validate-schedule.ts';
@@ -18,19 +20,20 @@ const model = smallNetwork();
 const cost = flopsCost(model.network);
 
 let root = '';
-let folder: ImageFolder;
+let folder: ImageSource;
 let unbroken: FrontOutcome;
 const reports: FrontProgress[] = [];
 
 const optionsFor = (changes: Partial<FrontOptions> = {}): FrontOptions => ({
   model,
-  folder,
+  images: folder,
   front: { from: 0.85, to: 0.55, points: 3 },
   preset: 'small-data',
   steps: 12,
   batchSize: 4,
   seed: 3,
   threads: 1,
+  runtime: nodeRuntime,
   resume: false,
   ...changes,
 });
@@ -47,7 +50,7 @@ async function stoppedAt(options: FrontOptions, where: (progress: FrontProgress)
     if (where(progress)) controller.abort();
   });
   await expect(stopped).rejects.toThrow(DiffrateError);
-  await expect(stopped).rejects.toThrow(/The search was stopped .*--resume/);
+  await expect(stopped).rejects.toThrow(/The search was stopped .*`resume: true`/);
   return reported.at(-1) as FrontProgress;
 }
 
@@ -77,7 +80,7 @@ describe('searchFront', () => {
   it('tells the loss that evaluation finds', async () => {
     const variants = unbroken.points.map(({ schedule }) => ({ schedule, scheduleName: 'one of the front' }));
     const evaluated = await evaluateVariants(model, variants, {
-      folder,
+      images: folder,
       threads: 1,
     });
     evaluated.forEach(({ kl }, index) => {
@@ -123,7 +126,7 @@ describe('searchFront', () => {
     ['in the last budget’s moves', (at: FrontProgress) => at.phase === 'local search' && at.point === 3],
   ])('stopped %s ends as an unbroken one', async (name, where) => {
     const checkpoint = join(root, `${name}.checkpoint`);
-    const options = optionsFor({ checkpoint });
+    const options = optionsFor({ progress: progressFile(checkpoint) });
     const last = await stoppedAt(options, where);
     expect(existsSync(checkpoint)).toBe(true);
     const continued: FrontProgress[] = [];
@@ -138,7 +141,8 @@ describe('searchFront', () => {
 
   it('can be stopped while a step down the response surface is measured', async () => {
     const checkpoint = join(root, 'surface.checkpoint');
-    // After the first move the search asks without a report only in races for where the cheapest starts, and then on the surface.
+    // After the first move the search asks without a report only in races for where the cheapest
+    // starts, and then on the surface.
     const asking = (
       stopAt: number,
     ): { options: FrontOptions; report: (progress: FrontProgress) => void; asked: () => number } => {
@@ -155,30 +159,34 @@ describe('searchFront', () => {
         reported++;
         moving ||= phase === 'local search';
       };
-      return { options: optionsFor({ checkpoint, signal }), report, asked: () => asked };
+      return { options: optionsFor({ progress: progressFile(checkpoint), signal }), report, asked: () => asked };
     };
     const whole = asking(Infinity);
     expect(result(await searchFront(whole.options, whole.report))).toEqual(result(unbroken));
     expect(whole.asked()).toBeGreaterThan(5);
     const last = asking(whole.asked());
     await expect(searchFront(last.options, last.report)).rejects.toThrow(
-      /stopped before the local search of budget 0\.55; continue it with --resume/,
+      /stopped before the local search of budget 0\.55; continue it with `resume: true`/,
     );
-    expect(result(await searchFront(optionsFor({ checkpoint, resume: true })))).toEqual(result(unbroken));
+    expect(result(await searchFront(optionsFor({ progress: progressFile(checkpoint), resume: true })))).toEqual(
+      result(unbroken),
+    );
   });
 
   it('that is done stays so until its checkpoint is removed, without a step again', async () => {
     const checkpoint = join(root, 'done.checkpoint');
-    await searchFront(optionsFor({ checkpoint }));
+    await searchFront(optionsFor({ progress: progressFile(checkpoint) }));
     const again: FrontProgress[] = [];
-    const outcome = await searchFront(optionsFor({ checkpoint, resume: true }), (progress) => again.push(progress));
+    const outcome = await searchFront(optionsFor({ progress: progressFile(checkpoint), resume: true }), (progress) =>
+      again.push(progress),
+    );
     expect(result(outcome)).toEqual(result(unbroken));
     expect(again).toEqual([]);
   });
 
   it('stopped after a comparison with neighbours ends as an unbroken one, too', async () => {
     const checkpoint = join(root, 'compared.checkpoint');
-    const options = optionsFor({ checkpoint });
+    const options = optionsFor({ progress: progressFile(checkpoint) });
     let last = 0;
     await stoppedAt(options, ({ phase, point }) => {
       const compared = phase === 'local search' && point < last;
@@ -193,10 +201,10 @@ describe('searchFront', () => {
 
   it('does not continue from another front, and leaves that one’s state alone', async () => {
     const checkpoint = join(root, 'other');
-    await stoppedAt(optionsFor({ checkpoint }), () => true);
+    await stoppedAt(optionsFor({ progress: progressFile(checkpoint) }), () => true);
     const before = readFileSync(checkpoint, 'utf8');
     const front = { from: 0.85, to: 0.6, points: 3 };
-    const other = searchFront(optionsFor({ checkpoint, resume: true, front }));
+    const other = searchFront(optionsFor({ progress: progressFile(checkpoint), resume: true, front }));
     await expect(other).rejects.toThrow(
       /belongs to another search \(budget: front 0\.85 0\.7 0\.55 instead of front 0\.85 0\.725 0\.6\)/,
     );

@@ -1,4 +1,7 @@
-/** The default learner: the budget is kept whatever the gradients say, and gradients decide where it is spent. */
+/**
+ * The default learner: the budget is kept whatever the gradients say, and gradients decide where it
+ * is spent.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { RandomGenerator } from '../../../src/data/random.ts';
@@ -51,7 +54,8 @@ describe('PositionLearner', () => {
         for (let step = 1; step <= steps; step++) {
           learner.update(fakeStep(space, learner.kept(), drawnSlope(random, scale)), step / steps);
           expectOrder(learner.kept());
-          // Fractional numbers cost at most the target; rounding adds at most half a token per block.
+          // Fractional numbers cost at most the target; rounding adds at most half a token per
+          // block.
           expect(deepCost.value(learner.kept())).toBeLessThanOrEqual(
             target + (tokenPrice * space.searched.length) / 2 + 1e-12,
           );
@@ -67,7 +71,8 @@ describe('PositionLearner', () => {
         const kept = learner.finish();
         expectOrder(kept);
         expect(deepCost.value(kept)).toBeLessThanOrEqual(target);
-        // What is left does not pay for one token more in every block; at most nothing is removed where it may be.
+        // What is left does not pay for one token more in every block; at most nothing is removed
+        // where it may be.
         const reachable = Math.min(target, deepCost.value(deepFixed()));
         expect(deepCost.value(kept)).toBeGreaterThan(reachable - tokenPrice * space.searched.length - 1e-12);
       }),

@@ -1,4 +1,7 @@
-/** The published proxy against its definition (arXiv 2305.17997, section 3.2) in plain float64, and finite differences of it. */
+/**
+ * The published proxy against its definition (arXiv 2305.17997, section 3.2) in plain float64, and
+ * finite differences of it.
+ */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../../src/errors.ts';

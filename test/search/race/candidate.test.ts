@@ -1,6 +1,6 @@
 /**
- * Candidates that continue from the blocks that they share with the leading schedule, against whole compressed networks: the same losses,
- * and no shared block run again.
+ * Candidates that continue from the blocks that they share with the leading schedule, against whole
+ * compressed networks: the same losses, and no shared block run again.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import * as fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { countFlops } from '../../../src/cost/flops.ts';
 import { createImageLoader } from '../../../src/data/batches.ts';
-import type { ImageFolder } from '../../../src/data/image-folder.ts';
+import type { ImageSource } from '../../../src/data/image-source.ts';
 import { openImageFolder } from '../../../src/data/open-image-folder.ts';
 import { BlockNetworks } from '../../../src/execution/block-networks.ts';
 import type { BlockState } from '../../../src/execution/block-networks.ts';
@@ -41,7 +41,7 @@ const looks = 3;
 const lookEvery = 4;
 
 let root = '';
-let folder: ImageFolder;
+let folder: ImageSource;
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), 'diffrate-candidates-'));
   await writeRandomImages(root, count);
@@ -195,7 +195,7 @@ describe.each(networks)('candidates of a network that reads %s', (_, sizes) => {
     evaluator = await LocalEvaluator.create(options());
     images = new EvaluatedImages(network, evaluator, await evaluator.calibrate(looks));
     pixels = [];
-    const loader = createImageLoader({ folder, preprocessing: model.preprocessing, batchSize: 1 });
+    const loader = createImageLoader({ source: folder, preprocessing: model.preprocessing, batchSize: 1 });
     for await (const batch of loader) pixels.push(batch.pixels);
     await loader.close();
   });
@@ -215,7 +215,10 @@ describe.each(networks)('candidates of a network that reads %s', (_, sizes) => {
     return rows;
   };
 
-  /** Losses of the images by whole networks, smallest first: candidates have them in the calibration set's own order. */
+  /**
+   * Losses of the images by whole networks, smallest first: candidates have them in the calibration
+   * set's own order.
+   */
   const wholeLosses = async (kept: KeptNumbers): Promise<Float64Array> => {
     const key = JSON.stringify(kept);
     const before = known.get(key);
@@ -243,7 +246,10 @@ describe.each(networks)('candidates of a network that reads %s', (_, sizes) => {
     return (lookEvery * blocks.slice(from).reduce((sum, flops) => sum + flops, after)) / total;
   };
 
-  /** Whether this schedule leads: nothing of it but the head has to run again, and that gives the same to the bit. */
+  /**
+   * Whether this schedule leads: nothing of it but the head has to run again, and that gives the
+   * same to the bit.
+   */
   const expectLeading = async (kept: KeptNumbers, losses: Float64Array): Promise<void> => {
     const again = images.candidate(kept);
     for (const look of [1, 0]) await again.run(look);

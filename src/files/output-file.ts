@@ -1,4 +1,4 @@
-/** `--out FILE` before long work: whether the result could be written there at all. */
+/** Before long work: whether a file could be written there at all. */
 import { constants } from 'node:fs';
 import { access, mkdir, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';

@@ -1,8 +1,7 @@
-/** Metrics in tables on the screen. */
-import type { Metrics } from '../evaluation/metrics.ts';
-import { objectiveLabel } from '../evaluation/shown-metrics.ts';
-import type { ShownMetric } from '../evaluation/shown-metrics.ts';
-import { formatNumber } from './output.ts';
+/** Metrics in tables: what they are called, and their values as text. */
+import type { Metrics } from './metrics.ts';
+import { objectiveLabel } from './shown-metrics.ts';
+import type { ShownMetric } from './shown-metrics.ts';
 
 /** What a metric is called, with its unit. */
 export function metricName(name: ShownMetric, { objective }: Metrics): string {
@@ -18,6 +17,8 @@ export function metricName(name: ShownMetric, { objective }: Metrics): string {
   }[name];
 }
 
+const formatNumber = (value: number | null, digits: number): string => (value === null ? '–' : value.toFixed(digits));
+
 /** Its value, with as many decimals as say something. */
 export function metricValue(name: ShownMetric, metrics: Metrics): string {
   if (name === 'objective') return formatNumber(metrics.objective?.value ?? null, 5);
@@ -25,7 +26,10 @@ export function metricValue(name: ShownMetric, metrics: Metrics): string {
   return formatNumber(metrics[name], digits);
 }
 
-/** Whether it compares with the uncompressed network: of that network itself there is nothing to tell. */
+/**
+ * Whether it compares with the uncompressed network: of that network itself there is nothing to
+ * tell.
+ */
 export function isDistance(name: ShownMetric): boolean {
   return !['top1', 'top5', 'loss'].includes(name);
 }

@@ -1,6 +1,6 @@
 /**
- * Without images there is nothing to search on: the authors' published schedule nearest to the target takes the
- * search's place.
+ * Without images there is nothing to search on: the authors' published schedule nearest to the
+ * target takes the search's place.
  */
 import { UsageError } from '../errors.ts';
 import { publishedSchedules } from '../reduction/published-schedules.ts';
@@ -9,11 +9,24 @@ import type { PublishedSchedule } from '../reduction/published-schedules.ts';
 /** How far below the target, and above it, a published schedule may lie. */
 const allowed = { below: 0.1, above: 0.01 } as const;
 
+/** Without images, and no published schedule is near: a search would find one. */
+export class NoPublishedScheduleError extends UsageError {
+  override name = 'NoPublishedScheduleError';
+  /** What is wrong, a sentence without its end: what to do depends on who asks. */
+  readonly facts: string;
+
+  /** @param facts what is wrong, without a full stop */
+  constructor(facts: string) {
+    super(`${facts}: give images to search one on.`);
+    this.facts = facts;
+  }
+}
+
 /**
  * The published schedule for a network that costs most within the target.
  * @param model registry name
  * @param gflops target in 10⁹ multiply-accumulates
- * @throws UsageError if none is near
+ * @throws {NoPublishedScheduleError} if none is near
  */
 export function publishedScheduleNear(model: string, gflops: number): PublishedSchedule {
   const ofModel = publishedSchedules.filter((schedule) => schedule.model === model);
@@ -25,7 +38,7 @@ export function publishedScheduleNear(model: string, gflops: number): PublishedS
     costs.length === 0
       ? 'none is published for this network'
       : `published for it are ${costs.map(({ cost }) => cost).join(', ')} GFLOPs`;
-  throw new UsageError(
-    `Without images only published schedules can be exported, and none is near ${Number(gflops.toPrecision(4))} GFLOPs for ${model} (${known}): give --data DIR to search one.`,
+  throw new NoPublishedScheduleError(
+    `Without images only published schedules can be exported, and none is near ${Number(gflops.toPrecision(4))} GFLOPs for ${model} (${known})`,
   );
 }

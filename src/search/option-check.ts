@@ -1,0 +1,46 @@
+/** What callers without types can leave out or misspell: told of before anything is loaded. */
+import { UsageError } from '../errors.ts';
+import { presets } from './presets.ts';
+import type { PlannedOptions } from './plan.ts';
+
+/** What an option must have to be what it is called, and what to give in its place. */
+const shapes = {
+  model: ['network', 'a model, which loadModel and modelFromFiles give'],
+  images: ['open', 'an image source, which openImages and memoryImages give'],
+  runtime: ['load', 'a runtime'],
+  progress: ['write', 'a store with read, write and remove'],
+  objective: ['loss', 'an objective, which objectiveFor gives by its name'],
+  cost: ['price', 'a cost'],
+} as const;
+
+const needed: readonly string[] = ['model', 'images', 'runtime'];
+
+/**
+ * Checks the options of any search.
+ * @throws {UsageError} that names the option.
+ */
+export function checkSearchOptions(options: PlannedOptions): void {
+  for (const [name, [member, what]] of Object.entries(shapes)) {
+    const value: unknown = options[name as keyof typeof shapes];
+    if (value === undefined && needed.includes(name))
+      throw new UsageError(`The search has no ${name}: give it among its options.`);
+    if (value !== undefined && (typeof value !== 'object' || value === null || !(member in value)))
+      throw new UsageError(`The ${name} of the search must be ${what}.`);
+  }
+  const { createEvaluator } = options;
+  if (createEvaluator !== undefined && typeof createEvaluator !== 'function')
+    throw new UsageError('The createEvaluator of the search must be a function that gives an evaluator.');
+  const { preset, steps, batchSize, seed, threads } = options;
+  if (preset !== undefined && !Object.hasOwn(presets, preset)) {
+    throw new UsageError(`There is no preset "${String(preset)}": use ${Object.keys(presets).join(' or ')}.`);
+  }
+  requireInteger('steps', steps, 1);
+  requireInteger('batchSize', batchSize, 1);
+  requireInteger('threads', threads, 1);
+  requireInteger('seed', seed, 0);
+}
+
+function requireInteger(name: string, value: number | undefined, minimum: number): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= minimum)) return;
+  throw new UsageError(`The search's ${name} must be a whole number from ${minimum}, not ${String(value)}.`);
+}
