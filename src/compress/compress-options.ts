@@ -44,7 +44,8 @@ export interface CompressOptions extends PassedOn {
   /** What to reach, in GFLOPs or as a share of the uncompressed network's; default 0.65 of it. */
   readonly target?: CostTarget | undefined;
   /**
-   * The folder to write; it must be new, empty, or one that diffrate wrote. The search's checkpoint
+   * The folder to write. One that is there must be diffrate's own, or have no files of a model
+   * (config.json, README.md, onnx, …); other files in it stay. The search's checkpoint
    * lies beside it until all is done.
    */
   readonly directory: string;

@@ -27,34 +27,11 @@ export async function findSchedule(
   progress: ProgressStore,
   onProgress: (progress: CompressProgress) => void,
 ): Promise<FoundSchedule> {
-  const { model, images, preset, seed, resume, signal, ...others } = options;
+  const { model, images } = options;
   if (images === undefined) return { schedule: publishedScheduleNear(model.name, gflops), search: null, history: [] };
   if (images.images.length === 0) throw new DiffrateError('There are no images to search on: give some hundred.');
-  const { objective, changes, steps, batchSize, targets, device, threads } = others;
-  const { runtime, createEvaluator, decoded, strict, onWarning } = others;
   const { schedule, history, ...figures } = await searchSchedule(
-    {
-      model,
-      images: images,
-      target: { value: gflops, unit: 'GFLOPs' },
-      preset,
-      seed,
-      resume,
-      progress,
-      objective,
-      changes,
-      steps,
-      batchSize,
-      targets,
-      device,
-      threads,
-      runtime,
-      createEvaluator,
-      decoded,
-      strict,
-      onWarning,
-      signal,
-    },
+    { ...options, images, target: { value: gflops, unit: 'GFLOPs' }, progress },
     (progress) => onProgress({ stage: 'search', ...progress }),
   );
   return { schedule, search: figures, history };

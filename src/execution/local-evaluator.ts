@@ -79,7 +79,7 @@ export class LocalEvaluator implements Evaluator {
     if (targets === 'labels') {
       if (!folder.labelled)
         throw new DiffrateError(
-          `The image folder '${folder.name}' has no labels; compare with the uncompressed network, which needs none.`,
+          `'${folder.name}' has no labels; compare with the uncompressed network, which needs none.`,
         );
       requireLabelTargets(objective);
       checkLabels(folder, model.network.answers.size);

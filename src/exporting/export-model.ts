@@ -34,7 +34,8 @@ export interface ExportOptions {
   /** A method with static token numbers, in place of a schedule. */
   readonly method?: NamedMethod | undefined;
   /**
-   * The folder to write; it must be new, empty, or one that diffrate wrote (then its model files
+   * The folder to write. One that is there must have no files of a model (config.json, README.md,
+   * onnx, …), whose other files stay, or be one that diffrate wrote (then its model files
    * are replaced).
    */
   readonly directory: string;

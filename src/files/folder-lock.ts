@@ -11,6 +11,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import * as v from 'valibot';
 import { DiffrateError, messageOf } from '../errors.ts';
+import { isRunning } from './running-process.ts';
 
 /** Who holds a lock. */
 const ownerSchema = v.object({
@@ -129,13 +130,7 @@ function ownerIn(path: string): Owner | undefined {
 function isAlive(other: Owner, own: Owner): boolean {
   if (other.host !== own.host) return true;
   if (other.pid === own.pid) return Math.abs(other.began - own.began) < clockTolerance;
-  try {
-    process.kill(other.pid, 0);
-    return true;
-  } catch (error) {
-    // Another user's process may not be asked, but is there.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return isRunning(other.pid);
 }
 
 function takenSentence(other: Owner, own: Owner, path: string, directory: string): string {

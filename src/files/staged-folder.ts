@@ -7,6 +7,7 @@ import { constants, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { access, lstat, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DiffrateError, messageOf } from '../errors.ts';
+import { isRunning } from './running-process.ts';
 
 /** Content of a file: text, or bytes in chunks that are written one after the other. */
 export type FileContent = string | readonly Uint8Array[];
@@ -90,16 +91,6 @@ async function sweep(folder: string, name: string): Promise<void> {
     const pid = entry.startsWith(before) && entry.endsWith(after) ? entry.slice(before.length, -after.length) : '';
     if (!/^\d+$/.test(pid) || isRunning(Number(pid))) continue;
     await rm(join(folder, entry), { recursive: true, force: true }).catch(() => undefined);
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Another user's process may not be asked, but is there.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -103,9 +103,7 @@ function checkLabelled({ name, labelled }: ImageSource, objective: Objective, ha
   requireLabelTargets(objective);
   if (labelled) return;
   const instead = hasTeacher ? ', or take the uncompressed network’s answers as `targets`' : '';
-  throw new DiffrateError(
-    `The image folder '${name}' has no labels to train on: add a labels.csv or class sub-folders${instead}.`,
-  );
+  throw new DiffrateError(`'${name}' has no labels to train on: add a labels.csv or class sub-folders${instead}.`);
 }
 
 /** What patch dropout does not go together with. */
