@@ -11,6 +11,8 @@ import { MetricAccumulator } from '../../src/evaluation/metrics.ts';
 import { NetworkSession } from '../../src/execution/network-session.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { changedHead } from './changed-head.ts';
+import { schemaFaults } from '../report-schema.ts';
+import { publishedOptions } from './small.ts';
 import { changedWriter, demoOptions } from './demo.ts';
 
 let root = '';
@@ -120,6 +122,12 @@ describe('compress', () => {
     const card = readFileSync(join(folder('half'), 'README.md'), 'utf8');
     expect(card).toContain('| Precision | original | fp32 (no file) | fp16 |');
     expect(card).toContain('The folder holds no fp32 file');
+  });
+
+  it('of a published schedule is what the command’s schema says, without search and evaluation', async () => {
+    const { directory, history, ...figures } = await compress({ ...publishedOptions(), directory: folder('near') });
+    expect([figures.search, figures.evaluation, history]).toEqual([null, null, []]);
+    expect(schemaFaults('compress', { ...figures, out: directory, report: null })).toEqual([]);
   });
 
   it('takes a published schedule without images, and names no option where none is near', async () => {
