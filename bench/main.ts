@@ -6,17 +6,21 @@ import { cpus } from 'node:os';
 import { availableCores } from '../src/threads/available-cores.ts';
 import { batchThreads } from './batch-threads.ts';
 import { compressed } from './compressed.ts';
+import { decoding } from './decoding.ts';
 import { fineTuning } from './fine-tuning.ts';
 import { front } from './front.ts';
+import { klRanges } from './kl-ranges.ts';
 import { learnedPeers } from './learned-peers.ts';
 import { missingFiles } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 import { methods } from './methods.ts';
+import { preprocessing } from './preprocessing.ts';
 import { recipeStudy } from './recipes.ts';
 import { reductionShare } from './reduction-share.ts';
 import { search } from './search.ts';
 import { searchPage } from './search-page.ts';
 import { searchStep } from './search-step.ts';
+import { seedsOfDemo } from './seeds.ts';
 import { trainingStep } from './training-step.ts';
 
 const measurements: readonly Measurement[] = [
@@ -24,10 +28,14 @@ const measurements: readonly Measurement[] = [
   trainingStep,
   compressed,
   batchThreads,
+  decoding,
   reductionShare,
   methods,
   search,
   searchPage,
+  seedsOfDemo,
+  klRanges,
+  preprocessing,
   front,
   recipeStudy,
   fineTuning,

@@ -12,10 +12,9 @@ import { evaluateVariants } from '../src/evaluation/evaluate.ts';
 import type { EvaluationResult, Variant } from '../src/evaluation/evaluation-options.ts';
 import { readScheduleFile } from '../src/exporting/schedule-file.ts';
 import { publishedSchedules } from '../src/reduction/published-schedules.ts';
-import { nodeRuntime } from '../src/runtime/node/runtime.ts';
-import { learnerOf, planOf } from '../src/search/plan.ts';
 import { dataPath, loadDeitTiny, modelName, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
+import { uniformRate } from './uniform-rate.ts';
 
 const seeds = [0, 1, 2];
 const folder = join('out', 'bench-search');
@@ -37,12 +36,18 @@ export const search: Measurement = {
   needs: [weightsFile, 'imagenet-calibration', 'imagenet-val'],
   async run() {
     await mkdir(folder, { recursive: true });
+    const model = await loadDeitTiny();
+    const calibration = await openImageFolder(dataPath('imagenet-calibration'));
     const lines: string[] = [];
     const variants: Variant[] = publishedSchedules
       .filter(({ model, name }) => model === modelName && !name.includes('paper'))
       .map((schedule) => ({ schedule, scheduleName: schedule.name }));
     for (const target of (process.env['SEARCH_GFLOPS'] ?? '0.8').split(',')) {
-      variants.push({ schedule: await uniformRate(Number(target)), scheduleName: `uniform rate to ${target}` });
+      variants.push({
+        // Merging as published, which suits it better than `patches`.
+        schedule: uniformRate(model, calibration, Number(target)),
+        scheduleName: `uniform rate to ${target}`,
+      });
       for (const seed of seeds) {
         const file = join(folder, `${target}-${seed}.json`);
         const { wallSeconds, peakMemoryBytes, waitingShare } = await searched(target, seed, file);
@@ -54,7 +59,6 @@ export const search: Measurement = {
       }
     }
     const images = await openImageFolder(dataPath('imagenet-val'));
-    const model = await loadDeitTiny();
     const results: EvaluationResult[] = [];
     // A few at a time fit into memory.
     for (let first = 0; first < variants.length; first += 6)
@@ -89,19 +93,4 @@ async function searched(target: string, seed: number, out: string): Promise<Sear
   };
   await writeFile(record, JSON.stringify(report));
   return report;
-}
-
-/**
- * What the search starts from: every block keeps the same share and merges the rest, as published,
- * which suits it better than `patches`.
- */
-async function uniformRate(target: number): Promise<{ pruneKept: readonly number[]; mergeKept: readonly number[] }> {
-  const options = {
-    model: await loadDeitTiny(),
-    images: await openImageFolder(dataPath('imagenet-calibration')),
-    preset: 'small-data',
-    seed: 0,
-    runtime: nodeRuntime,
-  } as const;
-  return learnerOf(planOf(options), target).finish();
 }

@@ -48,6 +48,8 @@ const command = new RegExp(`\\bdiffrate (?:${commands.join('|')})\\b`);
 const allowed: readonly (readonly [file: RegExp, text: RegExp])[] = [
   // Custom properties of style sheets.
   [/^src\/report\//, /(?<=^|[\s"{;]|var\()--[a-z-]+(?=[:)]|$)/g],
+  // The name of a timeline in a style sheet.
+  [/^src\/report\/style\.ts$/, /--across/g],
   // Arguments of Node.
   [/^src\/threads\/worker-pool\.ts$/, /--import/g],
   // Old files have the same words, and are compared by them.

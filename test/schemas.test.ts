@@ -32,8 +32,8 @@ function partsOf(part: unknown, path: string): (readonly [path: string, part: Sc
 const parts = [...schemas].flatMap(([name, schema]) => partsOf(schema, name));
 
 describe('schemas', () => {
-  it('are there for every command, for schedules and for fronts', () => {
-    expect([...schemas.keys()].sort()).toEqual([...commands, 'front', 'schedule', 'shared'].sort());
+  it('are there for every command, for dry runs, schedules and fronts', () => {
+    expect([...schemas.keys()].sort()).toEqual([...commands, 'dry-run', 'front', 'schedule', 'shared'].sort());
   });
 
   it.each([...schemas.keys()])('%s is a schema in strict mode', (name) => {

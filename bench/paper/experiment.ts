@@ -15,6 +15,7 @@ import type { ImageSource } from '../../src/data/image-source.ts';
 import { DiffrateError } from '../../src/errors.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
 import type { LoadedModel } from '../../src/loading/model-from-files.ts';
+import { imagesFor } from '../../src/networks/model.ts';
 import type { Schedule } from '../../src/reduction/schedule.ts';
 import type { SessionOptions } from '../../src/runtime/runtime.ts';
 import { dataPath } from '../measurement.ts';
@@ -71,8 +72,10 @@ export async function settingOf(given: GivenOptions, progress: Progress): Promis
   const images = integerOption('images', textOption(given, 'images'));
   const model = await loadNetwork(name, textOption(given, 'weights'));
   const onWarning = (message: string): void => progress.note(`warning: ${message}`);
-  const open = (option: string, folder: string, limit: number | undefined): Promise<ImageSource> =>
-    openImageFolder(textOption(given, option) ?? dataPath(folder), { onWarning, ...(limit && { limit }) });
+  const open = async (option: string, folder: string, limit: number | undefined): Promise<ImageSource> => {
+    const found = { onWarning, ...(limit && { limit }) };
+    return imagesFor(model, await openImageFolder(textOption(given, option) ?? dataPath(folder), found), found);
+  };
   return {
     model,
     session,

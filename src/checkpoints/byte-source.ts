@@ -3,7 +3,7 @@
  * Checkpoints are read through it, range by range, so that what nobody asks for (an optimizer's
  * state, say) is never loaded and no file is too large.
  */
-import { open } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { DiffrateError, messageOf } from '../errors.ts';
 
 /** Bytes by position. */
@@ -39,15 +39,16 @@ export function memorySource(name: string, bytes: Uint8Array): ByteSource {
  * Throws `DiffrateError` where there is no such file, or it cannot be read.
  */
 export async function withFileSource<T>(path: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
-  const file = await open(path, 'r').catch((error: unknown) => {
+  const cannotOpen = (error: unknown): never => {
     throw new DiffrateError(`Cannot open ${path} (${messageOf(error)}): check the path.`);
-  });
+  };
+  // Asked before opening: to open a named pipe waits for somebody who writes into it.
+  if (!(await stat(path).catch(cannotOpen)).isFile()) {
+    throw new DiffrateError(`${path} is not a regular file: name a checkpoint (.safetensors, .pth, .bin).`);
+  }
+  const file = await open(path, 'r').catch(cannotOpen);
   try {
-    const information = await file.stat();
-    if (!information.isFile()) {
-      throw new DiffrateError(`${path} is not a file: name a checkpoint (.safetensors, .pth, .bin).`);
-    }
-    const { size } = information;
+    const { size } = await file.stat();
     const read = async (offset: number, length: number): Promise<Uint8Array> => {
       assertInside(path, size, offset, length);
       const bytes = new Uint8Array(length);

@@ -11,6 +11,7 @@
  * included, and `scanCachedRepo` refuses caches without `refs`. None of them notes or reads which
  * files are known to be absent.
  */
+import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { copyFile, mkdir, readFile, readdir, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
@@ -82,28 +83,45 @@ export class CachedModel {
 
   /**
    * Stores a file of a commit from a stream; it appears in the snapshot only when whole, and
-   * nothing is left otherwise.
-   * @param etag the hub's name for the content, which names the blob
+   * nothing is left otherwise. Several may store the same file at once.
+   * @param etag the hub's name for the content, which names the blob; of large files it is their
+   *   SHA-256, with which the content is compared.
    * @param size expected bytes; a stream of another length is an error
    */
   async store(commit: string, file: string, etag: string, size: number, content: ReadableStream): Promise<void> {
-    const blob = join(this.#folder, 'blobs', etag.replaceAll(/[^\w-]/g, ''));
+    const name = etag.replaceAll(/[^\w-]/g, '');
+    const blob = join(this.#folder, 'blobs', name);
     const link = join(this.snapshot(commit), file);
-    const unfinished = `${blob}.${process.pid}.incomplete`;
+    // Processes of several containers may have one number and one cache.
+    const unfinished = `${blob}.${randomUUID()}.incomplete`;
+    const unfinishedLink = `${link}.${randomUUID()}.incomplete`;
     await mkdir(dirname(blob), { recursive: true });
     await mkdir(dirname(link), { recursive: true });
     try {
+      const hash = createHash('sha256');
+      let received = 0;
+      const measured = async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+        for await (const chunk of chunks) {
+          hash.update(chunk);
+          received += chunk.byteLength;
+          yield chunk;
+        }
+      };
       // The web's and Node's types of the same stream differ in name only.
-      await pipeline(Readable.fromWeb(content as NodeReadableStream), createWriteStream(unfinished));
-      const { size: received } = await stat(unfinished);
+      const source = Readable.fromWeb(content as NodeReadableStream);
+      await pipeline(source, measured, createWriteStream(unfinished, { flags: 'wx' }));
       if (received !== size) throw new Error(`the connection ended after ${received} of ${size} bytes`);
+      if (/^[0-9a-f]{64}$/.test(name) && hash.digest('hex') !== name) {
+        throw new Error(`the content of ${file} is not what its SHA-256 says`);
+      }
       await rename(unfinished, blob);
+      // Windows allows links to administrators only; a copy serves as well.
+      await symlink(relative(dirname(link), blob), unfinishedLink).catch(() => copyFile(blob, unfinishedLink));
+      await rename(unfinishedLink, link);
     } finally {
       await rm(unfinished, { force: true });
+      await rm(unfinishedLink, { force: true });
     }
-    await rm(link, { force: true });
-    // Windows allows links to administrators only; a copy serves as well.
-    await symlink(relative(dirname(link), blob), link).catch(() => copyFile(blob, link));
   }
 }
 

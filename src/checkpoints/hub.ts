@@ -5,14 +5,14 @@
  */
 import { HubApiError, downloadFile, fileDownloadInfo, getHFHubCachePath, modelInfo } from '@huggingface/hub';
 import { basename } from 'node:path';
-import { DiffrateError, messageOf } from '../errors.ts';
+import { DiffrateError, messageOf, quoted } from '../errors.ts';
 import { CachedModel } from './hub-cache.ts';
-import { CHECKPOINT_NAMES, readShardNames } from './model-folder.ts';
+import { CHECKPOINT_NAMES, CONFIGURATION_NAMES, readShardNames } from './model-folder.ts';
 
 /** Local paths of a hub model. They lie in one folder, which is a model folder. */
 export interface HubModelFiles {
   readonly folder: string;
-  /** `config.json`. */
+  /** `config.json`, or `open_clip_config.json` where there is no other. */
   readonly configuration: string;
   /** `preprocessor_config.json`; `undefined` where the model has none. */
   readonly preprocessor: string | undefined;
@@ -31,7 +31,7 @@ export interface HubOptions {
   readonly cacheFolder?: string | undefined;
   /** Access token for private and gated models; default `HF_TOKEN`. */
   readonly token?: string | undefined;
-  /** Use the cache alone; default: whether `HF_HUB_OFFLINE` is set to 1. */
+  /** Use the cache alone; default: whether `HF_HUB_OFFLINE` is 1, true, yes or on. */
   readonly offline?: boolean | undefined;
   /** Default `HF_ENDPOINT`, else https://huggingface.co. */
   readonly hubUrl?: string | undefined;
@@ -41,7 +41,6 @@ export interface HubOptions {
   readonly fetch?: typeof fetch | undefined;
 }
 
-const CONFIGURATION = 'config.json';
 const PREPROCESSOR = 'preprocessor_config.json';
 const LOCAL_ALTERNATIVE = 'or use a local model folder, or `weights` from a file';
 
@@ -53,15 +52,17 @@ const LOCAL_ALTERNATIVE = 'or use a local model folder, or `weights` from a file
 export async function hubModelFiles(id: string, options: HubOptions = {}): Promise<HubModelFiles> {
   const { revision = 'main' } = options;
   if (!/^[\w-][\w.-]*(?:\/[\w-][\w.-]*)?$/.test(id) || id.includes('..') || id.includes('--')) {
-    throw new DiffrateError(`"${id}" is not a model id of the hub: write ORGANISATION/NAME, ${LOCAL_ALTERNATIVE}.`);
+    throw new DiffrateError(
+      `${quoted(id)} is not a model id of the hub: write ORGANISATION/NAME, ${LOCAL_ALTERNATIVE}.`,
+    );
   }
   if (!/^[\w-][\w./-]*$/.test(revision) || revision.includes('..')) {
-    throw new DiffrateError(`"${revision}" is not a revision of a hub model: name a branch, a tag or a commit.`);
+    throw new DiffrateError(`${quoted(revision)} is not a revision of a hub model: name a branch, a tag or a commit.`);
   }
   const cache = new CachedModel(options.cacheFolder ?? getHFHubCachePath(), id);
   const cached = await findCached(cache, revision);
   if (cached?.complete) return cached.files;
-  if (options.offline ?? process.env['HF_HUB_OFFLINE'] === '1') {
+  if (options.offline ?? isTrue(process.env['HF_HUB_OFFLINE'])) {
     if (cached !== undefined) return cached.files;
     throw new DiffrateError(
       `The model ${id} is not in the cache, and HF_HUB_OFFLINE forbids to download it: unset it once, ${LOCAL_ALTERNATIVE}.`,
@@ -81,12 +82,25 @@ async function findCached(
   revision: string,
 ): Promise<{ files: HubModelFiles; complete: boolean } | undefined> {
   for (const commit of await cache.commits(revision)) {
-    const configuration = await cache.find(commit, CONFIGURATION);
+    const configuration = await findCachedConfiguration(cache, commit);
     const checkpoint = await findCachedCheckpoint(cache, commit);
     if (configuration === undefined || checkpoint === undefined) continue;
     const preprocessor = await cache.find(commit, PREPROCESSOR);
     const complete = preprocessor !== undefined || (await cache.isKnownAbsent(commit, PREPROCESSOR));
     return { files: { folder: cache.snapshot(commit), configuration, preprocessor, checkpoint }, complete };
+  }
+  return undefined;
+}
+
+/** Words that Python's huggingface_hub takes for true, in any case. */
+function isTrue(value: string | undefined): boolean {
+  return ['1', 'true', 'yes', 'on'].includes((value ?? '').toLowerCase());
+}
+
+async function findCachedConfiguration(cache: CachedModel, commit: string): Promise<string | undefined> {
+  for (const name of CONFIGURATION_NAMES) {
+    const path = await cache.find(commit, name);
+    if (path !== undefined) return path;
   }
   return undefined;
 }
@@ -110,13 +124,14 @@ async function download(id: string, revision: string, cache: CachedModel, option
   if (typeof sha !== 'string' || !/^[0-9a-f]{40}$/.test(sha)) throw new Error('the hub named no commit');
   const files = new Set(filePaths);
   const checkpointName = CHECKPOINT_NAMES.find((name) => files.has(name));
-  if (checkpointName === undefined || !files.has(CONFIGURATION)) {
+  const configurationName = CONFIGURATION_NAMES.find((name) => files.has(name));
+  if (checkpointName === undefined || configurationName === undefined) {
     throw new DiffrateError(
-      `The hub model ${id} has no ${files.has(CONFIGURATION) ? 'PyTorch weights' : CONFIGURATION}: choose one with config.json and model.safetensors, ${LOCAL_ALTERNATIVE}.`,
+      `The hub model ${id} has no ${configurationName === undefined ? 'config.json' : 'PyTorch weights'}: choose one with config.json and model.safetensors, ${LOCAL_ALTERNATIVE}.`,
     );
   }
   const fetchFile = (file: string): Promise<string> => cachedFile(id, sha, file, cache, options);
-  const configuration = await fetchFile(CONFIGURATION);
+  const configuration = await fetchFile(configurationName);
   const preprocessor = files.has(PREPROCESSOR) ? await fetchFile(PREPROCESSOR) : undefined;
   if (preprocessor === undefined) await cache.noteAbsent(sha, PREPROCESSOR);
   const checkpoint = await fetchFile(checkpointName);

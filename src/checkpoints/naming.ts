@@ -1,155 +1,215 @@
 /**
- * One canonical naming for Vision Transformer weights: timm's (`vision_transformer.py`). Names of
- * Hugging Face transformers (ViT, DeiT, ViTMAE; `modeling_vit.py` and kin, before and since version
- * 5) are mapped onto it.
+ * Namings of Vision Transformer weights, and what becomes of a name in the canonical one, timm's
+ * (`vision_transformer.py`), which the repositories of DeiT, DINO and MAE share. A naming knows
+ * names as they are behind their prefix. Prefixes are found by `unwrapping.ts`.
  */
-import { DiffrateError } from '../errors.ts';
-import type { Weights, WeightTensor } from './weights.ts';
 
-/**
- * Prefixes that wrappers put before every name: data parallel, Lightning, detection backbones,
- * torch.compile, timm in transformers.
- */
-const WRAPPER_PREFIXES = /^(?:(?:module|model|backbone|_orig_mod|timm_model)\.)+/;
+/** Parts of timm's fused `attn.qkv`. */
+export const QUERY_KEY_VALUE = ['query', 'key', 'value'] as const;
 
-/** Names that only Hugging Face's ViT family uses. */
-const HUGGING_FACE_MARK =
-  /^(?:(?:vit|deit)\.)?(?:embeddings\.patch_embeddings\.|encoder\.layer\.\d+\.|(?:encoder\.)?layers\.\d+\.attention\.q_proj\.)/;
-
-/**
- * Names outside the blocks, without their `vit.` or `deit.`, a trailing `.weight` or `.bias` kept
- * apart.
- */
-const HUGGING_FACE_NAMES = new Map([
-  ['embeddings.cls_token', 'cls_token'],
-  ['embeddings.distillation_token', 'dist_token'],
-  ['embeddings.position_embeddings', 'pos_embed'],
-  ['embeddings.patch_embeddings.projection', 'patch_embed.proj'],
-  ['layernorm', 'norm'],
-  ['pooler.dense', 'pooler.dense'],
-  ['classifier', 'head'],
-  ['cls_classifier', 'head'],
-  ['distillation_classifier', 'head_dist'],
-]);
-
-/** Names inside a block, likewise. */
-const HUGGING_FACE_BLOCK_NAMES = new Map([
-  ['layernorm_before', 'norm1'],
-  ['layernorm_after', 'norm2'],
-  ['attention.output.dense', 'attn.proj'],
-  ['attention.o_proj', 'attn.proj'],
-  ['intermediate.dense', 'mlp.fc1'],
-  ['output.dense', 'mlp.fc2'],
-  ['mlp.fc1', 'mlp.fc1'],
-  ['mlp.fc2', 'mlp.fc2'],
-]);
-
-const QUERY_KEY_VALUE = ['query', 'key', 'value'] as const;
-type QueryKeyValue = (typeof QUERY_KEY_VALUE)[number];
-
-/** Names inside a block that become a third of timm's `attn.qkv`. */
-const HUGGING_FACE_PROJECTIONS = new Map<string, QueryKeyValue>([
-  ['attention.attention.query', 'query'],
-  ['attention.attention.key', 'key'],
-  ['attention.attention.value', 'value'],
-  ['attention.q_proj', 'query'],
-  ['attention.k_proj', 'key'],
-  ['attention.v_proj', 'value'],
-]);
-
-/**
- * Parts of pre-training that no network reads, and the pooler, which only encoders without a head
- * do.
- */
-const HUGGING_FACE_UNUSED = /^(?:decoder|embeddings\.mask_token$)/;
-const HUGGING_FACE_POOLER = /^pooler\./;
-const PRETRAINING_UNUSED = /^(?:decoder_|mask_token$)/;
+/** One of them. */
+export type QueryKeyValue = (typeof QUERY_KEY_VALUE)[number];
 
 /** What becomes of a stored tensor. */
-type Destination =
+export type Destination =
   | { readonly kind: 'renamed'; readonly name: string }
-  | { readonly kind: 'projection'; readonly name: string; readonly part: QueryKeyValue }
+  | {
+      readonly kind: 'part';
+      readonly name: string;
+      readonly part: QueryKeyValue;
+      /** A missing key is zero: BEiT's way to train biases of query and value only. */
+      readonly keyMayBeZero: boolean;
+    }
+  /** Parts of pre-training that no network reads. */
   | { readonly kind: 'unused' };
 
-/**
- * The weights under timm's names: wrapper prefixes (`module.`, `model.`, `backbone.`) go, Hugging
- * Face names are mapped, its query, key and value become `attn.qkv` (rows in that order),
- * pre-training decoders are left out, and so is the pooler where there is a classifier. Names that
- * nobody knows stay as they are, for the model's loader to report.
- * @param file the file's name for errors Throws `DiffrateError` where two tensors get one name, or
- *   a query, key or value is missing or does not fit the others.
- */
-export function canonicalWeights(stored: Weights, file: string): Weights {
-  const tensors = [...stored.values()].map((tensor) => ({
-    ...tensor,
-    name: tensor.name.replace(WRAPPER_PREFIXES, ''),
-  }));
-  const fromHuggingFace = tensors.some(({ name }) => HUGGING_FACE_MARK.test(name));
-  const canonical = new Map<string, WeightTensor>();
-  const projections = new Map<string, Map<QueryKeyValue, WeightTensor>>();
-  const add = (tensor: WeightTensor): void => {
-    if (canonical.has(tensor.name)) throw twice(tensor.name, file);
-    canonical.set(tensor.name, tensor);
-  };
-  for (const tensor of tensors) {
-    const destination = fromHuggingFace ? fromHuggingFaceName(tensor.name) : fromTimmName(tensor.name);
-    if (destination.kind === 'renamed') add({ ...tensor, name: destination.name });
-    if (destination.kind === 'projection') {
-      const parts = projections.get(destination.name) ?? new Map<QueryKeyValue, WeightTensor>();
-      if (parts.has(destination.part)) throw twice(`${destination.part} of ${destination.name}`, file);
-      projections.set(destination.name, parts.set(destination.part, tensor));
-    }
-  }
-  for (const [name, parts] of projections) add(joinProjections(name, parts, file));
-  if (!fromHuggingFace || !canonical.has('head.weight')) return canonical;
-  return new Map([...canonical].filter(([name]) => !HUGGING_FACE_POOLER.test(name)));
+/** A naming. */
+export interface Naming {
+  readonly title: string;
+  /** What becomes of a name; `undefined` where the naming does not know it. */
+  destination(name: string): Destination | undefined;
 }
 
-function fromTimmName(name: string): Destination {
-  return PRETRAINING_UNUSED.test(name) ? { kind: 'unused' } : { kind: 'renamed', name };
-}
+const renamed = (name: string): Destination => ({ kind: 'renamed', name });
+const unused: Destination = { kind: 'unused' };
 
-function fromHuggingFaceName(stored: string): Destination {
-  const name = stored.replace(/^(?:vit|deit)\./, '');
-  if (HUGGING_FACE_UNUSED.test(name)) return { kind: 'unused' };
+/** A name as what is before `.weight` or `.bias`, and that. */
+function stemOf(name: string): readonly [stem: string, suffix: string] {
   const [, stem = name, suffix = ''] = /^(.*?)(\.weight|\.bias)?$/.exec(name) ?? [];
-  const outside = HUGGING_FACE_NAMES.get(stem);
-  if (outside !== undefined) return { kind: 'renamed', name: outside + suffix };
-  const [, block, inner = ''] = /^(?:encoder\.)?layers?\.(\d+)\.(.*)$/.exec(stem) ?? [];
-  const renamed = HUGGING_FACE_BLOCK_NAMES.get(inner);
-  const part = HUGGING_FACE_PROJECTIONS.get(inner);
-  if (renamed !== undefined) return { kind: 'renamed', name: `blocks.${block}.${renamed}${suffix}` };
-  if (part !== undefined) return { kind: 'projection', name: `blocks.${block}.attn.qkv${suffix}`, part };
-  return { kind: 'renamed', name: stored };
+  return [stem, suffix];
+}
+
+const TIMM_NAME = new RegExp(
+  '^(?:cls_token|dist_token|reg_token|pos_embed|(?:' +
+    String.raw`patch_embed\.proj|norm|fc_norm|norm_pre|head|head_dist|pooler\.dense|` +
+    String.raw`blocks\.\d+\.(?:norm1|norm2|attn\.qkv|attn\.proj|mlp\.fc1|mlp\.fc2)` +
+    String.raw`)\.(?:weight|bias))$`,
+);
+const TIMM_SEPARATE_BIAS = /^(blocks\.\d+\.attn)\.([qkv])_bias$/;
+const TIMM_UNUSED = /^(?:decoder_|mask_token$)/;
+const BIAS_PARTS: Readonly<Record<string, QueryKeyValue>> = { q: 'query', k: 'key', v: 'value' };
+
+/** What training writes of a method's own parameters (`reduction/methods/learned.ts`). */
+const LEARNED = /^reduction\./;
+
+/**
+ * timm's names, and those that a network reads itself.
+ * @param own names of the network's parameters, for families that timm has not.
+ */
+export function canonicalNaming(own: ReadonlySet<string> = new Set()): Naming {
+  return {
+    title: 'timm',
+    destination(name) {
+      if (TIMM_NAME.test(name) || own.has(name) || LEARNED.test(name)) return renamed(name);
+      const [, attention, letter = ''] = TIMM_SEPARATE_BIAS.exec(name) ?? [];
+      const part = BIAS_PARTS[letter];
+      if (part !== undefined) return { kind: 'part', name: `${attention}.qkv.bias`, part, keyMayBeZero: true };
+      return TIMM_UNUSED.test(name) ? unused : undefined;
+    },
+  };
 }
 
 /**
- * Query, key and value one below the other: `[C, C]` three times → `[3 C, C]`, or `[C]` three times
- * → `[3 C]`.
+ * A naming as a table.
+ * @param outside names outside the blocks, without `.weight` and `.bias`.
+ * @param block finds a block: its number, then the name inside it.
+ * @param inside names inside a block, likewise.
+ * @param parts names inside a block that become a third of `attn.qkv`.
  */
-function joinProjections(name: string, parts: ReadonlyMap<QueryKeyValue, WeightTensor>, file: string): WeightTensor {
-  const tensors = QUERY_KEY_VALUE.map((part) => {
-    const tensor = parts.get(part);
-    if (tensor === undefined) {
-      throw new DiffrateError(`${file} has no ${part} for ${name}: the checkpoint is incomplete, download it again.`);
-    }
-    return tensor;
-  });
-  const [first] = tensors;
-  const fits = (tensor: WeightTensor): boolean =>
-    tensor.type === first?.type && tensor.shape.length > 0 && tensor.shape.join() === first.shape.join();
-  if (first === undefined || !tensors.every(fits)) {
-    const shapes = tensors.map(({ type, shape }) => `${type} [${shape.join(', ')}]`).join(', ');
-    throw new DiffrateError(
-      `Query, key and value for ${name} in ${file} do not fit together (${shapes}): use a checkpoint of a plain ViT or DeiT.`,
-    );
-  }
-  const size = first.bytes.byteLength;
-  const bytes = new Uint8Array(3 * size);
-  for (const [index, tensor] of tensors.entries()) bytes.set(tensor.bytes, index * size);
-  return { name, type: first.type, shape: [3 * (first.shape[0] ?? 0), ...first.shape.slice(1)], bytes };
+function tableNaming(
+  title: string,
+  outside: Readonly<Record<string, string>>,
+  block: RegExp,
+  inside: Readonly<Record<string, string>>,
+  parts: Readonly<Record<string, QueryKeyValue>> = {},
+  unusedNames: RegExp | undefined = undefined,
+): Naming {
+  const [outsideNames, insideNames] = [new Map(Object.entries(outside)), new Map(Object.entries(inside))];
+  const partNames = new Map(Object.entries(parts));
+  return {
+    title,
+    destination(name) {
+      if (unusedNames?.test(name)) return unused;
+      const [stem, suffix] = stemOf(name);
+      const plain = outsideNames.get(stem);
+      if (plain !== undefined) return renamed(plain + suffix);
+      const [, number, inner = ''] = block.exec(stem) ?? [];
+      const known = insideNames.get(inner);
+      if (known !== undefined) return renamed(`blocks.${number}.${known}${suffix}`);
+      const part = partNames.get(inner);
+      if (part === undefined || suffix === '') return undefined;
+      return { kind: 'part', name: `blocks.${number}.attn.qkv${suffix}`, part, keyMayBeZero: false };
+    },
+  };
 }
 
-function twice(name: string, file: string): DiffrateError {
-  return new DiffrateError(`${file} holds two tensors for ${name}: save the weights of one model only.`);
+/** Hugging Face transformers: ViT, DeiT, ViTMAE (`modeling_vit.py` and kin), before and since 5. */
+const huggingFaceNaming = tableNaming(
+  'Hugging Face',
+  {
+    'embeddings.cls_token': 'cls_token',
+    'embeddings.distillation_token': 'dist_token',
+    'embeddings.position_embeddings': 'pos_embed',
+    'embeddings.patch_embeddings.projection': 'patch_embed.proj',
+    layernorm: 'norm',
+    'pooler.dense': 'pooler.dense',
+  },
+  /^(?:encoder\.)?layers?\.(\d+)\.(.*)$/,
+  {
+    layernorm_before: 'norm1',
+    layernorm_after: 'norm2',
+    'attention.output.dense': 'attn.proj',
+    'attention.o_proj': 'attn.proj',
+    'intermediate.dense': 'mlp.fc1',
+    'output.dense': 'mlp.fc2',
+    'mlp.fc1': 'mlp.fc1',
+    'mlp.fc2': 'mlp.fc2',
+  },
+  {
+    'attention.attention.query': 'query',
+    'attention.attention.key': 'key',
+    'attention.attention.value': 'value',
+    'attention.q_proj': 'query',
+    'attention.k_proj': 'key',
+    'attention.v_proj': 'value',
+  },
+  /^(?:decoder\.|embeddings\.mask_token$)/,
+);
+
+/** torchvision (`torchvision/models/vision_transformer.py`), old and new names of the MLP. */
+const torchvision: Naming = (() => {
+  const table = tableNaming(
+    'torchvision',
+    {
+      class_token: 'cls_token',
+      'encoder.pos_embedding': 'pos_embed',
+      conv_proj: 'patch_embed.proj',
+      'encoder.ln': 'norm',
+      'heads.head': 'head',
+    },
+    /^encoder\.layers\.encoder_layer_(\d+)\.(.*)$/,
+    {
+      ln_1: 'norm1',
+      ln_2: 'norm2',
+      'self_attention.out_proj': 'attn.proj',
+      'mlp.0': 'mlp.fc1',
+      'mlp.3': 'mlp.fc2',
+      'mlp.linear_1': 'mlp.fc1',
+      'mlp.linear_2': 'mlp.fc2',
+      'self_attention.in_proj': 'attn.qkv',
+    },
+  );
+  // `torch.nn.MultiheadAttention` has a parameter of that name, not a layer.
+  const layer = (name: string): string => name.replace(/\.in_proj_(weight|bias)$/, '.in_proj.$1');
+  return { ...table, destination: (name) => table.destination(layer(name)) };
+})();
+
+/** OpenMMLab's (`mmpretrain/models/backbones/vision_transformer.py`), old and new norms. */
+const openMmlab = tableNaming(
+  'OpenMMLab',
+  {
+    cls_token: 'cls_token',
+    pos_embed: 'pos_embed',
+    'patch_embed.projection': 'patch_embed.proj',
+    ln1: 'norm',
+    norm1: 'norm',
+    ln2: 'fc_norm',
+    norm2: 'fc_norm',
+  },
+  /^layers\.(\d+)\.(.*)$/,
+  {
+    ln1: 'norm1',
+    ln2: 'norm2',
+    norm1: 'norm1',
+    norm2: 'norm2',
+    'attn.qkv': 'attn.qkv',
+    'attn.proj': 'attn.proj',
+    'ffn.layers.0.0': 'mlp.fc1',
+    'ffn.layers.1': 'mlp.fc2',
+  },
+);
+
+/**
+ * The namings that there are, the canonical one first.
+ * @param own names of the network's parameters.
+ */
+export function namings(own?: ReadonlySet<string>): readonly Naming[] {
+  return [canonicalNaming(own), huggingFaceNaming, torchvision, openMmlab];
 }
+
+/**
+ * Names of classifiers and poolers, which often stand beside the rest instead of behind its prefix,
+ * with what they become.
+ */
+export const HEADS: readonly (readonly [stored: string, name: string])[] = [
+  ['head', 'head'],
+  ['classifier', 'head'],
+  ['cls_classifier', 'head'],
+  ['heads.head', 'head'],
+  ['head.layers.head', 'head'],
+  ['head.fc', 'head'],
+  ['fc', 'head'],
+  ['head_dist', 'head_dist'],
+  ['distillation_classifier', 'head_dist'],
+  ['pooler.dense', 'pooler.dense'],
+];

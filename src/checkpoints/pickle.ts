@@ -1,8 +1,9 @@
 /**
  * A reader of Python pickles (opcodes of `pickletools`, protocols 2 to 5) that cannot run anything:
  * a pickle is a program whose instructions may name and call any Python function. Here a name is
- * only a name; what a call of it means is the caller's decision, name by name, and everything else
- * is refused. Work and memory are bounded by the pickle's length.
+ * only a name. What a call of it means is the caller's decision, name by name. Every other call
+ * leaves a placeholder that remembers the name and does nothing. Work and memory are bounded by the
+ * pickle's length.
  */
 import { DiffrateError } from '../errors.ts';
 import { PickleBytes } from './pickle-bytes.ts';
@@ -19,26 +20,48 @@ export class PickleGlobal {
   }
 }
 
+/**
+ * What stands for an object of a Python class that means nothing here. Items that the pickle puts
+ * into it are kept, as in a dictionary, since classes of dictionaries are such objects.
+ */
+export class InertObject extends Map<unknown, unknown> {
+  /** `module.name` of its class or of the function that would have made it. */
+  readonly className: string;
+  /** Whether its state has the tables of a `torch.nn.Module`. */
+  isModule = false;
+
+  constructor(className: string) {
+    super();
+    this.className = className;
+  }
+}
+
 /** What the instructions that reach outside a pickle mean. */
 export interface PickleHost {
-  /** Whether this global may be named at all. */
-  readonly allows: (name: string) => boolean;
   /**
-   * The value of calling an allowed global; called for constructors (`REDUCE`, `NEWOBJ`) as well.
+   * The value of calling a global; called for constructors (`REDUCE`, `NEWOBJ`) as well.
+   * An `InertObject` where the name means nothing.
    */
   readonly call: (name: string, values: readonly unknown[]) => unknown;
   /** The value that stands for a persistent id (PyTorch: a storage). */
   readonly persistent: (id: unknown) => unknown;
 }
 
+/** A pickle's value, and how many bytes the pickle has. */
+export interface ReadPickle {
+  readonly value: unknown;
+  readonly length: number;
+}
+
 /**
  * Runs a pickle's instructions on plain data: dict → `Map`, list and tuple → array, set → `Set`,
  * bytes → `Uint8Array`, int → `number` (beyond 2^53 `bigint`). State given to other objects
  * (`BUILD`) is dropped.
- * @param file the file's name for errors Throws `DiffrateError` for refused globals, damaged
- *   pickles and instructions that weight files do not use.
+ * @param bytes begin with the pickle; more may follow.
+ * @param file the file's name for errors.
+ * @throws {DiffrateError} for damaged pickles and instructions that weight files do not use.
  */
-export function readPickle(bytes: Uint8Array, host: PickleHost, file: string): unknown {
+export function readPickle(bytes: Uint8Array, host: PickleHost, file: string): ReadPickle {
   return new PickleMachine(bytes, host, file).run();
 }
 
@@ -58,10 +81,10 @@ class PickleMachine {
     this.#file = file;
   }
 
-  run(): unknown {
+  run(): ReadPickle {
     for (;;) {
       const opcode = this.#input.byte();
-      if (opcode === 0x2e) return this.#pop();
+      if (opcode === 0x2e) return { value: this.#pop(), length: this.#input.position };
       if (!this.#literal(opcode) && !this.#container(opcode)) this.#object(opcode);
     }
   }
@@ -195,14 +218,34 @@ class PickleMachine {
       case 0x81: {
         // NEWOBJ
         const [callable, values] = this.#popMany(2);
-        if (!(callable instanceof PickleGlobal) || !Array.isArray(values)) throw this.#damaged();
-        this.#pushObject(this.#host.call(callable.name, values));
+        this.#call(callable, values);
         return;
       }
-      case 0x62: // BUILD
-        this.#pop();
-        this.#top();
+      case 0x92: {
+        // NEWOBJ_EX
+        const [callable, values] = this.#popMany(3);
+        this.#call(callable, values);
         return;
+      }
+      case 0x6f: {
+        // OBJ
+        const [callable, ...values] = this.#popMark();
+        this.#call(callable, values);
+        return;
+      }
+      case 0x69: {
+        // INST
+        const callable = new PickleGlobal(`${this.#input.line()}.${this.#input.line()}`);
+        this.#call(callable, this.#popMark());
+        return;
+      }
+      case 0x62: {
+        // BUILD
+        const state = this.#pop();
+        const target = this.#top();
+        if (target instanceof InertObject) target.isModule ||= isModuleState(state);
+        return;
+      }
       case 0x51: // BINPERSID
         this.#push(this.#host.persistent(this.#pop()));
         return;
@@ -215,14 +258,15 @@ class PickleMachine {
 
   #pushGlobal(module: unknown, name: unknown): void {
     if (typeof module !== 'string' || typeof name !== 'string') throw this.#damaged();
-    const qualified = `${module}.${name}`;
-    if (!this.#host.allows(qualified)) {
-      const printable = qualified.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 120);
-      throw new DiffrateError(
-        `${this.#file} asks to load the Python object ${printable}, which is refused because it is not plain weights: save only the state_dict, best as safetensors.`,
-      );
-    }
-    this.#push(new PickleGlobal(qualified));
+    this.#push(new PickleGlobal(`${module}.${name}`));
+  }
+
+  /** The value of a call; what a placeholder is asked to do leaves the next placeholder. */
+  #call(callable: unknown, values: unknown): void {
+    if (!Array.isArray(values)) throw this.#damaged();
+    if (callable instanceof PickleGlobal) this.#pushObject(this.#host.call(callable.name, values));
+    else if (callable instanceof InertObject) this.#pushObject(new InertObject(callable.className));
+    else throw this.#damaged();
   }
 
   #setItems(items: readonly unknown[]): true {
@@ -292,4 +336,10 @@ class PickleMachine {
   #damaged(): DiffrateError {
     return this.#input.damaged();
   }
+}
+
+/** The tables that every `torch.nn.Module` has (`torch/nn/modules/module.py`). */
+function isModuleState(state: unknown): boolean {
+  const tables = Array.isArray(state) ? (state as readonly unknown[])[0] : state;
+  return tables instanceof Map && tables.has('_parameters') && tables.has('_modules');
 }

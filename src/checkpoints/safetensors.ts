@@ -4,7 +4,7 @@
  * tensors' bytes without holes or overlaps. Pure: bytes in, bytes out. Every statement of a header
  * is checked, because headers come from strangers.
  */
-import { DiffrateError, messageOf } from '../errors.ts';
+import { DiffrateError, messageOf, quoted } from '../errors.ts';
 import { elementCount, elementSize, type WeightTensor, type WeightType, type Weights } from './weights.ts';
 
 /**
@@ -80,7 +80,7 @@ export function parseSafetensorsHeader(header: Uint8Array, dataSize: number, fil
   }
   const seen = new Set<string>();
   for (const name of topLevelKeys(text)) {
-    if (seen.has(name)) throw damaged(file, `tensor "${name}" is listed twice`);
+    if (seen.has(name)) throw damaged(file, `tensor ${quoted(name)} is listed twice`);
     seen.add(name);
   }
   const entries = Object.entries(parsed)
@@ -121,7 +121,7 @@ export function safetensorsLayout(
     const count = elementCount(shape);
     if (name === '__metadata__' || count === undefined || count * elementSize(type) !== bytes.byteLength) {
       throw new DiffrateError(
-        `Cannot write tensor "${name}" (${type} [${shape.join(', ')}], ${bytes.byteLength} bytes) as safetensors: its name, shape and bytes must fit the format.`,
+        `Cannot write tensor ${quoted(name)} (${type} [${shape.join(', ')}], ${bytes.byteLength} bytes) as safetensors: its name, shape and bytes must fit the format.`,
       );
     }
     const end = begin + bytes.byteLength;
@@ -161,23 +161,23 @@ function parseEntry(name: string, value: unknown, dataSize: number, file: string
   const type = typeof dtype === 'string' ? TYPES_BY_DTYPE.get(dtype) : undefined;
   if (type === undefined) {
     throw new DiffrateError(
-      `Tensor "${name}" in ${file} has the unsupported dtype ${JSON.stringify(dtype)?.slice(0, 40)}: save it as F32, F16 or BF16.`,
+      `Tensor ${quoted(name)} in ${file} has the unsupported dtype ${quoted(dtype)}: save it as F32, F16 or BF16.`,
     );
   }
-  if (!isNumberList(shape)) throw damaged(file, `tensor "${name}" has no valid shape`);
+  if (!isNumberList(shape)) throw damaged(file, `tensor ${quoted(name)} has no valid shape`);
   const count = elementCount(shape);
-  if (count === undefined) throw damaged(file, `tensor "${name}" has the impossible shape [${shape.join(', ')}]`);
+  if (count === undefined) throw damaged(file, `tensor ${quoted(name)} has the impossible shape [${shape.join(', ')}]`);
   const [begin, end] = isNumberList(offsets) && offsets.length === 2 ? offsets : [];
   if (begin === undefined || end === undefined || !isByteRange(begin, end)) {
-    throw damaged(file, `tensor "${name}" has no valid data_offsets`);
+    throw damaged(file, `tensor ${quoted(name)} has no valid data_offsets`);
   }
   if (end > dataSize) {
-    throw damaged(file, `tensor "${name}" ends at byte ${end} of only ${dataSize} bytes of data`);
+    throw damaged(file, `tensor ${quoted(name)} ends at byte ${end} of only ${dataSize} bytes of data`);
   }
   if (end - begin !== count * elementSize(type)) {
     throw damaged(
       file,
-      `tensor "${name}" of shape [${shape.join(', ')}] and dtype ${String(dtype)} has ${end - begin} bytes of data`,
+      `tensor ${quoted(name)} of shape [${shape.join(', ')}] and dtype ${String(dtype)} has ${end - begin} bytes of data`,
     );
   }
   return { name, type, shape, begin, end };
@@ -187,9 +187,9 @@ function parseEntry(name: string, value: unknown, dataSize: number, file: string
 function assertCovered(entries: readonly SafetensorsEntry[], dataSize: number, file: string): void {
   let covered = 0;
   for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
-    if (begin < covered) throw damaged(file, `the data of tensor "${name}" overlaps another tensor's`);
+    if (begin < covered) throw damaged(file, `the data of tensor ${quoted(name)} overlaps another tensor's`);
     if (begin > covered)
-      throw damaged(file, `bytes ${covered} to ${begin} before tensor "${name}" belong to no tensor`);
+      throw damaged(file, `bytes ${covered} to ${begin} before tensor ${quoted(name)} belong to no tensor`);
     covered = end;
   }
   if (covered !== dataSize) throw damaged(file, `its tensors cover ${covered} of ${dataSize} bytes of data`);

@@ -3,7 +3,7 @@
  * they came from. Numbers are converted only where someone asks for them, so a float16 file costs
  * float16 memory until then.
  */
-import { DiffrateError } from '../errors.ts';
+import { DiffrateError, quoted } from '../errors.ts';
 import { float16Values } from './float16.ts';
 
 /** Bytes per element of every tensor type that a checkpoint may hold. */
@@ -71,7 +71,7 @@ export function elementCount(shape: readonly number[]): number | undefined {
 export function float32Tensor(name: string, shape: readonly number[], values: Float32Array): WeightTensor {
   if (elementCount(shape) !== values.length) {
     throw new DiffrateError(
-      `Tensor "${name}" of shape [${shape.join(', ')}] cannot hold ${values.length} values: pass as many as the shape has.`,
+      `Tensor ${quoted(name)} of shape [${shape.join(', ')}] cannot hold ${values.length} values: pass as many as the shape has.`,
     );
   }
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -104,7 +104,7 @@ export function float32Values(tensor: WeightTensor): Float32Array {
       return float16Values(uint16Values(tensor.bytes));
     default:
       throw new DiffrateError(
-        `Tensor "${tensor.name}" is ${tensor.type}, but floating point weights were expected: check that this checkpoint belongs to the model.`,
+        `Tensor ${quoted(tensor.name)} is ${tensor.type}, but floating point weights were expected: check that this checkpoint belongs to the model.`,
       );
   }
 }

@@ -5,7 +5,7 @@
  * together than the file (stored) or than a bounded multiple of it (deflated).
  */
 import { inflateSync } from 'fflate';
-import { DiffrateError } from '../errors.ts';
+import { DiffrateError, quoted } from '../errors.ts';
 import type { ByteSource } from './byte-source.ts';
 
 /** One file in an archive. */
@@ -88,15 +88,15 @@ function parseDirectory(bytes: Uint8Array, source: ByteSource): Map<string, ZipE
     const name = new TextDecoder().decode(bytes.subarray(at + 46, nameEnd));
     const method = directory.getUint16(at + 10, true);
     if ((directory.getUint16(at + 8, true) & 1) !== 0 || (method !== 0 && method !== 8)) {
-      throw damaged(source, `its entry "${name}" is encrypted or packed in an unusual way`);
+      throw damaged(source, `its entry ${quoted(name)} is encrypted or packed in an unusual way`);
     }
     const numbers = zip64Numbers(directory, nameEnd, extraEnd, source);
     const widen = (value: number): number => (value === IN_ZIP64 ? (numbers.shift() ?? value) : value);
     const size = widen(directory.getUint32(at + 24, true));
     const storedSize = widen(directory.getUint32(at + 20, true));
     const offset = widen(directory.getUint32(at + 42, true));
-    if (method === 0 && size !== storedSize) throw damaged(source, `its entry "${name}" has two sizes`);
-    if (entries.has(name)) throw damaged(source, `its entry "${name}" is listed twice`);
+    if (method === 0 && size !== storedSize) throw damaged(source, `its entry ${quoted(name)} has two sizes`);
+    if (entries.has(name)) throw damaged(source, `its entry ${quoted(name)} is listed twice`);
     entries.set(name, { name, compressed: method === 8, storedSize, size, offset });
     stored += storedSize;
     unpacked += size;
@@ -131,12 +131,12 @@ function zip64Numbers(directory: DataView, start: number, end: number, source: B
 async function readEntry(source: ByteSource, entry: ZipEntry): Promise<Uint8Array> {
   const local = view(await source.read(entry.offset, 30));
   if (local.getUint32(0, true) !== LOCAL_HEADER)
-    throw damaged(source, `its entry "${entry.name}" is not where it should be`);
+    throw damaged(source, `its entry ${quoted(entry.name)} is not where it should be`);
   const start = entry.offset + 30 + local.getUint16(26, true) + local.getUint16(28, true);
   const stored = await source.read(start, entry.storedSize);
   if (!entry.compressed) return stored;
   const unpacked = inflate(stored, entry.size);
-  if (unpacked?.byteLength !== entry.size) throw damaged(source, `its entry "${entry.name}" cannot be unpacked`);
+  if (unpacked?.byteLength !== entry.size) throw damaged(source, `its entry ${quoted(entry.name)} cannot be unpacked`);
   return unpacked;
 }
 

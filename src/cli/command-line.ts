@@ -5,10 +5,11 @@
 import { stripVTControlCharacters } from 'node:util';
 import { defineCommand, renderUsage } from 'citty';
 import type { ArgsDef, CommandDef } from 'citty';
-import { DiffrateError, messageOf, UsageError } from '../errors.ts';
+import { DiffrateError, UsageError, messageOf, quoted } from '../errors.ts';
 import { inCommandWords } from './command-words.ts';
-import { nearest } from './nearest.ts';
-import { oneLine } from './output.ts';
+import { nearest } from '../data/nearest.ts';
+import { threadsRemark } from '../threads/available-cores.ts';
+import { oneLine, printWarning } from './output.ts';
 import { parseArguments } from './strict-arguments.ts';
 import { packageVersion } from './version.ts';
 
@@ -91,7 +92,12 @@ export function errorSentence(error: unknown): string {
   return `error: something went wrong inside diffrate (${message}); please report it.`;
 }
 
-async function dispatch([name, ...rest]: readonly string[]): Promise<void> {
+/** `diffrate help compress` is `diffrate compress --help`. */
+const withHelpLast = (given: readonly string[]): readonly string[] =>
+  given[0] === 'help' && given.length > 1 ? [...given.slice(1), '--help'] : given;
+
+async function dispatch(given: readonly string[]): Promise<void> {
+  const [name, ...rest] = withHelpLast(given);
   if (name === undefined || helpFlags.includes(name) || (name === 'help' && rest.length === 0)) {
     await printHelp(overview, name === undefined ? process.stderr : process.stdout);
     if (name === undefined) throw new UsageError('A command is missing: name one of those above.');
@@ -106,7 +112,7 @@ async function dispatch([name, ...rest]: readonly string[]): Promise<void> {
     const near = nearest(name, Object.keys(commands));
     const advice = near === undefined ? `use one of ${Object.keys(commands).join(', ')}` : `did you mean ${near}?`;
     throw new UsageError(
-      `There is no command "${name}": ${advice}${near === undefined ? '.' : ' See diffrate --help.'}`,
+      `There is no command ${quoted(name)}: ${advice}${near === undefined ? '.' : ' See diffrate --help.'}`,
     );
   }
   const definition = await command.load();
@@ -115,6 +121,8 @@ async function dispatch([name, ...rest]: readonly string[]): Promise<void> {
     await printHelp(definition);
     return;
   }
+  const remark = threadsRemark(process.env['OMP_NUM_THREADS']);
+  if (remark !== undefined) printWarning(remark);
   const args = parseArguments(rest, (definition.args ?? {}) as ArgsDef, `diffrate ${name}`);
   await definition.run?.({ args: args as never, rawArgs: rest, cmd: definition });
 }

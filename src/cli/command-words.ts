@@ -4,15 +4,18 @@
  */
 
 const commandWords: ReadonlyMap<string, string> = new Map([
+  ['decoder', '--decoder'],
   ['evaluateModel', 'diffrate eval'],
+  ['ignoreOrientation', '--ignore-orientation'],
   ['listedSchedules', '--schedules'],
+  ['labels', '--labels'],
   ['methods', '--methods'],
   ['resume', '--resume'],
   ['resume: true', '--resume'],
   ['resume: false', '--restart'],
   ['searchedSchedules', '--search-data'],
   ['searchSchedule', 'diffrate search'],
-  ['targets', 'targets (leave out --labels)'],
+  ['targets', 'targets (--targets teacher)'],
   ['weights', '--weights'],
 ]);
 

@@ -5,13 +5,14 @@ import type { RandomSchedulesRequest } from '../comparison/comparison-options.ts
 import { listedSchedules, searchedSchedules } from '../comparison/schedule-source.ts';
 import type { ScheduleSource } from '../comparison/schedule-source.ts';
 import { resumeOptions } from './resume-options.ts';
-import { openImageFolder } from '../data/open-image-folder.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError, quoted } from '../errors.ts';
 import type { LoadedModel } from '../loading/model-from-files.ts';
 import type { Objective } from '../objectives/objective.ts';
 import { publishedSchedules } from '../reduction/published-schedules.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
+import { labelledFor, resolveSecondFolder } from './image-options.ts';
+import type { GivenImageOptions } from './image-options.ts';
 import { integerOption } from './options.ts';
 import { printWarning } from './output.ts';
 import { resolveSchedule } from './schedule-option.ts';
@@ -56,7 +57,7 @@ export const comparisonOptions = {
 } as const;
 
 /** What the definitions give. */
-export interface GivenComparison {
+export interface GivenComparison extends GivenImageOptions {
   readonly budgets: string;
   readonly methods?: string;
   readonly schedules?: string;
@@ -115,7 +116,7 @@ function budgetsOption(name: string, text: string): number[] {
     const share = /^(\d+\.?\d*|\.\d+)$/.test(part.trim()) ? Number(part) : 0;
     if (!(share > 0 && share < 1)) {
       throw new UsageError(
-        `--${name} must be shares of the uncompressed network’s FLOPs, above 0 and below 1, not "${part}".`,
+        `--${name} must be shares of the uncompressed network’s FLOPs, above 0 and below 1, not ${quoted(part)}.`,
       );
     }
     return share;
@@ -146,7 +147,7 @@ export async function scheduleSource(request: ScheduleRequest): Promise<Schedule
       ...session,
       model,
       objective,
-      images: await openImageFolder(searchData, { onWarning: printWarning }),
+      images: labelledFor(model, await resolveSecondFolder(searchData, given), given, 'search data'),
       seed: settings.seed,
       steps: settings.searchSteps,
       onWarning: printWarning,

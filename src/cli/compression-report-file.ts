@@ -2,6 +2,7 @@
  * `report.html` in the model folder that `diffrate compress` wrote: what can go wrong with it must
  * not cost the finished work.
  */
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatCost } from '../cost/cost.ts';
 import type { DecodedImages } from '../data/decoded-images.ts';
@@ -12,14 +13,20 @@ import type { Objective } from '../objectives/objective.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import { effectiveTokens } from '../reduction/schedule.ts';
 import { tokenCount } from '../reduction/token-layout.ts';
+import { changedImages } from '../report/changed-images.ts';
+import type { ChangedImages } from '../report/changed-images.ts';
 import { sampleImages } from '../report/image-sample.ts';
 import { defaultBlocks, drawPictures } from '../report/picture-series.ts';
 import type { PictureSeries } from '../report/picture-series.ts';
 import { compressionReport } from '../report/report.ts';
 import { reportFileName, writeReport } from '../report/report-file.ts';
+import type { SizedFile } from '../report/sections/files.ts';
 import type { Fact } from '../report/sections/provenance.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import type { CompressionResult } from '../compress/compress-options.ts';
+import { nextSteps } from './next-steps.ts';
+import type { TypedCompression } from './next-steps.ts';
+import { originalCheckpoint } from './original-checkpoint.ts';
 import { formatSeconds, oneLine, printWarning } from './output.ts';
 import { withProgress } from './progress.ts';
 import { typedCommand, versionFacts } from './provenance.ts';
@@ -37,6 +44,7 @@ export interface CompressionReportRequest {
   readonly objective: Objective;
   readonly seed: number;
   readonly session: SessionOptions;
+  readonly typed: TypedCompression;
 }
 
 const shownImages = 6;
@@ -59,6 +67,11 @@ export async function writeCompressionReport(request: CompressionReportRequest):
       precisions: result.precisions,
       history: result.history,
       pictures: await picturesOf(request),
+      predictions: result.predictions,
+      changes: await changesOf(request),
+      labels: model.labels,
+      files: { original: await originalCheckpoint(model), written: await writtenFiles(result) },
+      next: nextSteps(model, result, request.typed),
       provenance: { command: typedCommand(), facts: await factsOf(request) },
     });
     await writeReport(path, page);
@@ -94,6 +107,22 @@ async function picturesOf({
       onProgress: (done, of) => progress.update(`drawing the report's pictures: ${done} of ${of}`),
     }),
   );
+}
+
+async function changesOf({
+  model,
+  result,
+  evaluated,
+  decoded,
+}: CompressionReportRequest): Promise<ChangedImages | undefined> {
+  const { predictions } = result;
+  if (predictions === null || evaluated === undefined) return undefined;
+  return changedImages({ predictions, source: evaluated, preprocessing: model.preprocessing, decoded });
+}
+
+/** Sizes as they lie on disk: the model card has grown since the folder was written. */
+async function writtenFiles({ directory, files }: CompressionResult): Promise<SizedFile[]> {
+  return Promise.all(files.map(async ({ path }) => ({ path, bytes: (await stat(join(directory, path))).size })));
 }
 
 async function factsOf({ model, result, searched, evaluated, seed }: CompressionReportRequest): Promise<Fact[]> {

@@ -1,17 +1,21 @@
 /** What `diffrate compress` prints: the figures before and after, for the screen and as JSON. */
 import type { CompressionResult, CompressProgress, SearchFigures } from '../compress/compress-options.ts';
+import { formatGflops } from '../cost/cost.ts';
 import type { EvaluationResult } from '../evaluation/evaluation-options.ts';
 import { isDistance, metricName, metricValue } from '../evaluation/metric-rows.ts';
 import { shownMetrics } from '../evaluation/shown-metrics.ts';
+import { answersVerdict } from '../evaluation/verdict.ts';
 import { precisionTable } from '../exporting/measured-precision.ts';
 import { evaluationLine } from './evaluation-line.ts';
-import { formatNumber, formatSeconds, formatTable } from './output.ts';
+import type { ImageReport } from './image-options.ts';
+import { formatSeconds, formatTable } from './output.ts';
 import type { Progress } from './progress.ts';
 import { formatRuns } from './runs-table.ts';
 import { progressLine } from './search-options.ts';
 
 /** What `compress --json` prints. */
-export interface CompressionReport extends Omit<CompressionResult, 'directory' | 'history' | 'search'> {
+export interface CompressionReport
+  extends Omit<CompressionResult, 'directory' | 'history' | 'predictions' | 'search'>, ImageReport {
   /** `null` where a published schedule was taken. */
   readonly search: (SearchFigures & { readonly peakMemoryBytes: number }) | null;
   /** The folder, as it was asked for. */
@@ -36,43 +40,55 @@ function lineOf(report: CompressProgress): string {
   return `measuring throughput: round ${report.done} of ${report.of}`;
 }
 
-/** The report as text. */
-export function formatSummary(report: CompressionReport): string {
-  const { model, out, search, gflops, evaluation, runs, schedule, precisions, report: file } = report;
+/**
+ * The report as text.
+ * @param images what is said of images and labels
+ */
+export function formatSummary(report: CompressionReport, images: readonly string[]): string {
+  const { model, out, search, gflops, evaluation, runs, schedule, precisions, remarks = [], report: file } = report;
   const ratio = (before: number, after: number): string => `${(before / after).toFixed(2)}×`;
   const costs = [
     [
       'GFLOPs, paper’s count',
-      formatNumber(gflops.before, 3),
-      formatNumber(gflops.after, 3),
+      formatGflops(gflops.before),
+      formatGflops(gflops.after, gflops.before),
       ratio(gflops.before, gflops.after),
     ],
     [
       'GFLOPs really computed',
-      formatNumber(gflops.realBefore, 3),
-      formatNumber(gflops.realAfter, 3),
+      formatGflops(gflops.realBefore),
+      formatGflops(gflops.realAfter, gflops.realBefore),
       ratio(gflops.realBefore, gflops.realAfter),
     ],
   ];
   const how =
     search === null ? schedule.createdBy : `searched in ${formatSeconds(search.seconds)} (${search.steps} steps)`;
   return [
-    `${model} → ${out}, schedule: ${how}`,
+    [`${model} → ${out}, schedule: ${how}`, ...images].join('\n'),
     formatTable(['', 'before', 'after', 'ratio'], costs),
-    ...(evaluation === null ? [] : [formatAccuracy(evaluation.before, evaluation.after)]),
+    ...(evaluation === null
+      ? []
+      : [formatAccuracy(evaluation.before, evaluation.after, report.data), ...verdictOf(evaluation.after)]),
+    ...remarks,
     formatRuns(runs),
     ...(precisions.every(({ dtype }) => dtype === 'fp32') ? [] : formatPrecisions(report)),
     ...(file === null ? [] : [`report: ${file}`]),
   ].join('\n\n');
 }
 
-function formatAccuracy(before: EvaluationResult, after: EvaluationResult): string {
+function formatAccuracy(before: EvaluationResult, after: EvaluationResult, data: string | undefined): string {
   const rows = shownMetrics(after).map((name) => [
     metricName(name, after),
     isDistance(name) ? '' : metricValue(name, before),
     metricValue(name, after),
   ]);
-  return formatTable([`${after.images} images`, 'before', 'after'], rows);
+  return formatTable([data ?? `${after.images} images`, 'before', 'after'], rows);
+}
+
+/** What the distance means, and where that is known from. */
+function verdictOf(after: EvaluationResult): string[] {
+  const verdict = answersVerdict(after);
+  return verdict === null ? [] : [[verdict.words, verdict.source].filter((words) => words !== undefined).join('\n')];
 }
 
 /** The files side by side, and what is to be said of them. */

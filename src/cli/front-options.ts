@@ -2,7 +2,8 @@
  * `--front` of `diffrate search`: a range of budgets in place of one target, its search with
  * progress, and its table.
  */
-import { UsageError } from '../errors.ts';
+import { decimalsFor } from '../cost/cost.ts';
+import { UsageError, quoted } from '../errors.ts';
 import { frontIndex } from '../exporting/front-folder.ts';
 import { searchFront } from '../compress/search.ts';
 import type { NodeFrontOptions } from '../compress/search.ts';
@@ -38,7 +39,7 @@ export function parseFront(text: string | undefined, target: GivenTarget): Front
   const [from, to, points] = parts.map((part) => (/^\d*\.?\d+$/.test(part) ? Number(part) : NaN));
   if (parts.length !== 3 || ![from, to, points].every(Number.isFinite)) {
     throw new UsageError(
-      `--front must be the first ratio, the last one and the number of budgets with colons between them (0.9:0.5:8), not "${text}".`,
+      `--front must be the first ratio, the last one and the number of budgets with colons between them (0.9:0.5:8), not ${quoted(text)}.`,
     );
   }
   const range = { from: Number(from), to: Number(to), points: Number(points) };
@@ -62,9 +63,11 @@ function frontLine(progress: FrontProgress): string {
 /** The front as a table. */
 export function frontTable(front: FrontOutcome): string {
   const { unit } = front;
-  const rows = frontIndex(front).points.map(({ ratio, gflops, cost = gflops, loss, schedule }) => [
+  const { points } = frontIndex(front);
+  const decimals = decimalsFor(Math.max(...points.map(({ gflops, cost = gflops }) => cost ?? 0)), 4);
+  const rows = points.map(({ ratio, gflops, cost = gflops, loss, schedule }) => [
     ratio.toFixed(3),
-    formatNumber(cost, 4),
+    formatNumber(cost, decimals),
     loss.toFixed(5),
     schedule,
   ]);

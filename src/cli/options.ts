@@ -1,5 +1,5 @@
 /** The options that several commands share, as citty defines them, and their values as numbers. */
-import { UsageError } from '../errors.ts';
+import { UsageError, quoted } from '../errors.ts';
 import { objectives } from '../objectives/registry.ts';
 import type { ObjectiveName } from '../objectives/registry.ts';
 
@@ -9,12 +9,15 @@ const objectiveNames: ObjectiveName[] = objectives.map(({ name }) => name);
 /** Definitions; each command picks those that it has. */
 export const options = {
   model: { type: 'positional', description: 'registry name, hub id or model folder', required: true },
-  weights: { type: 'string', valueHint: 'FILE', description: 'checkpoint (.safetensors, .pth) for a registry name' },
+  weights: {
+    type: 'string',
+    valueHint: 'FILE',
+    description: 'checkpoint (.safetensors, .pth) for MODEL; FILE#KEY takes one of several sets in it',
+  },
   data: {
     type: 'string',
     valueHint: 'DIR',
-    description:
-      'image folder, or IDX file (the format of MNIST); labels, if any, from labels.csv, class sub-folders or the file beside it',
+    description: 'image folder, or IDX file (the format of MNIST)',
     required: true,
   },
   schedule: {
@@ -25,7 +28,11 @@ export const options = {
   device: { type: 'string', valueHint: 'cpu|webgpu', description: 'where the network runs', default: 'cpu' },
   threads: { type: 'string', valueHint: 'N', description: 'threads of the processor, by default one per core' },
   batch: { type: 'string', valueHint: 'N', description: 'images per batch' },
-  limit: { type: 'string', valueHint: 'N', description: 'take this many images only' },
+  limit: {
+    type: 'string',
+    valueHint: 'N',
+    description: 'take this many images of every folder only, spread over its classes; always the same ones',
+  },
   seed: { type: 'string', valueHint: 'N', description: 'seed of everything random', default: '0' },
   objective: {
     type: 'enum',
@@ -41,7 +48,7 @@ export function integerOption(name: string, value: string | undefined, minimum =
   if (value === undefined) return undefined;
   const number = Number(value);
   if (!/^\d+$/.test(value) || !Number.isSafeInteger(number) || number < minimum) {
-    throw new UsageError(`--${name} must be a whole number from ${minimum}, not "${value}".`);
+    throw new UsageError(`--${name} must be a whole number from ${minimum}, not ${quoted(value)}.`);
   }
   return number;
 }
@@ -51,7 +58,7 @@ export function positiveOption(name: string, value: string | undefined): number 
   if (value === undefined) return undefined;
   const number = Number(value);
   if (!/^[\d.]+(e-?\d+)?$/i.test(value) || !Number.isFinite(number) || number <= 0) {
-    throw new UsageError(`--${name} must be a number above 0, not "${value}".`);
+    throw new UsageError(`--${name} must be a number above 0, not ${quoted(value)}.`);
   }
   return number;
 }
@@ -61,7 +68,9 @@ export function integersOption(name: string, value: string): number[] {
   return value.split(',').map((part) => {
     const number = /^\d+$/.test(part) ? Number(part) : 0;
     if (number < 1 || !Number.isSafeInteger(number)) {
-      throw new UsageError(`--${name} must be whole numbers from 1 with commas between them (1,16), not "${value}".`);
+      throw new UsageError(
+        `--${name} must be whole numbers from 1 with commas between them (1,16), not ${quoted(value)}.`,
+      );
     }
     return number;
   });
@@ -72,7 +81,7 @@ export function wordsOption<Word extends string>(name: string, value: string, kn
   return value.split(',').map((part) => {
     const word = known.find((candidate) => candidate === part);
     if (word === undefined)
-      throw new UsageError(`--${name} must be of ${known.join(', ')} with commas between them, not "${value}".`);
+      throw new UsageError(`--${name} must be of ${known.join(', ')} with commas between them, not ${quoted(value)}.`);
     return word;
   });
 }

@@ -2,6 +2,7 @@
  * What a command prints: its result on standard output, everything else (progress, warnings,
  * errors) on standard error.
  */
+import { printable } from '../errors.ts';
 import { inCommandWords } from './command-words.ts';
 
 /** Prints a result: as one JSON object, or as text. */
@@ -16,7 +17,7 @@ export function printWarning(message: string): void {
 
 /** A message on one line, whatever was thrown in the depths. */
 export function oneLine(message: string): string {
-  return message.replace(/\s+/g, ' ').trim();
+  return printable(message.replace(/\s+/g, ' ').trim());
 }
 
 /** A table in columns: words to the left, numbers to the right, two spaces between. */

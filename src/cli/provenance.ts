@@ -1,16 +1,17 @@
 /**
  * How a result was made, for its report: the command as it was typed, and the versions that did it.
  */
-import { env } from 'onnxruntime-node';
 import type { Fact } from '../report/sections/provenance.ts';
+import { env } from '../runtime/node/onnx-runtime.ts';
 import { packageVersion } from './version.ts';
 
 /** The command line as it could be typed again in a shell. */
 export function typedCommand(rawArguments: readonly string[] = process.argv.slice(2)): string {
-  return ['diffrate', ...rawArguments].map(quoted).join(' ');
+  return ['diffrate', ...rawArguments].map(shellWord).join(' ');
 }
 
-const quoted = (argument: string): string =>
+/** An argument as a shell reads it back: in quotes where it must be. */
+export const shellWord = (argument: string): string =>
   /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`;
 
 /** Versions of diffrate and of what it runs on. */

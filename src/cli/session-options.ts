@@ -1,6 +1,6 @@
 /** `--device` and `--threads`: where the network runs. */
-import { listSupportedBackends } from 'onnxruntime-node';
-import { UsageError } from '../errors.ts';
+import { UsageError, quoted } from '../errors.ts';
+import { listSupportedBackends } from '../runtime/node/onnx-runtime.ts';
 import { integerOption } from './options.ts';
 
 /** The two options as a session takes them. */
@@ -10,7 +10,7 @@ export function sessionOptions(given: { readonly device: string; readonly thread
 } {
   const known = listSupportedBackends().map(({ name }) => name);
   if (!known.includes(given.device))
-    throw new UsageError(`--device must be one of ${known.join(', ')} here, not "${given.device}".`);
+    throw new UsageError(`--device must be one of ${known.join(', ')} here, not ${quoted(given.device)}.`);
   const threads = integerOption('threads', given.threads);
   return { device: given.device, ...(threads === undefined ? {} : { threads }) };
 }

@@ -1,6 +1,7 @@
 /** `IMAGE…` of `diffrate show`: image files, image folders, or one IDX file. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { DecodingOptions } from '../data/decoding/decoding-options.ts';
 import { openImageFolder } from '../data/open-image-folder.ts';
 import { imageFiles } from '../data/image-files.ts';
 import type { ImageSource } from '../data/image-source.ts';
@@ -22,12 +23,18 @@ export interface ShownImages {
 /**
  * Lists the images.
  * @param limit images per folder or IDX file
+ * @param decoding how files become pixels
  * @throws DiffrateError if one is not there
  * @throws UsageError if an IDX file is not alone
  */
-export async function resolveImages(paths: readonly string[], limit: number): Promise<ShownImages> {
+export async function resolveImages(
+  paths: readonly string[],
+  limit: number,
+  decoding: DecodingOptions,
+): Promise<ShownImages> {
   const [only] = paths;
-  const open = (path: string): Promise<ImageSource> => openImageFolder(path, { limit, onWarning: printWarning });
+  const open = (path: string): Promise<ImageSource> =>
+    openImageFolder(path, { ...decoding, limit, labels: 'none', onWarning: printWarning });
   if (only !== undefined && paths.length === 1 && ((await isFolder(only)) || idxFile.test(only))) {
     return { folder: await open(only), named: false };
   }
@@ -45,7 +52,7 @@ export async function resolveImages(paths: readonly string[], limit: number): Pr
     }
   }
   const images = files.map((file) => ({ file }));
-  return { folder: imageFiles(process.cwd(), images), named };
+  return { folder: imageFiles(process.cwd(), images, decoding), named };
 }
 
 /** @throws DiffrateError if there is nothing of that name */

@@ -6,8 +6,8 @@
 import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
 import type { ArgDef, ArgsDef, ParsedArgs } from 'citty';
-import { UsageError } from '../errors.ts';
-import { nearest } from './nearest.ts';
+import { UsageError, quoted } from '../errors.ts';
+import { nearest } from '../data/nearest.ts';
 
 /**
  * Values that may follow an option although they begin with a dash: negative numbers, and `-`
@@ -52,7 +52,7 @@ export function parseArguments(rawArguments: readonly string[], definition: Args
     if (!takesNone && (!value || isNextOption))
       throw new UsageError(`--${name} needs a value (${argument?.description ?? name}): ${help}.`);
     if (argument?.type === 'enum' && argument.options?.includes(value ?? '') !== true)
-      throw new UsageError(`--${name} must be ${argument.options?.join(' or ')}, not "${value}".`);
+      throw new UsageError(`--${name} must be ${argument.options?.join(' or ')}, not ${quoted(value)}.`);
   }
   for (const [name, { required }] of named) {
     if (required === true && !given.has(name)) throw new UsageError(`${command} needs --${name}: ${help}.`);
@@ -78,7 +78,7 @@ function namePositionals(positionals: readonly string[], definition: ArgsDef, co
   const surplus = positionals[names.length];
   if (surplus !== undefined && names.at(-1)?.endsWith(anyNumber) !== true) {
     const takes = names.length === 0 ? 'no arguments' : `${names.join(' ').toUpperCase()} only`;
-    throw new UsageError(`${command} takes ${takes}, so "${surplus}" is one too many: see ${command} --help.`);
+    throw new UsageError(`${command} takes ${takes}, so ${quoted(surplus)} is one too many: see ${command} --help.`);
   }
   const missing = wanted.slice(positionals.length).find(([, { required }]) => required !== false);
   if (missing !== undefined)

@@ -1,6 +1,6 @@
 /** `--ratio`, `--gflops` and `--latency`: the cost that a search is to reach. */
 import type { CostTarget } from '../cost/cost.ts';
-import { UsageError } from '../errors.ts';
+import { UsageError, quoted } from '../errors.ts';
 import { positiveOption } from './options.ts';
 
 /** Definitions of the three options. */
@@ -42,7 +42,7 @@ export function parseTarget({ ratio, gflops, latency }: GivenTarget, fallback?: 
   }
   const share = positiveOption('ratio', ratio);
   if (share !== undefined && share >= 1)
-    throw new UsageError(`--ratio must be below 1, not "${ratio}": 0.65 keeps 65 % of the FLOPs.`);
+    throw new UsageError(`--ratio must be below 1, not ${quoted(ratio)}: 0.65 keeps 65 % of the FLOPs.`);
   if (share !== undefined) return { ratio: share };
   const cost = positiveOption('gflops', gflops);
   if (cost !== undefined) return { value: cost, unit: 'GFLOPs' };

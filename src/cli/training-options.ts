@@ -6,9 +6,11 @@ import { checkTrainedModelDirectory, weightDtypes } from '../training/trained-mo
 import type { WeightDtype } from '../training/trained-model.ts';
 import { train } from '../training/train.ts';
 import type { TrainingOptions, TrainingOutcome, TrainingProgress } from '../training/training-options.ts';
+import { imageOptions } from './image-options.ts';
 import { interruptible } from './interrupt.ts';
 import { options } from './options.ts';
 import { formatSeconds } from './output.ts';
+import { lockFolderUntilExit } from '../files/folder-lock.ts';
 import { prepareOutputFile } from '../files/output-file.ts';
 import { withProgress } from './progress.ts';
 
@@ -26,10 +28,9 @@ export const trainingOptions = {
   dtype: { type: 'enum', options: dtypes, description: 'precision of the weights file', default: 'fp32' },
   seed: options.seed,
   resume: { type: 'boolean', description: 'continue a training that was stopped' },
-  limit: options.limit,
+  ...imageOptions,
   device: options.device,
   threads: options.threads,
-  strict: options.strict,
   json: options.json,
 } as const;
 
@@ -43,12 +44,13 @@ export function trainingFiles(out: string): { readonly checkpoint: string; reado
 }
 
 /**
- * Checks before long work that the result can be written.
+ * Checks before long work that the result can be written, and keeps others from writing there.
  * @throws {DiffrateError} where it cannot.
  */
 export async function prepareTrainingOutput(out: string): Promise<void> {
   await checkTrainedModelDirectory(out);
   await prepareOutputFile(trainingFiles(out).checkpoint);
+  await lockFolderUntilExit(out);
 }
 
 /** Trains with progress on standard error; Ctrl-C ends it after the running step. */

@@ -5,6 +5,7 @@
  * a few at a time, so that their sessions fit into memory.
  * What is finished is in a checkpoint.
  */
+import { formatGflops } from '../cost/cost.ts';
 import { baselineFlops, flopsPerGflop } from '../cost/flops.ts';
 import type { CountedNetwork } from '../cost/flops.ts';
 import { checkLabels } from '../data/image-source.ts';
@@ -15,6 +16,7 @@ import type { EvaluationResult } from '../evaluation/evaluation-options.ts';
 import { classesOf } from '../evaluation/metrics.ts';
 import type { Metrics } from '../evaluation/metrics.ts';
 import { measureThroughput } from '../evaluation/throughput.ts';
+import { imagesFor } from '../networks/model.ts';
 import { formatMethod } from '../reduction/methods/method-text.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
 import { buildMethod } from '../reduction/methods/registry.ts';
@@ -23,7 +25,6 @@ import { nodeRuntime } from '../runtime/node/runtime.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { ComparisonOptions } from './comparison-options.ts';
 import type { BaselineResult, BudgetRanking, Comparison, MeasuredCell } from './comparison.ts';
-import { formatGflops } from './comparison-rows.ts';
 import { cellName, ComparisonState } from './comparison-state.ts';
 import { MethodFit } from './fit-method.ts';
 import type { FittedMethod } from './fit-method.ts';
@@ -60,7 +61,8 @@ interface ReadyMethod extends FittedMethod {
  */
 export async function compareMethods(asked: ComparisonOptions): Promise<Comparison> {
   // The same image is left out in every pass.
-  const options: Settled = { ...asked, runtime: asked.runtime ?? nodeRuntime, onWarning: onceEach(asked.onWarning) };
+  const told = { ...asked, runtime: asked.runtime ?? nodeRuntime, onWarning: onceEach(asked.onWarning) };
+  const options: Settled = { ...told, images: imagesFor(asked.model, asked.images, told) };
   checkLabels(options.images, classesOf(options.model.network.answers));
   const state = await ComparisonState.open(options);
   const planned = await planCells(options, state);

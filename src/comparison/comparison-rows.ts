@@ -1,13 +1,11 @@
 /** A comparison as rows of text: for the terminal, for `comparison.csv`, and for the report. */
 import { csvFormatRow } from 'd3-dsv';
+import { formatGflops } from '../cost/cost.ts';
 import type { Metrics } from '../evaluation/metrics.ts';
 import { objectiveLabel, shownMetrics } from '../evaluation/shown-metrics.ts';
 import type { ShownMetric } from '../evaluation/shown-metrics.ts';
 import { objectiveTitle } from '../objectives/registry.ts';
 import type { BaselineResult, BudgetRanking, Comparison, ComparisonCell } from './comparison.ts';
-
-/** GFLOPs with three decimals; of networks far below one GFLOP with three digits. */
-export const formatGflops = (value: number): string => (value < 0.1 ? value.toPrecision(3) : value.toFixed(3));
 
 const fixed = (value: number | null, digits: number): string => (value === null ? '–' : value.toFixed(digits));
 
@@ -15,9 +13,14 @@ const fixed = (value: number | null, digits: number): string => (value === null 
 export interface ComparisonTable {
   readonly header: readonly string[];
   readonly rows: readonly (readonly string[])[];
+  /** Why a method has no figures, a sentence each: too long for a column. */
+  readonly notes: readonly string[];
 }
 
-/** The table: the uncompressed network, then budget by budget; units in the heads. */
+/**
+ * The table: the uncompressed network, then budget by budget; units in the heads. A method without
+ * figures has dashes, and a note below.
+ */
 export function comparisonTable({ baseline, cells }: Pick<Comparison, 'baseline' | 'cells'>): ComparisonTable {
   const columns = shownMetrics(baseline).filter((name) => name !== 'loss');
   return {
@@ -31,7 +34,20 @@ export function comparisonTable({ baseline, cells }: Pick<Comparison, 'baseline'
       'tokens',
     ],
     rows: [baselineRow(baseline, columns), ...cells.map((cell) => cellRow(cell, columns))],
+    notes: notesOf(cells),
   };
+}
+
+/** A reason that holds at several budgets is told once. */
+function notesOf(cells: readonly ComparisonCell[]): string[] {
+  const budgets = new Map<string, number[]>();
+  for (const cell of cells) {
+    if (cell.kind !== 'missing') continue;
+    const why = `${cell.asked}: ${cell.reason.replace(/\.$/, '')}.`;
+    budgets.set(why, [...(budgets.get(why) ?? []), cell.budget]);
+  }
+  const all = new Set(cells.map(({ budget }) => budget)).size;
+  return [...budgets].map(([why, at]) => (at.length === all ? why : `At a budget of ${at.join(', ')}, ${why}`));
 }
 
 function headOf(name: ShownMetric, { objective }: Metrics): string {
@@ -64,8 +80,7 @@ function baselineRow(baseline: BaselineResult, columns: readonly ShownMetric[]):
 
 function cellRow(cell: ComparisonCell, columns: readonly ShownMetric[]): string[] {
   const budget = String(cell.budget);
-  if (cell.kind === 'missing')
-    return [budget, `${cell.asked}: ${cell.reason}`, ...Array<string>(columns.length + 4).fill('')];
+  if (cell.kind === 'missing') return [budget, cell.asked, ...Array<string>(columns.length + 4).fill('–')];
   return [
     budget,
     cell.method,

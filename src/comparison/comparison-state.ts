@@ -41,6 +41,8 @@ export class ComparisonState {
    * @throws {DiffrateError} where that is of another comparison
    */
   static async open(options: ComparisonOptions): Promise<ComparisonState> {
+    // Only progress that is kept can be another's.
+    if (options.progress === undefined) return new ComparisonState(options, {}, undefined);
     const { model, images: folder } = options;
     const identity = {
       comparison: options.identity,

@@ -6,6 +6,7 @@
 import { flopsPerGflop } from '../cost/flops.ts';
 import { countMethodFlops, sumMethodFlops } from '../cost/method-flops.ts';
 import { createImageLoader } from '../data/batches.ts';
+import { spreadSample } from '../data/image-sample.ts';
 import type { ImageSource } from '../data/image-source.ts';
 import { NetworkSession } from '../execution/network-session.ts';
 import type { Model } from '../networks/model.ts';
@@ -59,13 +60,7 @@ export class MethodCost {
   }
 
   async #load(): Promise<Float32Array[]> {
-    const { images } = this.#folder;
-    // Spread over the folder: class sub-folders lie one after the other.
-    const count = Math.min(sampleImages, images.length);
-    const chosen = Array.from(
-      { length: count },
-      (_, index) => images[Math.floor((index * images.length) / count)],
-    ).filter((image) => image !== undefined);
+    const chosen = spreadSample(this.#folder, sampleImages);
     const { preprocessing } = this.#model;
     const loader = createImageLoader({ source: { ...this.#folder, images: chosen }, preprocessing, batchSize });
     const batches: Float32Array[] = [];

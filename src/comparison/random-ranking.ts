@@ -5,13 +5,14 @@
  * better, plus one.
  */
 import { createImageLoader } from '../data/batches.ts';
+import { shuffledSample } from '../data/image-sample.ts';
 import { checkLabels } from '../data/image-source.ts';
 import type { ImageSource } from '../data/image-source.ts';
-import { RandomGenerator } from '../data/random.ts';
 import { countFlops, flopsPerGflop } from '../cost/flops.ts';
 import { classesOf, MetricAccumulator } from '../evaluation/metrics.ts';
 import { BlockNetworks } from '../execution/block-networks.ts';
 import { pixelCount } from '../execution/network-session.ts';
+import { imagesFor } from '../networks/model.ts';
 import type { Model } from '../networks/model.ts';
 import type { Network } from '../networks/network.ts';
 import { rowsOf } from '../objectives/answer-rows.ts';
@@ -122,7 +123,6 @@ export async function rankSchedules(model: Model, options: RankingOptions): Prom
   const { random, placed, resumed, onBatch, onProgress, runtime = nodeRuntime } = options;
   const { network } = model;
   const { answers } = network;
-  checkLabels(options.source, classesOf(answers));
   const listed = [...random, ...placed.map(({ kept }) => kept)];
   // The uncompressed network is a schedule, too; it comes first,
   // so that its answers are there to compare the others with.
@@ -159,7 +159,7 @@ export async function rankSchedules(model: Model, options: RankingOptions): Prom
         const mean = metrics.result();
         distance[schedule] = (distance[schedule] ?? 0) + distancesOf(objective, own, reference, answers.size);
         agreement[schedule] = (agreement[schedule] ?? 0) + count * (mean.agreement ?? 0);
-        top1[schedule] = (top1[schedule] ?? 0) + count * (mean.top1 ?? 0);
+        top1[schedule] = (top1[schedule] ?? 0) + labelledIn(labels) * (mean.top1 ?? 0);
         evaluations += 1;
         const of = listed.length * Math.ceil((sample.images - sums.images) / batchSize);
         const secondsLeft = ((performance.now() - start) / 1000 / evaluations) * (of - evaluations);
@@ -174,6 +174,7 @@ export async function rankSchedules(model: Model, options: RankingOptions): Prom
   }
   const decides = objectiveFor(answers).measure().result().agreement !== undefined;
   const isKl = objective.name === 'classDivergence';
+  const labelled = classesOf(answers) === 0 ? 0 : labelledIn(sample.labels?.subarray(0, done));
   const measured = listed.map((kept, index): RankedSchedule => {
     const mean = (all: readonly number[]): number => (all[index] ?? 0) / done;
     return {
@@ -184,7 +185,7 @@ export async function rankSchedules(model: Model, options: RankingOptions): Prom
       distance: mean(distance),
       kl: isKl ? mean(distance) : null,
       agreement: decides ? mean(agreement) : null,
-      top1: sample.labels === undefined || classesOf(answers) === 0 ? null : mean(top1),
+      top1: labelled === 0 ? null : (top1[index] ?? 0) / labelled,
     };
   });
   const drawn = measured.slice(0, random.length);
@@ -235,6 +236,9 @@ function distancesOf(objective: Objective, answers: Float32Array, reference: Flo
   );
 }
 
+/** Images that have a label. */
+const labelledIn = (labels: Int32Array | undefined): number => labels?.filter((label) => label >= 0).length ?? 0;
+
 /** Images of a sample from one on: pixels of a whole batch, zeros where there are no more. */
 function batchOf(
   { images, imageSize, pixels, labels }: Sample,
@@ -258,13 +262,13 @@ interface Sample {
  * Centre crops of a random part of the folder, the same for the same seed; images that cannot be
  * decoded are left out.
  */
-async function loadSample({ network, preprocessing }: Model, options: RankingOptions): Promise<Sample> {
-  const { source: folder, seed, onWarning } = options;
-  const count = Math.min(options.images, folder.images.length);
-  const order = new RandomGenerator(seed).fork('ranking').permutation(folder.images.length);
-  const images = Array.from(order.subarray(0, count), (index) => folder.images[index]).filter(
-    (image) => image !== undefined,
-  );
+async function loadSample(model: Model, options: RankingOptions): Promise<Sample> {
+  const { network, preprocessing } = model;
+  const { seed, onWarning } = options;
+  const folder = imagesFor(model, options.source, { onWarning });
+  checkLabels(folder, classesOf(network.answers));
+  const images = shuffledSample(folder.images, options.images, seed, 'ranking');
+  const count = images.length;
   const loader = createImageLoader({ source: { ...folder, images }, preprocessing, batchSize, onWarning });
   const imageSize = pixelCount(network.input);
   const pixels = new Float32Array(count * imageSize);

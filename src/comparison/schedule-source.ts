@@ -2,6 +2,7 @@
  * Where DiffRate's schedule for a budget comes from:
  * a list of ready ones (published, or files), or a search for each budget.
  */
+import { formatGflops } from '../cost/cost.ts';
 import { countFlops, flopsPerGflop } from '../cost/flops.ts';
 import type { CountedNetwork } from '../cost/flops.ts';
 import { flopsCost } from '../cost/flops-cost.ts';
@@ -14,7 +15,6 @@ import type { NodeSearchOptions } from '../compress/search.ts';
 import type { ImageSource } from '../data/image-source.ts';
 import { progressFile } from '../files/progress-file.ts';
 import type { SearchProgress } from '../search/search-options.ts';
-import { formatGflops } from './comparison-rows.ts';
 
 /** A schedule and what to call it. */
 export interface FoundSchedule {

@@ -4,11 +4,13 @@ import type { ImageSource } from '../data/image-source.ts';
 import type { ImageInput } from '../data/open-images.ts';
 import type { EvaluationProgress } from '../evaluation/evaluation-options.ts';
 import type { Measurements } from '../evaluation/measurements.ts';
+import type { ImagePrediction } from '../evaluation/predictions.ts';
 import type { ExportedFile } from '../exporting/export-model.ts';
 import type { MeasuredPrecision } from '../exporting/measured-precision.ts';
 import type { ExportDtype } from '../exporting/precision.ts';
 import type { FileWriter } from '../files/staged-folder.ts';
 import type { LoadedModel } from '../loading/model-from-files.ts';
+import type { OptionNames } from '../data/known-options.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import type { SearchHistoryEntry, SearchOutcome, SearchProgress } from '../search/search-options.ts';
 import type { NodeSearchOptions } from './search.ts';
@@ -57,6 +59,33 @@ export interface CompressOptions extends PassedOn {
   readonly write?: FileWriter | undefined;
 }
 
+/** Names of the options. */
+export const compressOptionNames: OptionNames<CompressOptions> = {
+  model: true,
+  images: true,
+  evaluationImages: true,
+  target: true,
+  directory: true,
+  dtypes: true,
+  signal: true,
+  write: true,
+  preset: true,
+  seed: true,
+  resume: true,
+  objective: true,
+  changes: true,
+  steps: true,
+  batchSize: true,
+  targets: true,
+  device: true,
+  threads: true,
+  runtime: true,
+  createEvaluator: true,
+  decoded: true,
+  strict: true,
+  onWarning: true,
+};
+
 /** What to compress, opened. */
 export interface OpenedCompression extends Omit<CompressOptions, 'model' | 'images' | 'evaluationImages'> {
   readonly model: LoadedModel;
@@ -94,4 +123,9 @@ export interface CompressionResult extends Measurements {
   readonly files: readonly ExportedFile[];
   /** In the order in which they were asked for. */
   readonly precisions: readonly MeasuredPrecision[];
+  /**
+   * What the uncompressed and the compressed network say of each image that was evaluated; `null`
+   * without images, and where answers name no classes.
+   */
+  readonly predictions: readonly ImagePrediction[] | null;
 }

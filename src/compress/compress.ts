@@ -15,16 +15,20 @@ import { requireTarget } from '../cost/target-check.ts';
 import { onceEach } from '../data/skipped-images.ts';
 import { DiffrateError, messageOf, UsageError } from '../errors.ts';
 import { classesOf } from '../evaluation/metrics.ts';
-import { checkedDtypes, checkExportDirectory, exportModel } from '../exporting/export-model.ts';
+import { checkedDtypes, checkExportDirectory, writeModelFolder } from '../exporting/export-model.ts';
 import type { ExportedModel } from '../exporting/export-model.ts';
+import { deviceRemarks } from '../exporting/precision.ts';
 import { writeModelCard } from '../exporting/model-card-file.ts';
 import { withFolderLock } from '../files/folder-lock.ts';
 import { prepareOutputFile } from '../files/output-file.ts';
 import { progressFile } from '../files/progress-file.ts';
 import { loadModel } from '../loading/load-model.ts';
 import type { LoadedModel } from '../loading/model-from-files.ts';
+import { requireKnownOptions } from '../data/known-options.ts';
+import { imagesFor } from '../networks/model.ts';
+import { compressOptionNames } from './compress-options.ts';
 import type { CompressOptions, CompressProgress, CompressionResult, OpenedCompression } from './compress-options.ts';
-import { findSchedule } from './find-schedule.ts';
+import { checkSchedule, findSchedule } from './find-schedule.ts';
 import type { FoundSchedule } from './find-schedule.ts';
 import { measureFiles } from './measure-files.ts';
 import type { MeasuredFiles } from './measure-files.ts';
@@ -43,24 +47,44 @@ export async function compress(
   options: CompressOptions,
   onProgress: (progress: CompressProgress) => void = () => {},
 ): Promise<CompressionResult> {
+  const { settled, target } = await prepareCompression(options);
+  const { directory } = settled;
+  await checkCompressionDirectory(directory);
+  return withFolderLock(directory, async () => {
+    // Somebody may have written it since.
+    await checkCompressionDirectory(directory);
+    return compressInto(settled, target, onProgress);
+  });
+}
+
+/**
+ * Settles and checks a compression but for its folder; nothing is run.
+ * @returns its options, and the target in 10⁹ multiply-accumulates.
+ * @throws {DiffrateError} for images that cannot be used, and labels out of range.
+ */
+async function prepareCompression(
+  options: CompressOptions,
+): Promise<{ readonly settled: OpenedCompression; readonly target: number }> {
   requireOptions(options);
-  const { directory, strict } = options;
+  const { strict } = options;
   const onWarning = onceEach(options.onWarning);
   const model = await opened(options.model, onWarning);
   const open = async (input: ImageInput | undefined): Promise<ImageSource | undefined> =>
-    input === undefined ? undefined : openImages(input, { strict, onWarning });
+    input === undefined
+      ? undefined
+      : imagesFor(model, await openImages(input, { strict, onWarning }), { strict, onWarning });
   const images = await open(options.images);
   const evaluationImages = (await open(options.evaluationImages)) ?? images;
   const dtypes = checkedDtypes(options.dtypes);
   const wanted = options.target ?? defaultTarget;
   requireTarget(wanted, 'compression');
   const target = gflopsOf(wanted, model.network);
+  for (const warning of deviceRemarks(dtypes, options.device)) onWarning(warning);
   // After a search that took long is no time to learn that a label is wrong.
   for (const { name, images: listed } of [images, evaluationImages].filter((source) => source !== undefined)) {
     if (listed.length === 0) throw new DiffrateError(`'${name}' holds no images: add some.`);
   }
   if (evaluationImages !== undefined) checkLabels(evaluationImages, classesOf(model.network.answers));
-  await checkCompressionDirectory(directory);
   const settled: OpenedCompression = {
     ...options,
     model,
@@ -71,11 +95,19 @@ export async function compress(
     decoded: options.decoded ?? new DecodedImages(),
     onWarning,
   };
-  return withFolderLock(directory, async () => {
-    // Somebody may have written it since.
-    await checkCompressionDirectory(directory);
-    return compressInto(settled, target, onProgress);
-  });
+  return { settled, target };
+}
+
+/**
+ * Checks a compression; nothing is run, and nothing written.
+ * @returns the target in 10⁹ multiply-accumulates.
+ * @throws {DiffrateError} as `compress` does before it runs anything.
+ */
+export async function checkCompression(options: CompressOptions): Promise<number> {
+  const { settled, target } = await prepareCompression(options);
+  await checkExportDirectory(settled.directory);
+  await checkSchedule(settled, target, progressFile(checkpointOf(settled.directory)));
+  return target;
 }
 
 /** What callers without types can leave out. */
@@ -86,6 +118,7 @@ function requireOptions(options: CompressOptions): void {
     throw new UsageError('The compression has no model: give a loaded one, a registry name, a hub id or a folder.');
   if (typeof directory !== 'string' || directory === '')
     throw new UsageError('The compression has no directory: give the path of the folder to write.');
+  requireKnownOptions(options, compressOptionNames, 'compression');
 }
 
 /** The model, loaded where it is not yet. */
@@ -156,24 +189,13 @@ async function writeFound(
   { schedule, search }: FoundSchedule,
 ): Promise<ExportedModel> {
   try {
-    return await exportModel({ model, schedule, directory, dtypes, write });
+    return await writeModelFolder({ model, schedule, directory, dtypes, write });
   } catch (error) {
     if (search === null) throw error;
     throw new DiffrateError(
       `The search is done but its result could not be written (${sentencePart(error)}); it is kept in ${checkpointOf(directory)}, from which a search that is resumed ends at once.`,
     );
   }
-}
-
-/** Whether some image that was searched on is evaluated: the figures then say so. */
-async function haveImagesInCommon(
-  searched: ImageSource | undefined,
-  evaluated: ImageSource | undefined,
-): Promise<boolean> {
-  if (searched === undefined || evaluated === undefined) return false;
-  const files = new Set(searched.images.map(({ file }) => file));
-  if (!evaluated.images.some(({ file }) => files.has(file))) return false;
-  return searched === evaluated || (await searched.identity()) === (await evaluated.identity());
 }
 
 /** Measures the folder; where that fails it is complete all the same. */
@@ -196,7 +218,8 @@ async function measureWritten(
       schedule,
       dtypes,
       images: evaluationImages,
-      searched: await haveImagesInCommon(images, evaluationImages),
+      searched: images,
+      skipped: search?.skipped,
       objective,
       session: { device, threads },
       runtime,
@@ -206,12 +229,19 @@ async function measureWritten(
       onProgress: report,
     });
   } catch (error) {
-    const kept = search === null ? '' : `; the search is kept in ${checkpointOf(directory)}, where it can be resumed`;
+    const kept =
+      search === null
+        ? ''
+        : `; the search is kept in ${checkpointOf(directory)}, and measuring continues with \`resume: true\``;
     throw new DiffrateError(
       `The model folder ${directory} is complete but could not be measured (${sentencePart(error)})${kept}.`,
+      { cause: causeOf(error) },
     );
   }
 }
+
+/** What somebody's own runtime threw, which sentences around it must not hide. */
+const causeOf = (error: unknown): unknown => (error instanceof DiffrateError ? (error.cause ?? error) : error);
 
 /** A message within a sentence. */
 const sentencePart = (error: unknown): string => messageOf(error).replace(/\s+/g, ' ').trim().replace(/\.$/, '');

@@ -1,10 +1,14 @@
 /** The schedule of a compression: searched on images, or the nearest published one. */
+import type { ImageSource } from '../data/image-source.ts';
 import { DiffrateError } from '../errors.ts';
 import type { ProgressStore } from '../files/progress-store.ts';
 import type { Schedule } from '../reduction/schedule.ts';
+import { nodeRuntime } from '../runtime/node/runtime.ts';
+import { prepareSearch } from '../search/search.ts';
 import type { SearchHistoryEntry } from '../search/search-options.ts';
 import type { CompressProgress, OpenedCompression, SearchFigures } from './compress-options.ts';
 import { searchSchedule } from './search.ts';
+import type { NodeSearchOptions } from './search.ts';
 import { publishedScheduleNear } from './published-schedule.ts';
 
 /** A schedule, and how it was found. */
@@ -27,12 +31,38 @@ export async function findSchedule(
   progress: ProgressStore,
   onProgress: (progress: CompressProgress) => void,
 ): Promise<FoundSchedule> {
-  const { model, images } = options;
-  if (images === undefined) return { schedule: publishedScheduleNear(model.name, gflops), search: null, history: [] };
-  if (images.images.length === 0) throw new DiffrateError('There are no images to search on: give some hundred.');
-  const { schedule, history, ...figures } = await searchSchedule(
-    { ...options, images, target: { value: gflops, unit: 'GFLOPs' }, progress },
-    (progress) => onProgress({ stage: 'search', ...progress }),
+  const wanted = searchOf(options, gflops, progress);
+  if (wanted === undefined)
+    return { schedule: publishedScheduleNear(options.model.name, gflops), search: null, history: [] };
+  const { schedule, history, ...figures } = await searchSchedule(wanted, (progress) =>
+    onProgress({ stage: 'search', ...progress }),
   );
   return { schedule, search: figures, history };
+}
+
+/**
+ * Checks that a schedule could be found; nothing is run.
+ * @throws {DiffrateError} as `findSchedule` does before it runs anything.
+ */
+export async function checkSchedule(
+  options: OpenedCompression,
+  gflops: number,
+  progress: ProgressStore,
+): Promise<void> {
+  const wanted = searchOf(options, gflops, progress);
+  if (wanted === undefined) publishedScheduleNear(options.model.name, gflops);
+  else await prepareSearch({ ...wanted, runtime: options.runtime ?? nodeRuntime });
+}
+
+/** The search of a compression; `undefined` where it has no images. */
+function searchOf(
+  options: OpenedCompression,
+  gflops: number,
+  progress: ProgressStore,
+): (NodeSearchOptions & { readonly images: ImageSource; readonly progress: ProgressStore }) | undefined {
+  const { images } = options;
+  if (images === undefined) return undefined;
+  if (images.images.length === 0) throw new DiffrateError('There are no images to search on: give some hundred.');
+  const { directory: _, dtypes: __, evaluationImages: ___, write: ____, ...passed } = options;
+  return { ...passed, images, target: { value: gflops, unit: 'GFLOPs' }, progress };
 }

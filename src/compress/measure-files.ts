@@ -3,15 +3,19 @@
  * beside the plain network in fp32, on the same images and in turns.
  */
 import { cpus } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { baselineFlops, countFlops, flopsPerGflop } from '../cost/flops.ts';
 import { countGraphFlops } from '../cost/graph-flops.ts';
 import type { DecodedImages } from '../data/decoded-images.ts';
+import type { SkippedImage } from '../data/batches.ts';
+import { countImages, searchImagesRemark } from '../data/different-images.ts';
 import type { ImageSource } from '../data/image-source.ts';
 import { messageOf } from '../errors.ts';
 import { evaluateEach } from '../evaluation/evaluate.ts';
 import type { EvaluationResult, Variant } from '../evaluation/evaluation-options.ts';
 import type { Measurements } from '../evaluation/measurements.ts';
+import { namesClasses, PredictionRecord } from '../evaluation/predictions.ts';
+import type { ImagePrediction } from '../evaluation/predictions.ts';
 import { measureEach, randomPixels } from '../evaluation/throughput.ts';
 import type { ThroughputRun } from '../evaluation/throughput.ts';
 import { NetworkSession } from '../execution/network-session.ts';
@@ -26,8 +30,10 @@ import type { Objective } from '../objectives/objective.ts';
 import type { OnnxFile } from '../onnx/onnx-file.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { Schedule } from '../reduction/schedule.ts';
+import { guardedRuntime } from '../runtime/guarded-runtime.ts';
 import { nodeRuntime } from '../runtime/node/runtime.ts';
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts';
+import { imagesInWords } from './images-in-words.ts';
 import { availableCores } from '../threads/available-cores.ts';
 import type { CompressProgress } from './compress-options.ts';
 
@@ -41,8 +47,10 @@ export interface FileMeasurement {
   readonly dtypes: readonly ExportDtype[];
   /** Without images only throughput is measured. */
   readonly images: ImageSource | undefined;
-  /** Whether the schedule was searched on the same images: the figures then say so. */
-  readonly searched: boolean;
+  /** Images that the schedule was searched on: the figures say how many of these are measured. */
+  readonly searched: ImageSource | undefined;
+  /** Those of them that could not be decoded. */
+  readonly skipped?: readonly SkippedImage[] | undefined;
   readonly objective: Objective | undefined;
   readonly session: SessionOptions;
   readonly runtime: Runtime | undefined;
@@ -55,6 +63,11 @@ export interface FileMeasurement {
 /** Measurements of the network in fp32, and of each file. */
 export interface MeasuredFiles extends Measurements {
   readonly precisions: readonly MeasuredPrecision[];
+  /**
+   * What both networks say of each evaluated image, the compressed one in fp32. `null` without
+   * images, and where answers name no classes.
+   */
+  readonly predictions: readonly ImagePrediction[] | null;
 }
 
 /** A network that runs beside the plain one. */
@@ -76,25 +89,37 @@ const batches = [1, 16];
  *   gives no finite numbers, and where images cannot be used.
  */
 export async function measureFiles(request: FileMeasurement): Promise<MeasuredFiles> {
-  const { model, schedule, dtypes, images, session } = request;
+  const { model, schedule, dtypes, images, searched, session } = request;
   const candidates: Candidate[] = [];
   if (!dtypes.includes('fp32')) candidates.push({ dtype: null, ...unmeasured });
   for (const dtype of dtypes) candidates.push(await readCandidate(request, dtype));
-  const before = images === undefined ? await probe(request, candidates) : await evaluate(request, images, candidates);
+  const { before, predictions } =
+    images === undefined ? await probe(request, candidates) : await evaluate(request, images, candidates);
   await time(request, candidates);
-  const [yardstick] = candidates.filter(({ dtype }) => dtype === null || dtype === 'fp32');
+  // A search that was done before this process began knows of no damaged images.
+  const skipped = [...(request.skipped ?? []), ...(images === searched ? (before?.skipped ?? []) : [])];
+  const few = searched && searchImagesRemark(await countImages(searched, skipped));
+  const remarks = [...new Set([few, searched?.remark, images?.remark])].filter((remark) => remark !== undefined);
+  const yardstick = candidates.find(isYardstick);
   const { evaluation: after = null, runs = [] } = yardstick ?? {};
   return {
     gflops: gflopsOf(model, schedule),
     evaluation: before === null || after === null ? null : { before, after },
-    ...(after === null ? {} : { data: imagesInWords(after.images, request) }),
+    ...(after === null || images === undefined
+      ? {}
+      : { data: await imagesInWords(after.images, images, searched, after.skipped) }),
+    ...(remarks.length === 0 ? {} : { remarks }),
     runs,
     ...machineOf(runs, session.threads),
+    predictions,
     precisions: candidates.flatMap(({ dtype, ...candidate }) =>
       dtype === null ? [] : [precisionOf(dtype, candidate, { evaluation: after, written: dtypes.includes('fp32') })],
     ),
   };
 }
+
+/** What stands for the compressed network where one is meant. */
+const isYardstick = ({ dtype }: Candidate): boolean => dtype === null || dtype === 'fp32';
 
 const unmeasured = { evaluation: null, runs: [], failure: null } as const;
 
@@ -118,15 +143,24 @@ function fail(candidate: Candidate, error: unknown): void {
 
 const running = (candidates: readonly Candidate[]): Candidate[] => candidates.filter(({ failure }) => failure === null);
 
+/** What the plain network is worth, and what it and the compressed one say of each image. */
+interface PlainFigures {
+  readonly before: EvaluationResult | null;
+  readonly predictions: readonly ImagePrediction[] | null;
+}
+
 /** Evaluates all candidates. */
 async function evaluate(
   request: FileMeasurement,
   folder: ImageSource,
   candidates: readonly Candidate[],
-): Promise<EvaluationResult | null> {
+): Promise<PlainFigures> {
   const { model, schedule, objective, session, runtime, decoded, strict, onWarning, onProgress } = request;
   const evaluated = running(candidates);
   const variants: Variant[] = [{}, ...evaluated.map(({ file }) => ({ schedule, file }))];
+  const { answers } = model.network;
+  const compared = 1 + evaluated.findIndex(isYardstick);
+  const record = namesClasses(answers) ? new PredictionRecord(folder.images, answers, compared) : undefined;
   const [before = null, ...results] = await evaluateEach(model, variants, {
     ...session,
     images: folder,
@@ -136,15 +170,17 @@ async function evaluate(
     strict,
     onWarning,
     onProgress: (progress) => onProgress({ stage: 'evaluation', ...progress }),
+    onAnswers: (batch) => record?.add(batch),
     onFailure: failureOf(evaluated, 1),
   });
   for (const [index, candidate] of evaluated.entries()) candidate.evaluation = results[index] ?? null;
-  return before;
+  return { before, predictions: record?.result() ?? null };
 }
 
 /** Without images: whether answers are finite numbers at all, on random pixels. */
-async function probe(request: FileMeasurement, candidates: readonly Candidate[]): Promise<null> {
-  const { model, schedule, session, runtime = nodeRuntime } = request;
+async function probe(request: FileMeasurement, candidates: readonly Candidate[]): Promise<PlainFigures> {
+  const { model, schedule, session } = request;
+  const runtime = guardedRuntime(request.runtime ?? nodeRuntime);
   const { network } = model;
   const answer = async (candidate: Pick<Candidate, 'file'>): Promise<void> => {
     const reducer = diffRate(schedule, network);
@@ -162,7 +198,7 @@ async function probe(request: FileMeasurement, candidates: readonly Candidate[])
       fail(candidate, error);
     }
   }
-  return null;
+  return { before: null, predictions: null };
 }
 
 /** Times all candidates that could be run so far. */
@@ -216,10 +252,6 @@ function gflopsOf({ network }: Model, schedule: Schedule): Measurements['gflops'
     realBefore: countGraphFlops(network) / flopsPerGflop,
     realAfter: countGraphFlops(network, diffRate(schedule, network)) / flopsPerGflop,
   };
-}
-
-function imagesInWords(count: number, { images, searched }: FileMeasurement): string {
-  return `${count} images of ${basename(images?.name ?? '')}${searched ? ' (searched on)' : ''}`;
 }
 
 /** The processor, and how much of it was used, where that is what the runs were timed on. */

@@ -70,6 +70,30 @@ export function priceByDifference(
   });
 }
 
+/**
+ * A cost of somebody's own, which may be wrong somewhere in its range.
+ * @returns the same cost, which throws a {@link DiffrateError} where it gives no finite number.
+ */
+export function checkedCost(cost: Cost): Cost {
+  const { unit } = cost;
+  const shown = ({ pruneKept, mergeKept }: KeptNumbers): string =>
+    `pruneKept [${pruneKept.join(', ')}] and mergeKept [${mergeKept.join(', ')}]`;
+  const finite = (number: number, kept: KeptNumbers, what: string): number => {
+    if (Number.isFinite(number)) return number;
+    throw new DiffrateError(
+      `The ${what} in ${unit} is ${number} for ${shown(kept)}: it must be a finite number for every schedule.`,
+    );
+  };
+  return {
+    unit,
+    baseline: cost.baseline,
+    fixed: cost.fixed,
+    value: (kept) => finite(cost.value(kept), kept, 'cost'),
+    price: (kept, reach) => cost.price(kept, reach).map((number) => finite(number, kept, 'price of a token')),
+    reachable: (space) => cost.reachable(space),
+  };
+}
+
 /** A target of a search: a cost with its unit, or a share of the uncompressed network's. */
 export type CostTarget = { readonly value: number; readonly unit: string } | { readonly ratio: number };
 
@@ -98,7 +122,7 @@ export function targetValue(target: CostTarget, cost: Cost, space: SearchSpace, 
     );
   }
   if (value >= min && value < max) return value;
-  const digits = digitsFor(baseline);
+  const digits = decimalsFor(baseline);
   // Bounds are rounded into the range, so that a user can ask for what the sentence names.
   const rounded = (bound: number, round: (value: number) => number): string =>
     (round(bound * 10 ** digits) / 10 ** digits).toFixed(digits);
@@ -108,5 +132,19 @@ export function targetValue(target: CostTarget, cost: Cost, space: SearchSpace, 
   );
 }
 
-/** Digits after the point: three, or as many as a small cost needs to be told from others. */
-const digitsFor = (baseline: number): number => Math.min(20, Math.max(3, 2 - Math.floor(Math.log10(baseline))));
+/**
+ * Digits after the point: `least`, or as many as a small value needs to show that many digits other
+ * than leading noughts.
+ */
+export function decimalsFor(value: number, least = 3): number {
+  const size = Math.floor(Math.log10(Math.abs(value)));
+  return Number.isFinite(size) ? Math.min(20, Math.max(least, least - 1 - size)) : least;
+}
+
+/**
+ * GFLOPs without their unit: `0.117`, of a small network `0.000117`.
+ * @param beside a greater value that stands next to it, which then has as many digits.
+ */
+export function formatGflops(value: number, beside = value): string {
+  return value.toFixed(decimalsFor(Math.max(value, beside)));
+}

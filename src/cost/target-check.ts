@@ -1,5 +1,5 @@
 /** What callers without types can get wrong about a target. */
-import { UsageError } from '../errors.ts';
+import { UsageError, quoted } from '../errors.ts';
 import type { CostTarget } from './cost.ts';
 
 const forms = 'give { ratio: 0.65 }, or a value with its unit such as { value: 0.8, unit: "GFLOPs" }';
@@ -24,11 +24,11 @@ export function requireTarget(target: unknown, work: string): asserts target is 
   }
   // A value out of reach is told of with the range, where the network is known.
   if (typeof value === 'number' && typeof unit === 'string') return;
-  throw new UsageError(`The target of the ${work} is ${JSON.stringify(target)}: ${forms}.`);
+  throw new UsageError(`The target of the ${work} is ${quoted(target)}: ${forms}.`);
 }
 
 const isPositive = (value: unknown): value is number =>
   typeof value === 'number' && Number.isFinite(value) && value > 0;
 
 /** A value as one would type it. */
-const shown = (value: unknown): string => (typeof value === 'string' ? `"${value}"` : String(value));
+const shown = (value: unknown): string => quoted(value);

@@ -11,7 +11,6 @@ import type { ImageAugmentation } from './augmentation.ts';
 import { DecodedImages } from './decoded-images.ts';
 import { ImageOrder } from './image-order.ts';
 import type { ImageSlot } from './image-order.ts';
-import type { ImageDecoder } from './image-decoder.ts';
 import type { ImageReader, ImageSource, SourceImage } from './image-source.ts';
 import { sizeText } from './preprocessing.ts';
 import type { Preprocessing } from './preprocessing.ts';
@@ -38,8 +37,6 @@ export interface ImageLoaderOptions {
    * The published recipe has 3.
    */
   readonly repeatedAugmentation?: number;
-  /** Default `exact`. */
-  readonly decoder?: ImageDecoder;
   /** Threads of a folder's reader; see `folder-reader.ts` for the default. */
   readonly workers?: number;
   /** Batches that are fetched ahead, default one more than the reader works on at a time. */
@@ -59,9 +56,9 @@ export interface ImageLoaderOptions {
    * epoch.
    */
   readonly cacheBytes?: number;
-  /** Fail at the first image that cannot be decoded instead of leaving it out. */
+  /** Fail at the first image that cannot be decoded, or that is odd, instead of a warning. */
   readonly strict?: boolean;
-  /** Called once for each image that is left out. */
+  /** Called once for each image that is left out, and once for each that is odd. */
   readonly onWarning?: (message: string) => void;
 }
 
@@ -69,11 +66,11 @@ export interface ImageLoaderOptions {
 export interface ImageBatch {
   /** Number of the batch, from 0. */
   readonly step: number;
-  /** Normalised pixels `[B, 3, H, W]`. */
+  /** Normalised pixels `[B, channels, H, W]`. */
   readonly pixels: Float32Array;
-  /** `[B, 3, H, W]` as numbers. */
+  /** `[B, channels, H, W]` as numbers. */
   readonly shape: readonly [number, number, number, number];
-  /** Class indices `[B]`, where the folder is labelled. */
+  /** Class numbers `[B]`, where the folder is labelled; −1 for an image without one. */
   readonly labels?: Int32Array;
   /** Positions in `folder.images`, `[B]`. */
   readonly indices: Int32Array;
@@ -100,6 +97,7 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
   readonly #order: ImageOrder;
   readonly #reader: ImageReader;
   readonly #skipped = new Map<number, SkippedImage>();
+  readonly #warned = new Set<number>();
   /** Undefined where nothing is kept. */
   readonly #decoded: DecodedImages | undefined;
   #waitingMilliseconds = 0;
@@ -131,7 +129,7 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
     );
     this.steps = this.#order.steps;
     this.#decoded = decodedImagesOf(options);
-    const { augmentation = {}, decoder, workers } = options;
+    const { augmentation = {}, workers } = options;
     checkAugmentation(augmentation);
     const decoded = this.#decoded;
     this.#reader = folder.open({
@@ -139,7 +137,6 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
       preprocessing,
       augmentation,
       seed,
-      decoder,
       workers,
       decoded,
     });
@@ -215,8 +212,9 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
       const slots = this.#order.slots(step, this.#skipped);
       if (this.#skipped.size === this.#folder.images.length) throw this.#nothingDecodable();
       if (slots.length === 0) return undefined;
-      const { pixels, flipped, failures } = await this.#reader.read(slots);
+      const { pixels, flipped, failures, warnings = [] } = await this.#reader.read(slots);
       for (const { slot, reason } of failures) this.#skip(slots[slot], reason);
+      for (const { slot, warning } of warnings) this.#warn(slots[slot], warning);
       // A shuffled batch is always full: again, with others in place of those that failed.
       if (failures.length > 0 && this.#shuffled) continue;
       const failed = new Set(failures.map(({ slot }) => slot));
@@ -226,11 +224,11 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
   }
 
   #assemble(step: number, slots: readonly ImageSlot[], pixels: Float32Array, flipped: readonly boolean[]): ImageBatch {
-    const { height, width } = this.#options.preprocessing.crop;
+    const { crop, mean } = this.#options.preprocessing;
     return {
       step,
       pixels,
-      shape: [slots.length, 3, height, width],
+      shape: [slots.length, mean.length, crop.height, crop.width],
       ...(this.#folder.labelled && { labels: Int32Array.from(slots, ({ index }) => this.#image(index).label ?? -1) }),
       indices: Int32Array.from(slots, ({ index }) => index),
       flipped,
@@ -251,6 +249,14 @@ export class ImageLoader implements AsyncIterable<ImageBatch> {
     if (this.#options.strict) throw new DiffrateError(`${message}: replace or remove it.`);
     this.#skipped.set(slot.index, { file, reason });
     this.#options.onWarning?.(`${message}: it is left out.`);
+  }
+
+  #warn(slot: ImageSlot | undefined, warning: string): void {
+    if (!slot || this.#warned.has(slot.index)) return;
+    this.#warned.add(slot.index);
+    const message = `The image '${this.#image(slot.index).file}' in '${this.#folder.name}' ${warning}.`;
+    if (this.#options.strict) throw new DiffrateError(message);
+    this.#options.onWarning?.(message);
   }
 
   #nothingDecodable(): DiffrateError {

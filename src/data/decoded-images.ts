@@ -4,9 +4,9 @@
  */
 
 import type { ImageAugmentation } from './augmentation.ts';
-import type { ImageDecoder } from './image-decoder.ts';
 import { resizeImage } from './pillow-resize.ts';
 import type { RgbImage } from './pillow-resize.ts';
+import { isGrey } from './preprocessing.ts';
 import type { Preprocessing } from './preprocessing.ts';
 
 /**
@@ -120,20 +120,20 @@ export interface Preparation {
   readonly preprocessing: Preprocessing;
   /** Default none: the centre crop. */
   readonly augmentation?: ImageAugmentation;
-  /** Default `exact`. */
-  readonly decoder?: ImageDecoder;
 }
 
 /**
- * The key of an image: its file, and all that the result of `ImageAugmenter.prepare` depends on.
+ * The key of an image: what its source knows it by, and all that the result of
+ * `ImageAugmenter.prepare` depends on.
  * Mean and standard deviation are not among that: they come after.
- * @param file absolute path
+ * @param key of `ImageSource.keyOf`
  */
-export function imageKey(file: string, { preprocessing, augmentation = {}, decoder = 'exact' }: Preparation): string {
-  if (augmentation.randomResizedCrop !== undefined) return JSON.stringify([file, decoder]);
+export function imageKey(key: string, { preprocessing, augmentation = {} }: Preparation): string {
+  if (augmentation.randomResizedCrop !== undefined) return JSON.stringify([key]);
   const { resize, resizeMode = 'cover', crop, interpolation } = preprocessing;
   const sides = [resize.height, resize.width, crop.height, crop.width];
-  return JSON.stringify([file, decoder, resizeMode, ...sides, interpolation]);
+  const grey = isGrey(preprocessing) ? ['grey'] : [];
+  return JSON.stringify([key, resizeMode, ...sides, interpolation, ...grey]);
 }
 
 /** A copy in shared memory, three channels. */

@@ -5,6 +5,7 @@
 import { availableCores } from '../threads/available-cores.ts';
 import { WorkerPool } from '../threads/worker-pool.ts';
 import type { WorkerPoolSentences } from '../threads/worker-pool.ts';
+import type { DecodingOptions } from './decoding/decoding-options.ts';
 import { imageKey } from './decoded-images.ts';
 import type { GreyImages } from './grey-images.ts';
 import type { ImageJob, ImageJobResult, ImageRequest, ImageWorkerSettings } from './image-job.ts';
@@ -17,6 +18,10 @@ export interface FolderPixels {
   readonly sourceOf: (image: SourceImage) => string | number;
   /** Undecoded pixels of an IDX file's images. */
   readonly pixels?: GreyImages;
+  /** How files are decoded. */
+  readonly decoding?: DecodingOptions;
+  /** As that of the source; default the path or position. */
+  readonly keyOf?: (image: SourceImage) => string;
 }
 
 const sentences: WorkerPoolSentences = {
@@ -30,23 +35,24 @@ const mostWorkers = 4;
 /**
  * Opens a reader. By default it has one thread less than this process has cores, from 1 to 4.
  */
-export function openFolderReader({ sourceOf, pixels }: FolderPixels, options: ReadingOptions): ImageReader {
-  const { images, preprocessing, augmentation, seed, decoder = 'exact', decoded } = options;
+export function openFolderReader(folder: FolderPixels, options: ReadingOptions): ImageReader {
+  const { sourceOf, pixels, decoding = {}, keyOf = (image) => String(sourceOf(image)) } = folder;
+  const { images, preprocessing, augmentation, seed, decoded } = options;
   const workers = options.workers ?? Math.min(Math.max(availableCores() - 1, 1), mostWorkers);
-  const workerData: ImageWorkerSettings = { preprocessing, decoder, augmentation, seed, ...(pixels && { pixels }) };
+  const workerData: ImageWorkerSettings = { preprocessing, decoding, augmentation, seed, ...(pixels && { pixels }) };
   // From sources the worker is a TypeScript file, in the published package a JavaScript one.
   const file = new URL(import.meta.url.endsWith('.ts') ? './image-worker.ts' : './image-worker.js', import.meta.url);
   const pool = new WorkerPool<ImageJob, ImageJobResult>({ file, size: workers, workerData, sentences });
-  const sourceAt = ({ index }: ImageSlot): string | number => {
+  const imageAt = ({ index }: ImageSlot): SourceImage => {
     const image = images[index];
     if (image === undefined) throw new RangeError(`there is no image ${index}`);
-    return sourceOf(image);
+    return image;
   };
-  const keyAt = (slot: ImageSlot): string => imageKey(String(sourceAt(slot)), { preprocessing, augmentation, decoder });
+  const keyAt = (slot: ImageSlot): string => imageKey(keyOf(imageAt(slot)), { preprocessing, augmentation });
   const requests = (slots: readonly ImageSlot[]): ImageRequest[] =>
     slots.map((slot) => {
       const cached = decoded?.get(keyAt(slot));
-      return { ...slot, source: sourceAt(slot), ...(cached && { cached }) };
+      return { ...slot, source: sourceOf(imageAt(slot)), ...(cached && { cached }) };
     });
   const read = async (slots: readonly ImageSlot[]): Promise<ReadImages> => {
     // libvips must stay loaded while any thread uses it, so the main thread loads it, too.

@@ -4,6 +4,7 @@
  * called `train-images-idx3-ubyte#17`.
  */
 
+import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DiffrateError } from '../errors.ts';
@@ -15,10 +16,15 @@ import type { ImageSource, SourceImage } from './image-source.ts';
 /**
  * Opens an IDX file of images; its pixels are read at once.
  * @param warn told in one sentence where there is no labels file.
+ * @param wanted `auto` looks for a labels file beside it, `none` for none; else the path of one.
  * @throws DiffrateError if either file is damaged or of another kind, or there is not one label for
  *   each image.
  */
-export async function openIdxImages(file: string, warn: (message: string) => void): Promise<ImageSource> {
+export async function openIdxImages(
+  file: string,
+  warn: (message: string) => void,
+  wanted = 'auto',
+): Promise<ImageSource> {
   const { dimensions, data } = await readIdxFile(file);
   const [count = 0, height = 0, width = 0] = dimensions;
   if (dimensions.length !== 3) {
@@ -27,7 +33,8 @@ export async function openIdxImages(file: string, warn: (message: string) => voi
         `grey images (count, height, width): give the images file, such as train-images-idx3-ubyte.gz.`,
     );
   }
-  const labels = await readLabels(file, count, warn);
+  const labelsFile = await labelsFileOf(file, wanted, warn);
+  const labels = labelsFile === undefined ? undefined : await readLabels(labelsFile, file, count);
   const name = basename(file).replace(/\.gz$/, '');
   const pixels = { data, width, height };
   const fileOf = (position: number): string => `${name}#${position}`;
@@ -43,7 +50,11 @@ export async function openIdxImages(file: string, warn: (message: string) => voi
       ...(labels && { label: labels[position] ?? 0 }),
     })),
     labelled: labels !== undefined,
-    identity: () => Promise.resolve(resolve(file)),
+    labelling:
+      labelsFile === undefined
+        ? { origin: 'none', how: wanted === 'none' ? 'as was asked for' : 'as no labels file lies beside it' }
+        : { origin: 'labels file', how: `from ${basename(labelsFile)}` },
+    identity: () => Promise.resolve(`${resolve(file)} ${createHash('sha256').update(data).digest('hex')}`),
     open: (options) => openFolderReader({ sourceOf: positionOf, pixels }, options),
     decode: (image) => Promise.resolve(colourImage(pixels, positionOf(image))),
   };
@@ -60,11 +71,18 @@ function labelsNames(file: string): string[] {
   return [labels, labels.endsWith('.gz') ? labels.slice(0, -3) : `${labels}.gz`];
 }
 
-async function readLabels(
+/** Path of the labels file. */
+async function labelsFileOf(
   file: string,
-  images: number,
+  wanted: string,
   warn: (message: string) => void,
-): Promise<Uint8Array | undefined> {
+): Promise<string | undefined> {
+  if (wanted === 'none') return undefined;
+  if (wanted === 'folders')
+    throw new DiffrateError(
+      `'${file}' is one file and has no sub-folders: leave \`labels\` out, or give a labels file.`,
+    );
+  if (wanted !== 'auto') return wanted;
   const names = labelsNames(file);
   const found = await Promise.all(
     names.map((name) =>
@@ -75,12 +93,13 @@ async function readLabels(
     ),
   );
   const name = names[found.indexOf(true)];
-  if (name === undefined) {
-    const looked = names.length === 0 ? "a name with 'images' in it would say what they are called" : `'${names[0]}'`;
-    warn(`No labels file lies beside '${file}' (${looked}): its images have no labels.`);
-    return undefined;
-  }
-  const source = join(dirname(file), name);
+  if (name !== undefined) return join(dirname(file), name);
+  const looked = names.length === 0 ? "a name with 'images' in it would say what they are called" : `'${names[0]}'`;
+  warn(`No labels file lies beside '${file}' (${looked}): its images have no labels.`);
+  return undefined;
+}
+
+async function readLabels(source: string, file: string, images: number): Promise<Uint8Array> {
   const { dimensions, data } = await readIdxFile(source);
   if (dimensions.length !== 1 || dimensions[0] !== images) {
     throw new DiffrateError(

@@ -6,6 +6,7 @@
 
 import { drawFlip, mirror, randomPaddedCrop, randomResizedCrop } from './augmentation.ts';
 import type { ImageAugmentation } from './augmentation.ts';
+import type { DecodedImage } from './decoded-image.ts';
 import type { ImageSlot } from './image-order.ts';
 import type { RgbImage } from './pillow-resize.ts';
 import { createNormalizer, resizeAndCrop, roundHalfEven } from './preprocess.ts';
@@ -28,20 +29,22 @@ export class ImageAugmenter {
     this.#augmentation = augmentation;
     this.#random = new RandomGenerator(seed);
     this.#normalize = createNormalizer(preprocessing);
-    const [red, green, blue] = preprocessing.mean.map((mean) => Math.min(255, roundHalfEven(255 * mean)));
-    this.#fill = [red ?? 0, green ?? 0, blue ?? 0];
+    const [first = 0, second = first, third = first] = preprocessing.mean.map((mean) =>
+      Math.min(255, roundHalfEven(255 * mean)),
+    );
+    this.#fill = [first, second, third];
   }
 
   /**
    * What is the same for an image in every epoch, and worth keeping: its centre crop, or all of it
    * where crops are random. `imageKey` names all that the result depends on.
    */
-  prepare(image: RgbImage): RgbImage {
+  prepare(image: DecodedImage): RgbImage {
     return this.#augmentation.randomResizedCrop ? image : resizeAndCrop(image, this.#preprocessing);
   }
 
   /**
-   * Writes one view as floats `[3, H, W]` into `target` at `offset`.
+   * Writes one view as floats `[channels, H, W]` into `target` at `offset`.
    * @param prepared what `prepare` gave; left as it is.
    * @returns whether it is a mirror image.
    */
@@ -61,7 +64,7 @@ export class ImageAugmenter {
     if (randomErasing > 0) {
       const erasing = random.fork('erasing');
       const region = drawErasing(erasing, crop.width, crop.height, randomErasing);
-      if (region) erase(erasing, target, offset, crop, region);
+      if (region) erase(erasing, target, offset, { ...crop, channels: this.#preprocessing.mean.length }, region);
     }
     return flip;
   }

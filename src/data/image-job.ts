@@ -1,7 +1,7 @@
 /** What the image loader asks of its threads, and what they answer. */
 
 import type { ImageAugmentation } from './augmentation.ts';
-import type { ImageDecoder } from './image-decoder.ts';
+import type { DecodingOptions } from './decoding/decoding-options.ts';
 import type { ReadImages } from './image-source.ts';
 import type { CachedImage } from './decoded-images.ts';
 import type { GreyImages } from './grey-images.ts';
@@ -11,7 +11,7 @@ import type { Preprocessing } from './preprocessing.ts';
 /** The same for all jobs of a loader. */
 export interface ImageWorkerSettings {
   readonly preprocessing: Preprocessing;
-  readonly decoder: ImageDecoder;
+  readonly decoding: DecodingOptions;
   readonly augmentation: ImageAugmentation;
   readonly seed: number;
   /** Pixels of an IDX file's images, shared and not copied. */

@@ -5,38 +5,59 @@
  */
 import { DiffrateError } from '../errors.ts';
 import type { ImageAugmentation } from './augmentation.ts';
+import type { DecodedImage } from './decoded-image.ts';
 import type { DecodedImages } from './decoded-images.ts';
-import type { ImageDecoder } from './image-decoder.ts';
 import type { ImageSlot } from './image-order.ts';
-import type { RgbImage } from './pillow-resize.ts';
+import type { LabelEvidence, Labelling } from './labels/evidence.ts';
 import type { Preprocessing } from './preprocessing.ts';
 
 /** One image of a source. */
 export interface SourceImage {
   /** Its name, different from all others of the source: a path relative to the folder, with `/`. */
   readonly file: string;
-  /** Class index, where the source is labelled. */
+  /** Class number; an image may have none though others of its source have one. */
   readonly label?: number;
 }
 
-/** Images, wherever their pixels are. A copy with fewer `images` reads those alone. */
+/**
+ * Images, wherever their pixels are. How files become pixels belongs to the source, so that all who
+ * read it see the same. A copy with fewer `images` reads those alone.
+ */
 export interface ImageSource {
   /** What sentences call it: the path of a folder. */
   readonly name: string;
   readonly images: readonly SourceImage[];
+  /** Whether images have labels; some of them may have none. */
   readonly labelled: boolean;
-  /** Names of the classes, where the labels come from named classes. */
+  /** Names of the classes, where labels count these. */
   readonly classes?: readonly string[];
-  /** A text that is the same only for the same images; they may be read for it. */
+  /** What says the classes of images until `resolveLabels` knows the network's. */
+  readonly evidence?: LabelEvidence;
+  /** Where the labels come from, where that is settled. */
+  readonly labelling?: Labelling;
+  /** What is to be said beside figures on these images, in a sentence. */
+  readonly remark?: string;
+  /**
+   * A text that is the same only for the same images, decoded alike; they may be read for it. Of a
+   * source with `digestOf` it says where the images are, not what is in them.
+   */
   readonly identity: () => Promise<string>;
   /** Opens what reads batches. */
   readonly open: (options: ReadingOptions) => ImageReader;
   /**
    * One image as 8-bit RGB, `[height, width, 3 or 4]`.
+   * @param wanted what a network reads of it; without this it is decoded whole, however large.
    * @throws {DiffrateError} that names the image and the reason, where it cannot be decoded.
    */
-  readonly decode: (image: SourceImage, decoder?: ImageDecoder) => Promise<RgbImage>;
-  /** What `DecodedImages` knows an image by; without it decoded images are not kept there. */
+  readonly decode: (image: SourceImage, wanted?: Preprocessing) => Promise<DecodedImage>;
+  /** A text that images of the same content alone share; without it they are decoded for that. */
+  readonly digestOf?: (image: SourceImage) => Promise<string>;
+  /** Size of an image's file in bytes, which is known without reading it. */
+  readonly sizeOf?: (image: SourceImage) => Promise<number>;
+  /**
+   * What `DecodedImages` knows an image by, which differs where it is decoded otherwise; without it
+   * decoded images are not kept there.
+   */
   readonly keyOf?: (image: SourceImage) => string;
 }
 
@@ -48,8 +69,6 @@ export interface ReadingOptions {
   readonly augmentation: ImageAugmentation;
   /** Of the augmentation. */
   readonly seed: number;
-  /** Default `exact`. */
-  readonly decoder?: ImageDecoder | undefined;
   /** Threads, where the source uses any. */
   readonly workers?: number | undefined;
   /** Where decoded images are kept, and shared with others that read the same images. */
@@ -77,6 +96,8 @@ export interface ReadImages {
   /** Whether each loaded image was flipped. */
   readonly flipped: readonly boolean[];
   readonly failures: readonly { readonly slot: number; readonly reason: string }[];
+  /** Of images that were read and are odd: clauses of which the image is the subject. */
+  readonly warnings?: readonly { readonly slot: number; readonly warning: string }[] | undefined;
 }
 
 /**
@@ -87,10 +108,27 @@ export interface ReadImages {
 export function checkLabels({ images, name }: Pick<ImageSource, 'images' | 'name'>, classes: number): void {
   if (classes === 0) return;
   const wrong = images.find((image) => image.label !== undefined && image.label >= classes);
-  if (wrong) {
+  if (wrong === undefined) return;
+  const isShifted = wrong.label === classes && images.every(({ label }) => label === undefined || label > 0);
+  throw new DiffrateError(
+    `The label ${wrong.label} of '${wrong.file}' in '${name}' is out of range: ` +
+      `the model has ${classes} classes, 0 to ${classes - 1}${isShifted ? '; if these labels count from 1, subtract 1' : ''}.`,
+  );
+}
+
+/**
+ * Checks that every image has a label, for work that compares with labels alone.
+ * @throws {DiffrateError} where some have none.
+ */
+export function requireLabels({ images, name, labelled, labelling }: ImageSource, advice: string): void {
+  const without = labelled ? images.filter(({ label }) => label === undefined) : images;
+  const [first] = without;
+  if (first === undefined) return;
+  if (without.length < images.length) {
     throw new DiffrateError(
-      `The label ${wrong.label} of '${wrong.file}' in '${name}' is out of range: ` +
-        `the model has ${classes} classes, 0 to ${classes - 1}.`,
+      `${without.length} of the ${images.length} images of '${name}' have no labels ('${first.file}'): add them; ${advice}.`,
     );
   }
+  const how = labelling?.origin === 'none' ? `, ${labelling.how}` : '';
+  throw new DiffrateError(`'${name}' has no labels${how}: ${advice}.`);
 }

@@ -6,7 +6,8 @@
 import { readFile } from 'node:fs/promises';
 import { workerData } from 'node:worker_threads';
 import { messageOf } from '../errors.ts';
-import { decodeImage } from './decode.ts';
+import { decodeImage } from './decoding/decode-image.ts';
+import type { DecodedImage } from './decoded-image.ts';
 import { sharedImage } from './decoded-images.ts';
 import type { CachedImage } from './decoded-images.ts';
 import { colourImage } from './grey-images.ts';
@@ -17,22 +18,26 @@ import { valuesPerImage } from './preprocessing.ts';
 import { serveJobs } from '../threads/worker-pool.ts';
 import type { Transferable } from '../threads/worker-pool.ts';
 
-const { preprocessing, decoder, augmentation, seed, pixels: greyImages } = workerData as ImageWorkerSettings;
+const { preprocessing, decoding, augmentation, seed, pixels: greyImages } = workerData as ImageWorkerSettings;
 const augmenter = new ImageAugmenter(preprocessing, augmentation, seed);
-const imageSize = valuesPerImage(preprocessing.crop);
+const imageSize = valuesPerImage(preprocessing);
 
-async function readSource(source: string | number): Promise<RgbImage> {
-  if (typeof source === 'string') return decodeImage(await readFile(source), decoder);
+/** Random crops are taken of the whole image, so that none is reduced for them. */
+const wanted = augmentation.randomResizedCrop ? undefined : preprocessing;
+
+async function readSource(source: string | number): Promise<DecodedImage> {
+  if (typeof source === 'string') return decodeImage(await readFile(source), decoding, wanted);
   if (greyImages === undefined) throw new Error(`there are no pixels of image ${source}`);
   return colourImage(greyImages, source);
 }
 
 /** An image as `ImageAugmenter.write` takes it, or why there is none. */
-type Prepared = { readonly image: RgbImage } | { readonly reason: string };
+type Prepared = { readonly image: RgbImage; readonly warning?: string | undefined } | { readonly reason: string };
 
 async function prepare(source: string | number): Promise<Prepared> {
   try {
-    return { image: augmenter.prepare(await readSource(source)) };
+    const image = await readSource(source);
+    return { image: augmenter.prepare(image), warning: image.warning };
   } catch (error) {
     return { reason: messageOf(error) };
   }
@@ -47,6 +52,7 @@ function repeatedSources({ images }: ImageJob): Set<string | number> {
 async function load(job: ImageJob): Promise<Transferable<ImageJobResult>> {
   const pixels = new Float32Array(job.images.length * imageSize);
   const failures: { slot: number; reason: string }[] = [];
+  const warnings: { slot: number; warning: string }[] = [];
   const decoded: { slot: number; image: CachedImage }[] = [];
   const flipped: boolean[] = [];
   const repeated = repeatedSources(job);
@@ -68,10 +74,11 @@ async function load(job: ImageJob): Promise<Transferable<ImageJobResult>> {
       failures.push({ slot, reason: prepared.reason });
       continue;
     }
+    if (prepared.warning !== undefined) warnings.push({ slot, warning: prepared.warning });
     flipped.push(augmenter.write(prepared.image, request, pixels, loaded * imageSize));
     loaded += 1;
   }
-  const result = { pixels: pixels.subarray(0, loaded * imageSize), flipped, failures, decoded, decodings };
+  const result = { pixels: pixels.subarray(0, loaded * imageSize), flipped, failures, warnings, decoded, decodings };
   return { result, transfer: [pixels.buffer] };
 }
 

@@ -20,7 +20,7 @@ export interface MemoryImage {
   readonly height: number;
   /** What sentences call it, default `image N` with N from 0. */
   readonly name?: string | undefined;
-  /** Class index; give it for all images or for none. */
+  /** Class number; images without one are calibrated on, and left out of accuracies. */
   readonly label?: number | undefined;
 }
 
@@ -31,7 +31,7 @@ const keptBytes = 512 * 2 ** 20;
  * Images in memory as a source. Their memory is read when a batch is: do not change it meanwhile.
  * @param name what sentences call them all.
  * @throws {DiffrateError} where there are none, bytes do not fit width and height, two have one
- *   name, or some have labels and others have none.
+ *   name, or a label is no whole number from 0.
  */
 export function memoryImages(images: readonly MemoryImage[], name = 'images in memory'): ImageSource {
   if (!Array.isArray(images))
@@ -49,12 +49,6 @@ export function memoryImages(images: readonly MemoryImage[], name = 'images in m
     return { file, ...(image.label === undefined ? {} : { label: checkedLabel(image.label, file, name) }) };
   });
   const labelled = listed.filter(({ label }) => label !== undefined).length;
-  if (labelled > 0 && labelled < listed.length) {
-    const without = listed.find(({ label }) => label === undefined);
-    throw new DiffrateError(
-      `'${without?.file}' of '${name}' has no label, but ${labelled} of ${listed.length} images have: give all of them one, or none.`,
-    );
-  }
   const decode = ({ file }: SourceImage): RgbImage => {
     const image = byFile.get(file);
     if (image === undefined) throw new DiffrateError(`There is no image '${file}' in '${name}'.`);
@@ -64,6 +58,8 @@ export function memoryImages(images: readonly MemoryImage[], name = 'images in m
     name,
     images: listed,
     labelled: labelled > 0,
+    labelling:
+      labelled > 0 ? { origin: 'memory', how: 'given with them' } : { origin: 'none', how: 'as none are given' },
     identity: () => contentOf(listed.map(decode)),
     open: (options) => openMemoryReader(decode, options),
     decode: (image) => Promise.resolve(decode(image)),
@@ -114,7 +110,7 @@ async function contentOf(images: readonly RgbImage[]): Promise<string> {
 function openMemoryReader(decode: (image: SourceImage) => RgbImage, options: ReadingOptions): ImageReader {
   const { images, preprocessing, augmentation, seed } = options;
   const augmenter = new ImageAugmenter(preprocessing, augmentation, seed);
-  const size = valuesPerImage(preprocessing.crop);
+  const size = valuesPerImage(preprocessing);
   const prepared = new Map<number, RgbImage>();
   let room = keptBytes;
   const prepare = (index: number): RgbImage => {

@@ -7,6 +7,7 @@
 
 import { DiffrateError } from '../errors.ts';
 import type { Region } from './pillow-resize.ts';
+import type { ImageSize } from './preprocessing.ts';
 import type { RandomGenerator } from './random.ts';
 
 /** Strengths and probabilities, timm's names spelled out. */
@@ -54,19 +55,23 @@ export function drawMix(random: RandomGenerator, options: MixingOptions, width: 
 
 /**
  * Mixes a batch in place.
- * @param pixels `[B, 3, height, width]`.
+ * @param pixels `[B, channels, height, width]`.
  */
-export function mixPixels(pixels: Float32Array, width: number, height: number, mix: BatchMix): void {
-  const imageSize = 3 * width * height;
+export function mixPixels(
+  pixels: Float32Array,
+  { channels, height, width }: ImageSize & { readonly channels: number },
+  mix: BatchMix,
+): void {
+  const imageSize = channels * width * height;
   const batch = pixels.length / imageSize;
   if (!Number.isInteger(batch)) {
-    throw new RangeError(`${pixels.length} values are not a whole number of 3×${height}×${width} images`);
+    throw new RangeError(`${pixels.length} values are not a whole number of ${channels}×${height}×${width} images`);
   }
   if (mix.kind === 'none' || mix.lambda === 1) return;
   for (let image = 0; image < Math.floor(batch / 2); image++) {
     const one = pixels.subarray(image * imageSize, (image + 1) * imageSize);
     const other = pixels.subarray((batch - 1 - image) * imageSize, (batch - image) * imageSize);
-    if (mix.box) swapBox(one, other, width, height, mix.box);
+    if (mix.box) swapBox(one, other, { height, width }, mix.box);
     else blend(one, other, mix.lambda);
   }
 }
@@ -80,8 +85,8 @@ function blend(one: Float32Array, other: Float32Array, lambda: number): void {
   }
 }
 
-function swapBox(one: Float32Array, other: Float32Array, width: number, height: number, box: Region): void {
-  for (let channel = 0; channel < 3; channel++) {
+function swapBox(one: Float32Array, other: Float32Array, { height, width }: ImageSize, box: Region): void {
+  for (let channel = 0; channel < one.length / (height * width); channel++) {
     for (let y = box.top; y < box.top + box.height; y++) {
       const start = (channel * height + y) * width + box.left;
       const kept = one.slice(start, start + box.width);

@@ -27,6 +27,14 @@ export interface Region {
   readonly height: number;
 }
 
+/** A part of an image between pixels or across them: `left` and `top` of the first one are 0. */
+export interface PixelBox {
+  readonly left: number;
+  readonly top: number;
+  readonly right: number;
+  readonly bottom: number;
+}
+
 /** The two filters that pre-trained ViTs are evaluated with. */
 export type Interpolation = 'bicubic' | 'bilinear';
 
@@ -40,6 +48,11 @@ export interface ResizeOptions {
    * The part of the source that is resized, as if it had been cropped first; everything if absent.
    */
   readonly region?: Region;
+  /**
+   * The part of the source that is spread over the result, Pillow's `box`; pixels beside it count
+   * where the filter reaches them. Default all of `region`, and no other choice beside a `region`.
+   */
+  readonly box?: PixelBox | undefined;
   /** The part of the result that is computed and returned; everything if absent. */
   readonly window?: Region;
 }
@@ -74,8 +87,17 @@ function filterValue(interpolation: Interpolation, offset: number): number {
   return 0;
 }
 
-function computeCoefficients(inputSize: number, outputSize: number, interpolation: Interpolation): Coefficients {
-  const scale = inputSize / outputSize;
+/** One side of a source, and the part of it that becomes the result. */
+interface Span {
+  /** Pixels. */
+  readonly size: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+function computeCoefficients(span: Span, outputSize: number, interpolation: Interpolation): Coefficients {
+  const { size: inputSize, from, to } = span;
+  const scale = (to - from) / outputSize;
   const filterScale = Math.max(scale, 1);
   const support = SUPPORT[interpolation] * filterScale;
   const inverse = 1 / filterScale;
@@ -85,7 +107,7 @@ function computeCoefficients(inputSize: number, outputSize: number, interpolatio
   const weights = new Int32Array(outputSize * stride);
   const row = new Float64Array(stride);
   for (let output = 0; output < outputSize; output++) {
-    const centre = (output + 0.5) * scale;
+    const centre = from + (output + 0.5) * scale;
     const start = Math.max(Math.trunc(centre - support + 0.5), 0);
     const count = Math.min(Math.trunc(centre + support + 0.5), inputSize) - start;
     let sum = 0;
@@ -107,11 +129,11 @@ function computeCoefficients(inputSize: number, outputSize: number, interpolatio
 const COEFFICIENT_CACHE_SIZE = 128;
 const coefficientCache = new Map<string, Coefficients>();
 
-function coefficientsFor(inputSize: number, outputSize: number, interpolation: Interpolation): Coefficients {
-  const key = `${inputSize} ${outputSize} ${interpolation}`;
+function coefficientsFor(span: Span, outputSize: number, interpolation: Interpolation): Coefficients {
+  const key = `${span.size} ${span.from} ${span.to} ${outputSize} ${interpolation}`;
   let coefficients = coefficientCache.get(key);
   if (coefficients === undefined) {
-    coefficients = computeCoefficients(inputSize, outputSize, interpolation);
+    coefficients = computeCoefficients(span, outputSize, interpolation);
     const oldest = coefficientCache.keys().next();
     if (coefficientCache.size >= COEFFICIENT_CACHE_SIZE && !oldest.done) coefficientCache.delete(oldest.value);
     coefficientCache.set(key, coefficients);
@@ -225,9 +247,9 @@ function copyPixels(source: Rows, wanted: Region): Uint8Array {
 /**
  * Resizes `region` of an image to `width × height` and returns `window` of that, RGB
  * `[height, width, 3]`. Equal, byte for byte, to Pillow's
- * `image.crop(region).resize((width, height), filter).crop(window)`.
- * @throws RangeError if `region` or `window` reaches outside, or a size is not a positive integer
- *   (a caller's defect).
+ * `image.crop(region).resize((width, height), filter, box).crop(window)`.
+ * @throws RangeError if `region`, `box` or `window` reaches outside, or a size is not a positive
+ *   integer (a caller's defect).
  */
 export function resizeImage(source: RgbImage, options: ResizeOptions): RgbImage {
   const { width, height, interpolation } = options;
@@ -243,14 +265,18 @@ export function resizeImage(source: RgbImage, options: ResizeOptions): RgbImage 
     channels: source.channels,
   };
   let remaining = window;
-  const vertical = height === region.height ? undefined : coefficientsFor(region.height, height, interpolation);
-  if (width !== region.width) {
+  const box = options.box ?? { left: 0, top: 0, right: region.width, bottom: region.height };
+  requireBox(box, region);
+  const across = { size: region.width, from: box.left, to: box.right };
+  const down = { size: region.height, from: box.top, to: box.bottom };
+  const vertical = isWhole(down, height) ? undefined : coefficientsFor(down, height, interpolation);
+  if (!isWhole(across, width)) {
     // The vertical pass reads these rows only.
     const last = window.top + window.height - 1;
     const top = vertical ? vertical.starts[window.top]! : window.top;
     const bottom = vertical ? vertical.starts[last]! + vertical.counts[last]! : last + 1;
     const wanted = { left: window.left, top, width: window.width, height: bottom - top };
-    rows = resampleHorizontally(rows, wanted, coefficientsFor(region.width, width, interpolation));
+    rows = resampleHorizontally(rows, wanted, coefficientsFor(across, width, interpolation));
     remaining = { ...window, left: 0 };
   }
   if (vertical) {
@@ -260,6 +286,15 @@ export function resizeImage(source: RgbImage, options: ResizeOptions): RgbImage 
   // the source's memory.
   const data = rows.data === source.data ? copyPixels(rows, window) : rows.data;
   return { data, width: window.width, height: window.height, channels: 3 };
+}
+
+/** Whether each pixel stays what it is. */
+const isWhole = ({ size, from, to }: Span, outputSize: number): boolean =>
+  from === 0 && to === size && size === outputSize;
+
+function requireBox({ left, top, right, bottom }: PixelBox, { width, height }: Region): void {
+  if (left >= 0 && top >= 0 && left < right && top < bottom && right <= width && bottom <= height) return;
+  throw new RangeError(`box ${left}, ${top}, ${right}, ${bottom} does not lie inside ${width}×${height} pixels`);
 }
 
 function requireInside(name: string, region: Region, width: number, height: number): void {

@@ -3,9 +3,11 @@
  * centre-cropped, brought to 0…1, less the mean, over the standard deviation, in float32 and NCHW.
  */
 
+import type { DecodedImage } from './decoded-image.ts';
+import { greyOf, greyValues } from './grey-conversion.ts';
 import { resizeImage } from './pillow-resize.ts';
 import type { Region, RgbImage } from './pillow-resize.ts';
-import { isSquare, valuesPerImage } from './preprocessing.ts';
+import { isGrey, isSquare, valuesPerImage } from './preprocessing.ts';
 import type { ImageSize, Preprocessing } from './preprocessing.ts';
 
 /** Python's `round`: to the nearest integer, halves to the even one. */
@@ -45,18 +47,20 @@ export function centreCrop(image: ImageSize, crop: ImageSize): Region {
 
 /**
  * The evaluation view of an image: resized and centre-cropped, `[crop height, crop width, 3]`, 8
- * bits.
+ * bits. An image that was decoded at a reduced size is cropped where the whole one would be. For a
+ * network of one channel it becomes grey first, so that all three are equal.
  */
-export function resizeAndCrop(image: RgbImage, preprocessing: Preprocessing): RgbImage {
+export function resizeAndCrop(image: DecodedImage, preprocessing: Preprocessing): RgbImage {
   const { crop, interpolation } = preprocessing;
-  const { width, height } = resizedSize(image, preprocessing);
+  const { width, height } = resizedSize(image.reduced?.whole ?? image, preprocessing);
   const window = centreCrop({ width, height }, crop);
-  return resizeImage(image, { width, height, interpolation, window });
+  const source = isGrey(preprocessing) ? greyOf(image) : image;
+  return resizeImage(source, { width, height, interpolation, window, box: image.reduced?.box });
 }
 
 /**
- * Writes an 8-bit image `[H, W, 3]` as floats `[3, H, W]` into `target` at `offset`, mirrored if
- * `flip`.
+ * Writes an 8-bit image `[H, W, 3]` as floats `[channels, H, W]` into `target` at `offset`,
+ * mirrored if `flip`.
  */
 export type Normalizer = (image: RgbImage, target: Float32Array, offset: number, flip?: boolean) => void;
 
@@ -65,11 +69,12 @@ export type Normalizer = (image: RgbImage, target: Float32Array, offset: number,
  * values per channel.
  */
 export function createNormalizer(preprocessing: Preprocessing): Normalizer {
-  const tables = [0, 1, 2].map((channel) => {
-    const mean = Math.fround(preprocessing.mean[channel] ?? 0);
+  const tables = preprocessing.mean.map((ownMean, channel) => {
+    const mean = Math.fround(ownMean);
     const std = Math.fround(preprocessing.std[channel] ?? 1);
     return Float32Array.from({ length: 256 }, (_, value) => Math.fround(Math.fround(value / 255) - mean) / std);
   });
+  if (isGrey(preprocessing)) return greyNormalizer(tables[0] as Float32Array);
   const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
   return (image, target, offset, flip = false) => {
     const { data, width, height, channels } = image;
@@ -89,9 +94,23 @@ export function createNormalizer(preprocessing: Preprocessing): Normalizer {
   };
 }
 
-/** One decoded image as a network's input `[3, crop height, crop width]`. */
-export function preprocessImage(image: RgbImage, preprocessing: Preprocessing): Float32Array {
-  const pixels = new Float32Array(valuesPerImage(preprocessing.crop));
+/** Of images that are grey already this takes the value that all three channels have. */
+function greyNormalizer(table: Float32Array): Normalizer {
+  return (image, target, offset, flip = false) => {
+    const { width } = image;
+    greyValues(image).forEach((value, pixel) => {
+      const column = pixel % width;
+      target[offset + pixel + (flip ? width - 1 - 2 * column : 0)] = table[value]!;
+    });
+  };
+}
+
+/**
+ * One decoded image as a network's input `[channels, crop height, crop width]`, float32. In a page
+ * the members of a canvas's `ImageData` serve, with `channels: 4` beside them.
+ */
+export function preprocessImage(image: DecodedImage, preprocessing: Preprocessing): Float32Array {
+  const pixels = new Float32Array(valuesPerImage(preprocessing));
   createNormalizer(preprocessing)(resizeAndCrop(image, preprocessing), pixels, 0);
   return pixels;
 }

@@ -21,14 +21,23 @@ export function sizeText({ height, width }: ImageSize): string {
   return `${height}×${width}`;
 }
 
-/** Numbers of a colour image of this size, `3 · height · width`. */
-export function valuesPerImage({ height, width }: ImageSize): number {
-  return 3 * height * width;
+/** One number per channel of the network's input: grey, or red, green and blue. */
+export type PerChannel = readonly [number] | readonly [number, number, number];
+
+/** Whether the network reads one channel, the grey image. */
+export function isGrey({ mean }: Pick<Preprocessing, 'mean'>): boolean {
+  return mean.length === 1;
+}
+
+/** Numbers of a network's input, `channels · height · width`. */
+export function valuesPerImage({ crop, mean }: Pick<Preprocessing, 'crop' | 'mean'>): number {
+  return mean.length * crop.height * crop.width;
 }
 
 /**
  * How an image becomes a network's input: resized, centre-cropped, normalised.
- * Values of `mean` and `std` are per channel (red, green, blue) on a 0…1 scale.
+ * Values of `mean` and `std` are per channel (red, green, blue) on a 0…1 scale. Where there is
+ * one of each, images become grey first.
  */
 export interface Preprocessing {
   /**
@@ -45,6 +54,6 @@ export interface Preprocessing {
   /** The centre crop: the network's input size. */
   readonly crop: ImageSize;
   readonly interpolation: 'bicubic' | 'bilinear';
-  readonly mean: readonly [number, number, number];
-  readonly std: readonly [number, number, number];
+  readonly mean: PerChannel;
+  readonly std: PerChannel;
 }

@@ -39,16 +39,16 @@ export function drawErasing(
 }
 
 /**
- * Fills a rectangle of the image `[3, size.height, size.width]` that begins at `offset` with noise.
+ * Fills a rectangle of the image `[channels, height, width]` that begins at `offset` with noise.
  */
 export function erase(
   random: RandomGenerator,
   pixels: Float32Array,
   offset: number,
-  size: ImageSize,
+  size: ImageSize & { readonly channels: number },
   region: Region,
 ): void {
-  for (let channel = 0; channel < 3; channel++) {
+  for (let channel = 0; channel < size.channels; channel++) {
     for (let y = region.top; y < region.top + region.height; y++) {
       const start = offset + (channel * size.height + y) * size.width + region.left;
       for (let index = start; index < start + region.width; index++) pixels[index] = random.normal();

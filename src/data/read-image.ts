@@ -1,7 +1,6 @@
 /** One image of a source as a network sees it, for pictures. */
 import { imageKey, sharedImage } from './decoded-images.ts';
 import type { DecodedImages } from './decoded-images.ts';
-import type { ImageDecoder } from './image-decoder.ts';
 import type { ImageSource, SourceImage } from './image-source.ts';
 import type { RgbImage } from './pillow-resize.ts';
 import { resizeAndCrop } from './preprocess.ts';
@@ -9,8 +8,6 @@ import type { Preprocessing } from './preprocessing.ts';
 
 /** How one image is read. */
 export interface ReadImageOptions {
-  /** Default `exact`. */
-  readonly decoder?: ImageDecoder;
   /** Where the image may be decoded already, and is kept for those that want it next. */
   readonly decoded?: DecodedImages;
 }
@@ -24,11 +21,11 @@ export async function readCroppedImage(
   source: ImageSource,
   image: SourceImage,
   preprocessing: Preprocessing,
-  { decoder = 'exact', decoded }: ReadImageOptions = {},
+  { decoded }: ReadImageOptions = {},
 ): Promise<RgbImage> {
-  const read = async (): Promise<RgbImage> => resizeAndCrop(await source.decode(image, decoder), preprocessing);
+  const read = async (): Promise<RgbImage> => resizeAndCrop(await source.decode(image, preprocessing), preprocessing);
   if (decoded === undefined || source.keyOf === undefined) return read();
-  const key = imageKey(source.keyOf(image), { preprocessing, decoder });
+  const key = imageKey(source.keyOf(image), { preprocessing });
   const announcement = decoded.announce([key]);
   try {
     await announcement.others;

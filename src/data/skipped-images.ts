@@ -2,6 +2,7 @@
  * Images that cannot be decoded: several phases may read a folder, and each such image is told of
  * and listed once.
  */
+import { printable } from '../errors.ts';
 import type { SkippedImage } from './batches.ts';
 
 /** Passes each warning on the first time. */
@@ -10,7 +11,7 @@ export function onceEach(onWarning: (message: string) => void = () => {}): (mess
   return (message) => {
     if (told.has(message)) return;
     told.add(message);
-    onWarning(message);
+    onWarning(printable(message));
   };
 }
 

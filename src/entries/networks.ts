@@ -8,8 +8,13 @@
 export { decodeSafetensors } from '../checkpoints/safetensors.ts';
 export type { JsonObject } from '../checkpoints/json-object.ts';
 export type { Weights, WeightTensor } from '../checkpoints/weights.ts';
+export { preprocessImage } from '../data/preprocess.ts';
 export { square } from '../data/preprocessing.ts';
-export type { ImageSize, Preprocessing } from '../data/preprocessing.ts';
+export { preprocessingFromProcessor } from '../loading/preprocessor-configuration.ts';
+export type { NetworkImages } from '../loading/preprocessor-configuration.ts';
+export type { DecodedImage, ImageReduction } from '../data/decoded-image.ts';
+export type { PixelBox } from '../data/pillow-resize.ts';
+export type { ImageSize, PerChannel, Preprocessing } from '../data/preprocessing.ts';
 export { modelFromFiles } from '../loading/model-from-files.ts';
 export type { LoadedModel, ModelFiles, ModelPaths } from '../loading/model-from-files.ts';
 export type { Labels } from '../loading/labels.ts';

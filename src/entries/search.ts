@@ -39,8 +39,18 @@ export type { ProgressStore } from '../files/progress-store.ts';
 // Images
 export { memoryImages } from '../data/memory-images.ts';
 export type { MemoryImage } from '../data/memory-images.ts';
-export type { ImageDecoder } from '../data/image-decoder.ts';
 export type { ImageReader, ImageSource, ReadImages, ReadingOptions, SourceImage } from '../data/image-source.ts';
+export type {
+  FolderEvidence,
+  LabelEvidence,
+  Labelling,
+  LabelOrigin,
+  TableEvidence,
+  TableLabel,
+} from '../data/labels/evidence.ts';
+export { resolveLabels } from '../data/labels/resolve-labels.ts';
+export type { ResolveOptions } from '../data/labels/resolve-labels.ts';
+export type { NetworkClasses } from '../data/labels/network-classes.ts';
 export type { ImageSlot } from '../data/image-order.ts';
 export type { RgbImage } from '../data/pillow-resize.ts';
 export type { SkippedImage } from '../data/batches.ts';

@@ -9,15 +9,20 @@ import { sumMethodFlops } from '../cost/method-flops.ts';
 import { createImageLoader } from '../data/batches.ts';
 import type { SkippedImage } from '../data/batches.ts';
 import { checkLabels } from '../data/image-source.ts';
+import type { ImageSource } from '../data/image-source.ts';
 import { openImages } from '../data/open-images.ts';
 import { NetworkSession } from '../execution/network-session.ts';
+import { requireKnownOptions } from '../data/known-options.ts';
+import { imagesFor } from '../networks/model.ts';
 import type { Model } from '../networks/model.ts';
 import { requireFinite } from '../objectives/answer-rows.ts';
 import type { OnnxFile } from '../onnx/onnx-file.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import { keepAllTokens } from '../reduction/token-reducer.ts';
 import type { TokenReducer } from '../reduction/token-reducer.ts';
+import { guardedRuntime } from '../runtime/guarded-runtime.ts';
 import { nodeRuntime } from '../runtime/node/runtime.ts';
+import { evaluationOptionNames } from './evaluation-options.ts';
 import type {
   EachEvaluationOptions,
   EvaluationOptions,
@@ -43,6 +48,7 @@ const defaultBatchSize = 16;
 
 /** Evaluates one variant; see `evaluateVariants`. */
 export async function evaluateModel(model: Model, options: EvaluationOptions & Variant): Promise<EvaluationResult> {
+  requireKnownOptions(options, evaluationOptionNames, 'evaluation');
   const [result] = await evaluateVariants(model, [options], options);
   if (result === undefined) throw new RangeError('one variant has one result');
   return result;
@@ -51,8 +57,8 @@ export async function evaluateModel(model: Model, options: EvaluationOptions & V
 /**
  * Evaluates several variants of a network on the same images, in one pass over the folder.
  *
- * Without labels `top1`, `top5` and `loss` are `null`, and so is whatever the network gives nothing
- * of.
+ * `top1`, `top5` and `loss` are of the images that have a label, and `null` where none has; so is
+ * whatever the network gives nothing of.
  * @throws DiffrateError if a label is out of range, a schedule has another number of blocks, no
  *   image can be decoded, or (`strict`) one cannot
  */
@@ -80,12 +86,11 @@ export async function evaluateEach(
 ): Promise<(EvaluationResult | null)[]> {
   const { batchSize = defaultBatchSize, strict, objective, decoded } = options;
   const { onWarning, onProgress, onAnswers, onFailure } = options;
-  const source = await openImages(options.images, { strict, onWarning });
-  const { reference: compared = model, runtime = nodeRuntime } = options;
+  const source = imagesFor(model, await openImages(options.images, { strict, onWarning }), { strict, onWarning });
+  const { reference: compared = model } = options;
+  const runtime = guardedRuntime(options.runtime ?? nodeRuntime);
   const { network, preprocessing } = model;
-  checkLabels(source, classesOf(network.answers));
-  checkReference(model, compared);
-  const reducers = variants.map((variant) => reducerOf(model, variant));
+  const reducers = checkEvaluation(model, variants, source, compared);
   const loader = createImageLoader({ source, preprocessing, batchSize, strict, decoded, onWarning });
   const sessions: NetworkSession[] = [];
   const load = async (reducer: TokenReducer, loaded: Model, file?: OnnxFile): Promise<NetworkSession> => {
@@ -149,6 +154,23 @@ export async function evaluateEach(
     await loader.close();
     await Promise.all(sessions.map((session) => session.dispose()));
   }
+}
+
+/**
+ * Checks an evaluation; nothing is run.
+ * @param source with the labels that the model knows its images by.
+ * @returns what reduces tokens, of each variant.
+ * @throws {DiffrateError} as `evaluateVariants` does before it runs anything.
+ */
+export function checkEvaluation(
+  model: Model,
+  variants: readonly Variant[],
+  source: ImageSource,
+  reference: Model = model,
+): TokenReducer[] {
+  checkLabels(source, classesOf(model.network.answers));
+  checkReference(model, reference);
+  return variants.map((variant) => reducerOf(model, variant));
 }
 
 /** Both must answer the same question of the same pixels. */

@@ -2,6 +2,7 @@
 import type { SkippedImage } from '../data/batches.ts';
 import type { DecodedImages } from '../data/decoded-images.ts';
 import type { ImageInput } from '../data/open-images.ts';
+import type { OptionNames } from '../data/known-options.ts';
 import type { Model } from '../networks/model.ts';
 import type { Objective } from '../objectives/objective.ts';
 import type { OnnxFile } from '../onnx/onnx-file.ts';
@@ -58,6 +59,30 @@ export interface EvaluationOptions extends SessionOptions {
   /** Called with every batch of answers `[B, D]`, for measures of one's own. */
   readonly onAnswers?: ((batch: VariantAnswers) => void) | undefined;
 }
+
+/** Names of the options of one variant's evaluation. */
+export const evaluationOptionNames: OptionNames<EvaluationOptions & Variant> = {
+  images: true,
+  schedule: true,
+  scheduleName: true,
+  reducer: true,
+  file: true,
+  gflops: true,
+  reference: true,
+  objective: true,
+  batchSize: true,
+  strict: true,
+  device: true,
+  threads: true,
+  runtime: true,
+  decoded: true,
+  onWarning: true,
+  onProgress: true,
+  onAnswers: true,
+  batch: true,
+  returnsMemory: true,
+  profilePrefix: true,
+};
 
 /** Answers of one variant on one batch. */
 export interface VariantAnswers {

@@ -23,6 +23,8 @@ export interface Measured {
   readonly evaluation?: { readonly before: Metrics; readonly after: Metrics } | null;
   /** Those images, in words: `650 images of imagenet-val`. */
   readonly data?: string;
+  /** What is to be said of the images, in sentences: that there are few, or some are copies. */
+  readonly remarks?: readonly string[];
   readonly runs?: readonly MeasuredThroughput[];
   /** Machine of the throughput figures, in words. */
   readonly machine?: string;

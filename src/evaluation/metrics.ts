@@ -20,7 +20,10 @@ export interface Metrics {
   readonly objective: MeasuredObjective | null;
   /** Images whose most likely class is the label, in percent. */
   readonly top1: number | null;
-  /** Images whose label is among the five most likely classes, in percent. */
+  /**
+   * Images whose label is among the five most likely classes, in percent; `null` where there are no
+   * more than five, since all are among them.
+   */
   readonly top5: number | null;
   /** Mean cross-entropy with the labels, in nats. */
   readonly loss: number | null;
@@ -128,7 +131,7 @@ export class MetricAccumulator {
       images: this.#images,
       objective: value === null ? null : { name, value, unit },
       top1: labelled === 0 ? null : (100 * this.#first) / labelled,
-      top5: labelled === 0 ? null : (100 * this.#firstFive) / labelled,
+      top5: labelled === 0 || this.#answers.size <= 5 ? null : (100 * this.#firstFive) / labelled,
       loss: labelled === 0 ? null : this.#loss / labelled,
       agreement: usual.agreement ?? null,
       kl: this.#usual.name === 'classDivergence' ? usual.value : null,
@@ -137,7 +140,9 @@ export class MetricAccumulator {
     };
   }
 
+  /** Counts an image that has a label. */
   #score(row: Float32Array, label: number): void {
+    if (label === -1) return;
     const own = row[label];
     if (own === undefined) throw new RangeError(`label ${label} is not one of ${row.length} classes`);
     const rank = rankOf(row, label, own);

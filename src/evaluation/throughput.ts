@@ -3,6 +3,7 @@
  * process on the same pixels, and medians are compared. What a schedule saves in FLOPs is printed
  * next to what it saves in time.
  */
+import { countFlops } from '../cost/flops.ts';
 import { countGraphFlops } from '../cost/graph-flops.ts';
 import { RandomGenerator } from '../data/random.ts';
 import { NetworkSession, pixelCount } from '../execution/network-session.ts';
@@ -12,6 +13,7 @@ import type { OnnxFile } from '../onnx/onnx-file.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { TokenReducer } from '../reduction/token-reducer.ts';
+import { guardedRuntime } from '../runtime/guarded-runtime.ts';
 import { nodeRuntime } from '../runtime/node/runtime.ts';
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts';
 import { timeAlternately } from './alternate.ts';
@@ -166,7 +168,8 @@ async function timeBatch(
   options: EachTimingOptions,
   { batch, failed, ...timing }: BatchTiming,
 ): Promise<(number | undefined)[]> {
-  const { runtime = nodeRuntime, seed = 0, onFailure } = options;
+  const { seed = 0, onFailure } = options;
+  const runtime = guardedRuntime(options.runtime ?? nodeRuntime);
   const { network } = model;
   const sessions = new Map<number, NetworkSession>();
   /** Does something for a variant, unless that has failed; the plain network may not. */
@@ -200,7 +203,10 @@ async function timeBatch(
 }
 
 function reducerOf(network: Network, { schedule, reducer }: TimedVariant): TokenReducer | undefined {
-  return schedule === undefined ? reducer : diffRate(schedule, network);
+  if (schedule === undefined) return reducer;
+  // Lists of another length than the network's are found here.
+  countFlops(network, schedule);
+  return diffRate(schedule, network);
 }
 
 /**

@@ -5,8 +5,8 @@
 import { createImageLoader } from '../data/batches.ts';
 import type { ImageBatch, SkippedImage } from '../data/batches.ts';
 import type { DecodedImages } from '../data/decoded-images.ts';
+import { shuffledSample } from '../data/image-sample.ts';
 import type { ImageSource } from '../data/image-source.ts';
-import { RandomGenerator } from '../data/random.ts';
 import type { Model } from '../networks/model.ts';
 import { pixelCount } from './network-session.ts';
 
@@ -52,11 +52,9 @@ export async function loadCalibrationImages(
   answer: (batch: ImageBatch) => Promise<Float32Array>,
 ): Promise<CalibrationImages> {
   const imageSize = pixelCount(model.network.input);
-  const count = Math.min(folder.images.length, Math.max(1, Math.floor(pixelBytes / (4 * imageSize))));
-  const order = new RandomGenerator(seed).fork('calibration').permutation(folder.images.length);
-  const chosen = Array.from(order.subarray(0, count), (index) => folder.images[index]).filter(
-    (image) => image !== undefined,
-  );
+  const room = Math.max(1, Math.floor(pixelBytes / (4 * imageSize)));
+  const chosen = shuffledSample(folder.images, room, seed, 'calibration');
+  const count = chosen.length;
   const loader = createImageLoader({
     source: { ...folder, images: chosen },
     preprocessing: model.preprocessing,

@@ -3,6 +3,7 @@
  * continued.
  */
 import { sha256 } from '../data/digest.ts';
+import { imageDigests } from '../data/different-images.ts';
 import type { ImageSource } from '../data/image-source.ts';
 import { constantBytes } from '../graph/tensor.ts';
 import { networkParameters } from '../networks/recorded-parameters.ts';
@@ -21,9 +22,30 @@ export async function weightsFingerprint({ network, parameters }: BuiltNetwork):
   return textFingerprint(parts.join('\n'));
 }
 
-/** Of images, with their names and labels. */
-export async function imagesFingerprint({ identity, images }: ImageSource): Promise<string> {
-  return textFingerprint(JSON.stringify([await identity(), images]));
+/** Sizes of files that are asked for at once. */
+const sizedTogether = 64;
+
+/**
+ * Of images, with their names and labels. Of files the content counts where there are at most 4,096
+ * of them; of more their sizes alone, so that others of the same names and sizes are not noticed.
+ */
+export async function imagesFingerprint(source: ImageSource): Promise<string> {
+  const { identity, images } = source;
+  return textFingerprint(JSON.stringify([await identity(), images, await contents(source)]));
+}
+
+/** Nothing where the identity of the source tells the content. */
+async function contents(source: ImageSource): Promise<readonly string[]> {
+  const { images, digestOf, sizeOf } = source;
+  const digests = digestOf && (await imageDigests(source));
+  if (digests !== undefined) return images.map(({ file }) => digests.get(file) ?? '');
+  const sizes: string[] = [];
+  if (sizeOf === undefined) return sizes;
+  for (let start = 0; start < images.length; start += sizedTogether) {
+    const some = images.slice(start, start + sizedTogether);
+    sizes.push(...(await Promise.all(some.map((image) => sizeOf(image).then(String, () => 'unreadable')))));
+  }
+  return sizes;
 }
 
 /** Of a text, or of bytes. */

@@ -5,7 +5,7 @@
 import { createImageLoader } from '../data/batches.ts';
 import type { ImageBatch, ImageLoader, SkippedImage } from '../data/batches.ts';
 import type { DecodedImages } from '../data/decoded-images.ts';
-import { checkLabels } from '../data/image-source.ts';
+import { checkLabels, requireLabels } from '../data/image-source.ts';
 import type { ImageSource } from '../data/image-source.ts';
 import { distinctImages } from '../data/skipped-images.ts';
 import { DiffrateError } from '../errors.ts';
@@ -50,6 +50,23 @@ export interface LocalEvaluatorOptions {
   readonly onWarning?: ((message: string) => void) | undefined;
 }
 
+/**
+ * Checks that images and objective have the targets that are wanted.
+ * @throws {DiffrateError} where labels are the targets and some images have none, some are out of
+ *   range, or the objective takes none.
+ */
+export function checkTargets({
+  images,
+  model,
+  targets,
+  objective,
+}: Pick<LocalEvaluatorOptions, 'images' | 'model' | 'targets' | 'objective'>): void {
+  if (targets !== 'labels') return;
+  requireLabels(images, 'give them, or compare with the uncompressed network, which needs none');
+  requireLabelTargets(objective);
+  checkLabels(images, model.network.answers.size);
+}
+
 /** Computes everything in this process. */
 export class LocalEvaluator implements Evaluator {
   readonly #options: LocalEvaluatorOptions;
@@ -75,15 +92,7 @@ export class LocalEvaluator implements Evaluator {
    *   or the objective takes none.
    */
   static async create(options: LocalEvaluatorOptions): Promise<LocalEvaluator> {
-    const { images: folder, model, targets, objective } = options;
-    if (targets === 'labels') {
-      if (!folder.labelled)
-        throw new DiffrateError(
-          `'${folder.name}' has no labels; compare with the uncompressed network, which needs none.`,
-        );
-      requireLabelTargets(objective);
-      checkLabels(folder, model.network.answers.size);
-    }
+    checkTargets(options);
     const evaluator = new LocalEvaluator(options);
     try {
       await evaluator.#fit();

@@ -55,9 +55,9 @@ export class SoftTargets {
   /** Mixes the batch as the recipe says (in place) and gives it targets. */
   async of(batch: ImageBatch): Promise<TargetedBatch> {
     const { pixels, shape, files, flipped } = batch;
-    const [, , height, width] = shape;
+    const [, channels, height, width] = shape;
     const mix = drawMix(this.#random.fork(batch.step), this.#recipe.mixing, width, height);
-    mixPixels(pixels, width, height, mix);
+    mixPixels(pixels, { channels, height, width }, mix);
     if (this.#teacher === undefined) {
       if (batch.labels === undefined)
         throw new DiffrateError(

@@ -9,6 +9,8 @@ import type { Measured } from '../evaluation/measurements.ts';
 import { networkModel } from '../execution/network-session.ts';
 import type { LoadedModel } from '../loading/model-from-files.ts';
 import { namedShape } from '../networks/model.ts';
+import { requireKnownOptions } from '../data/known-options.ts';
+import type { OptionNames } from '../data/known-options.ts';
 import type { OnnxModel } from '../onnx/model.ts';
 import { encodeModel } from '../onnx/write.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
@@ -23,6 +25,7 @@ import { diffrateMember, modelConfiguration, preprocessorConfiguration } from '.
 import { exportDtypes, modelFileName } from './precision.ts';
 import type { ExportDtype } from './precision.ts';
 import { quantizeDynamically } from './quantization.ts';
+import { withFolderLockIn } from '../files/folder-lock.ts';
 import { checkTarget, readJsonIfThere, writeFolder } from '../files/staged-folder.ts';
 import type { FileContent, FileWriter, FolderFile, FolderKind } from '../files/staged-folder.ts';
 
@@ -51,6 +54,17 @@ export interface ExportOptions {
   /** Writes one file; for tests of failures. */
   readonly write?: FileWriter | undefined;
 }
+
+const exportOptionNames: OptionNames<ExportOptions> = {
+  model: true,
+  schedule: true,
+  method: true,
+  directory: true,
+  dtypes: true,
+  measured: true,
+  externalDataAbove: true,
+  write: true,
+};
 
 /** A file that was written. */
 export interface ExportedFile {
@@ -103,9 +117,19 @@ export async function checkExportDirectory(directory: string): Promise<void> {
  * `pixel_values [batch, channels, height, width]`, outputs as the network names them:
  * `logits [batch, classes]`, or `last_hidden_state [batch, 1, C]` and `pooler_output [batch, C]`.
  * @throws {DiffrateError} where the schedule does not fit the network, the method keeps another
- *   number of tokens for each image, or the folder cannot be written; nothing is then left behind.
+ *   number of tokens for each image, or the folder cannot be written or is being written by another
+ *   process; nothing is then left behind.
  */
 export async function exportModel(options: ExportOptions): Promise<ExportedModel> {
+  requireKnownOptions(options, exportOptionNames, 'export');
+  return withFolderLockIn(options.directory, () => writeModelFolder(options));
+}
+
+/**
+ * The same for who holds the folder's lock already.
+ * @throws {DiffrateError} as that does.
+ */
+export async function writeModelFolder(options: ExportOptions): Promise<ExportedModel> {
   const { model, directory, measured, method } = options;
   if (method !== undefined && options.schedule !== undefined)
     throw new UsageError('Export a schedule or a method, not both.');

@@ -89,7 +89,10 @@ class HalfPrecisionPass {
 
   /** The type that a node's floats get. */
   #typeFor(node: OnnxNode): FloatType {
+    const isPrecise = node.name.split('/').some((scope) => preciseScopes.has(scope));
     if (movesData.has(node.operator)) {
+      // A table of positions: halves count to 2,048 only.
+      if (isPrecise && this.#weights.has(node.inputs[0] ?? '')) return 'float32';
       const data = node.operator === 'Concat' ? node.inputs : node.inputs.slice(0, 1);
       return data.every((name) => this.#types.get(name) === 'float32') ? 'float32' : 'float16';
     }
@@ -97,7 +100,6 @@ class HalfPrecisionPass {
     // Weights are matrices; a constant column that sums rows is none.
     const multipliesWeights =
       matrixProducts.has(node.operator) && this.#weights.get(node.inputs[1] ?? '')?.shape.length === 2;
-    const isPrecise = node.name.split('/').some((scope) => preciseScopes.has(scope));
     return isPrecise && !multipliesWeights ? 'float32' : 'float16';
   }
 

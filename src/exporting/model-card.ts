@@ -2,12 +2,13 @@
  * `README.md` of an exported folder: a model card as the Hugging Face hub reads it, with what was
  * counted and measured.
  */
-import { formatCost } from '../cost/cost.ts';
+import { formatCost, formatGflops } from '../cost/cost.ts';
 import { baselineFlops, countFlops, flopsPerGflop } from '../cost/flops.ts';
 import { countGraphFlops } from '../cost/graph-flops.ts';
 import { countMethodFlops } from '../cost/method-flops.ts';
 import type { Measured } from '../evaluation/measurements.ts';
 import type { Metrics } from '../evaluation/metrics.ts';
+import { answersVerdict } from '../evaluation/verdict.ts';
 import { objectiveLabel, shownMetrics } from '../evaluation/shown-metrics.ts';
 import type { ShownMetric } from '../evaluation/shown-metrics.ts';
 import { formatShape } from '../graph/tensor.ts';
@@ -24,8 +25,8 @@ import type { Schedule } from '../reduction/schedule.ts';
 import { tokenCount } from '../reduction/token-layout.ts';
 import { precisionTable } from './measured-precision.ts';
 import type { MeasuredPrecision } from './measured-precision.ts';
-import { modelFileName } from './precision.ts';
 import type { ExportDtype } from './precision.ts';
+import { onnxRuntimeCode, pipelineTask, transformersCode } from './usage-code.ts';
 
 /** Everything that a card tells. */
 export interface ModelCard {
@@ -45,7 +46,7 @@ const hubLicences = new Map([
   ['CC BY-NC 4.0 (not for commercial use)', 'cc-by-nc-4.0'],
 ]);
 
-const giga = (value: number): string => (value / flopsPerGflop).toFixed(3);
+const giga = (value: number, beside = value): string => formatGflops(value / flopsPerGflop, beside / flopsPerGflop);
 
 const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
   [header, header.map(() => '---'), ...rows].map((row) => `| ${row.join(' | ')} |`).join('\n');
@@ -54,10 +55,6 @@ const table = (header: readonly string[], rows: readonly (readonly string[])[]):
 export function modelCard(card: ModelCard): string {
   const sections = [frontMatter(card), introduction(card), figures(card), usage(card), provenance(card)];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
-}
-
-function taskOf({ model }: ModelCard): 'image-classification' | 'image-feature-extraction' {
-  return model.network.answers.kind === 'features' ? 'image-feature-extraction' : 'image-classification';
 }
 
 /**
@@ -75,7 +72,7 @@ function frontMatter(card: ModelCard): string {
   return [
     '---',
     'library_name: transformers.js',
-    `pipeline_tag: ${taskOf(card)}`,
+    `pipeline_tag: ${pipelineTask(card.model)}`,
     ...(licence === undefined ? [] : [`license: ${licence}`]),
     ...(base === undefined ? [] : [`base_model: ${base}`]),
     'tags:',
@@ -164,7 +161,7 @@ function figures(card: ModelCard): string {
     const rows = counted.map(([how, before, after]) => [
       how,
       giga(before),
-      giga(after),
+      giga(after, before),
       `${(before / after).toFixed(2)}×`,
     ]);
     parts.push(table(['GFLOPs (multiply-accumulates) per image', 'original', 'this model', 'ratio'], rows));
@@ -172,6 +169,10 @@ function figures(card: ModelCard): string {
   if (schedule?.cost !== undefined) parts.push(costSentence(schedule.cost));
   const quality = qualityRows(measured);
   if (quality.length > 0) parts.push(table([measured.data ?? 'Accuracy', 'original', 'this model'], quality));
+  const verdict = measured.evaluation ? answersVerdict(measured.evaluation.after) : null;
+  if (verdict !== null)
+    parts.push([verdict.words, ...(verdict.source === undefined ? [] : [verdict.source])].join('\n'));
+  parts.push(...(measured.remarks ?? []));
   const { runs = [], machine } = measured;
   if (runs.length > 0) {
     const rows = runs.map(({ batch, device, imagesPerSecond, baselineImagesPerSecond }) => [
@@ -250,32 +251,19 @@ function usage(card: ModelCard): string {
   const [first = 'fp32', ...others] = card.dtypes;
   const choice =
     others.length === 0 ? '' : ` Other precisions: ${others.map((dtype) => `\`dtype: '${dtype}'\``).join(', ')}.`;
-  const { network } = card.model;
-  const { channels, height, width } = network.input;
-  const call =
-    network.answers.kind === 'features'
-      ? `const features = await run('photo.jpg'); // a tensor [1, 1, ${network.answers.size}]; with { pool: true } [1, ${network.answers.size}]`
-      : `console.log(await run('photo.jpg'));`;
+  const { model } = card;
   return `## Use
 
 With [transformers.js](https://huggingface.co/docs/transformers.js), in Node or in a browser (name this folder, or its repository on the hub):
 
 \`\`\`js
-import { pipeline } from '@huggingface/transformers';
-
-const run = await pipeline('${taskOf(card)}', '/path/to/this/folder', { dtype: '${first}' });
-${call}
+${transformersCode({ model, folder: '/path/to/this/folder', dtype: first })}
 \`\`\`
 ${choice === '' ? '' : `\n${choice.trim()}\n`}
 With \`onnxruntime-node\`, or \`onnxruntime-web\` by the same calls:
 
 \`\`\`js
-import * as ort from 'onnxruntime-node';
-
-const session = await ort.InferenceSession.create('onnx/${modelFileName(first)}');
-// pixels: Float32Array, RGB planes, normalised as preprocessor_config.json says
-const pixel_values = new ort.Tensor('float32', pixels, [1, ${channels}, ${height}, ${width}]);
-const { ${network.answerOutput} } = await session.run({ pixel_values });
+${onnxRuntimeCode({ model, folder: '', dtype: first })}
 \`\`\``;
 }
 

@@ -3,7 +3,7 @@
  * have them and transformers.js's pipelines for image classification and image features read them.
  */
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import { isSquare } from '../data/preprocessing.ts';
+import { isGrey, isSquare } from '../data/preprocessing.ts';
 import type { Preprocessing } from '../data/preprocessing.ts';
 import type { LoadedModel } from '../loading/model-from-files.ts';
 import type { ExportDtype } from './precision.ts';
@@ -70,7 +70,8 @@ const resampleNumbers = { bilinear: 2, bicubic: 3 } as const;
  * `preprocessor_config.json` as an object, which `preprocessingFromProcessor` reads back.
  * transformers has no words for covering unequal sides. Then the file says so in a member of its
  * own, and for others gives the longer of them as shortest edge: images keep their ratio and cover
- * the crop, some at a larger scale.
+ * the crop, some at a larger scale. Where a network reads one channel, transformers.js wants grey
+ * images, and says so of others.
  */
 export function preprocessorConfiguration(preprocessing: Preprocessing): Record<string, unknown> {
   const { resize, resizeMode, crop, interpolation, mean, std } = preprocessing;
@@ -84,6 +85,8 @@ export function preprocessorConfiguration(preprocessing: Preprocessing): Record<
     resample: resampleNumbers[interpolation],
     do_center_crop: crops,
     ...(crops ? { crop_size: { height: crop.height, width: crop.width } } : {}),
+    // transformers.js makes images RGB unless it is told not to; grey ones stay as they are.
+    ...(isGrey(preprocessing) ? { do_convert_rgb: false, do_convert_grayscale: true } : {}),
     do_rescale: true,
     rescale_factor: 1 / 255,
     do_normalize: true,

@@ -33,7 +33,7 @@ const devices: Readonly<Record<ExportDtype, DtypeDevices>> = {
   q8: {
     short: 'CPU, WebAssembly',
     sentence:
-      'q8 is for CPUs and WebAssembly; on WebGPU its quantised products run on the CPU, with copies there and back.',
+      'q8 is for CPUs and WebAssembly: take fp32 or fp16 for WebGPU. There its quantised products run on the CPU, with copies there and back, and onnxruntime-web 1.20 and 1.22 give wrong answers without an error; from 1.24 on they are right.',
   },
 };
 
@@ -45,4 +45,9 @@ export function dtypeDevices(dtype: ExportDtype): DtypeDevices {
 /** File name in the folder `onnx/`, where transformers.js looks for that precision. */
 export function modelFileName(dtype: ExportDtype): string {
   return fileNames[dtype];
+}
+
+/** What is to be said of precisions that were asked for with a device, a sentence each. */
+export function deviceRemarks(dtypes: readonly ExportDtype[], device = 'cpu'): string[] {
+  return device === 'webgpu' && dtypes.includes('q8') ? [devices.q8.sentence] : [];
 }

@@ -46,22 +46,24 @@ export function quantizeColumns(weight: Float32Array, rows: number, columns: num
 
 /**
  * The model with the constant matrix of every product in 8 bits, and the product itself, too,
- * unless its activations come from a GELU: those have outliers that leave too little of 8 bits for
- * the rest (quantised, they make the KL of a ViT-Ti to itself more than ten times larger), so there
- * the weight is turned back to float32 before the product.
+ * unless its activations come from the MLP's GELU (or what a network has in its place): those have
+ * outliers that leave too little of 8 bits for the rest (quantised, they make the KL of a ViT-Ti to
+ * itself more than ten times larger), so there the weight is turned back to float32 before the
+ * product.
  */
 export function quantizeDynamically(model: OnnxModel): OnnxModel {
   const weights = new Map(model.initializers.map((tensor) => [tensor.name, tensor]));
   const quantized = new Map<string, readonly OnnxTensor[]>();
   const activations = new Set<string>();
+  const gates = new Set<string>();
   const withOutliers = new Set<string>();
   const nodes: OnnxNode[] = [];
   for (const node of model.nodes) {
     const product = constantProduct(node, weights);
     if (product === undefined) {
       nodes.push(node);
-      const passesOn = node.operator === 'Reshape' && withOutliers.has(node.inputs[0] ?? '');
-      if (node.operator === 'Gelu' || passesOn) for (const output of node.outputs) withOutliers.add(output);
+      const outcome = outcomeOf(node, gates, withOutliers);
+      if (outcome !== undefined) for (const output of node.outputs) outcome.add(output);
       continue;
     }
     const { input, weight } = product;
@@ -79,6 +81,21 @@ export function quantizeDynamically(model: OnnxModel): OnnxModel {
   const used = new Set([...nodes.flatMap((node) => node.inputs), ...model.outputs.map(({ name }) => name)]);
   const kept = model.initializers.filter(({ name }) => used.has(name));
   return { ...model, nodes, initializers: [...kept, ...[...quantized.values()].flat()] };
+}
+
+/**
+ * Which set a node's results belong to: `nn/activation.ts` writes activations as GELU, ReLU, or a
+ * product with a gate, which is a sigmoid or `1 + tanh`.
+ */
+function outcomeOf(
+  { operator, inputs }: OnnxNode,
+  gates: Set<string>,
+  withOutliers: Set<string>,
+): Set<string> | undefined {
+  const isGated = inputs.some((name) => gates.has(name));
+  if (operator === 'Sigmoid' || operator === 'Tanh' || (operator === 'Add' && isGated)) return gates;
+  if (operator === 'Gelu' || operator === 'Relu' || (operator === 'Mul' && isGated)) return withOutliers;
+  return operator === 'Reshape' && withOutliers.has(inputs[0] ?? '') ? withOutliers : undefined;
 }
 
 /**

@@ -6,12 +6,12 @@
 import { randomUUID } from 'node:crypto';
 import { lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import * as v from 'valibot';
 import { DiffrateError, messageOf } from '../errors.ts';
-import { isRunning } from './running-process.ts';
+import { makeFolders, removeEmpty } from './new-folders.ts';
+import { isAlive, ownProcess } from './running-process.ts';
 
 /** Who holds a lock. */
 const ownerSchema = v.object({
@@ -24,9 +24,6 @@ const ownerSchema = v.object({
   id: v.string(),
 });
 type Owner = v.InferOutput<typeof ownerSchema>;
-
-/** Clocks are adjusted while a process runs, by less than this, in s. */
-const clockTolerance = 5;
 
 /** A file that somebody creates at this moment is empty for less than this, in ms. */
 const creationMilliseconds = 200;
@@ -48,17 +45,50 @@ export async function withFolderLock<Result>(
 ): Promise<Result> {
   const path = lockFile === undefined ? await lockPath(directory) : resolve(lockFile);
   const owner = await acquire(path, directory);
-  const release = (): void => {
-    // Somebody may have taken the file away by hand, and another process made its own.
-    if (ownerIn(path)?.id === owner.id) rmSync(path, { force: true });
-  };
-  process.once('exit', release);
+  const end = (): void => release(path, owner);
+  process.once('exit', end);
   try {
     return await work();
   } finally {
-    process.off('exit', release);
-    release();
+    process.off('exit', end);
+    end();
   }
+}
+
+/**
+ * The same where the folder that it is in may have to be made; where nothing came to be in it, it
+ * is gone afterwards.
+ * @throws {DiffrateError} as `withFolderLock`, and where that folder cannot be made.
+ */
+export async function withFolderLockIn<Result>(directory: string, work: () => Promise<Result>): Promise<Result> {
+  let made: string[];
+  try {
+    made = await makeFolders(dirname(resolve(directory)));
+  } catch (error) {
+    throw new DiffrateError(
+      `The folder ${directory} cannot be written (${messageOf(error)}): choose a folder that you may write to.`,
+    );
+  }
+  try {
+    return await withFolderLock(directory, work);
+  } finally {
+    await removeEmpty(made);
+  }
+}
+
+/**
+ * Keeps others from a folder until this process ends: for a program that does one piece of work.
+ * @throws {DiffrateError} as `withFolderLock`.
+ */
+export async function lockFolderUntilExit(directory: string): Promise<void> {
+  const path = await lockPath(directory);
+  const owner = await acquire(path, directory);
+  process.once('exit', () => release(path, owner));
+}
+
+/** Somebody may have taken the file away by hand, and another process made its own. */
+function release(path: string, owner: Owner): void {
+  if (ownerIn(path)?.id === owner.id) rmSync(path, { force: true });
 }
 
 /** The same file for every name of the folder. */
@@ -71,8 +101,7 @@ async function lockPath(directory: string): Promise<string> {
 }
 
 async function acquire(path: string, directory: string): Promise<Owner> {
-  const began = Date.now() / 1000 - process.uptime();
-  const own: Owner = { pid: process.pid, host: hostname(), began, id: randomUUID() };
+  const own: Owner = { ...ownProcess(), id: randomUUID() };
   for (let attempt = 0; attempt < attempts; attempt++) {
     if (create(path, own, directory)) return own;
     const other = await settledOwner(path);
@@ -124,13 +153,6 @@ function ownerIn(path: string): Owner | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Whether the process is still there, as far as can be told from this host. */
-function isAlive(other: Owner, own: Owner): boolean {
-  if (other.host !== own.host) return true;
-  if (other.pid === own.pid) return Math.abs(other.began - own.began) < clockTolerance;
-  return isRunning(other.pid);
 }
 
 function takenSentence(other: Owner, own: Owner, path: string, directory: string): string {

@@ -3,11 +3,13 @@
  * complete or not at all. Into one that is there already files are moved one by one, and moved back
  * where one of them cannot be; files of other kinds stay.
  */
-import { constants, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
-import { access, lstat, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { constants, rmSync, statSync } from 'node:fs';
+import { access, lstat, mkdir, open, readFile, readdir, rename, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { DiffrateError, messageOf } from '../errors.ts';
-import { isRunning } from './running-process.ts';
+import { makeFolders, removeEmpty } from './new-folders.ts';
+import { ReversibleMoves } from './reversible-moves.ts';
+import { replacedName, sweepTemporaries, temporaryPlace } from './temporary-place.ts';
 
 /** Content of a file: text, or bytes in chunks that are written one after the other. */
 export type FileContent = string | readonly Uint8Array[];
@@ -33,9 +35,6 @@ export interface FolderKind {
   readonly kept?: readonly { readonly path: string; readonly is: string }[];
 }
 
-/** Where files that are replaced lie until all is in its place. */
-const replacedName = '.replaced';
-
 /** Chunks below this many bytes are joined before they are written. */
 const smallChunk = 2 ** 16;
 
@@ -53,19 +52,26 @@ export async function writeFolder(
   const target = resolve(directory);
   const exists = await checkTarget(directory, kind);
   // A folder that is there may be a place of its own, to which nothing beside it can be renamed.
-  const staging = exists
-    ? join(target, `.${process.pid}.partial`)
-    : join(dirname(target), `.${basename(target)}.${process.pid}.partial`);
-  await sweep(dirname(staging), exists ? '' : basename(target));
+  const staging = exists ? temporaryPlace(target, '') : temporaryPlace(dirname(target), basename(target));
+  await sweepTemporaries(dirname(target), basename(target));
+  if (exists) await sweepTemporaries(target, '');
   const written = new Set(files.map(({ path }) => path));
   // Whoever else wrote the folder may have files of these names.
   const stale = exists && (await kind.isOurs(target)) ? kind.replaced.filter((path) => !written.has(path)) : [];
-  const remove = (): void => rmSync(staging, { recursive: true, force: true });
+  const remove = (): void => {
+    try {
+      rmSync(staging, { recursive: true, force: true });
+    } catch {
+      // It is no part of the folder; whoever writes that next tries again.
+    }
+  };
   // Where the process is told to stop while it writes.
   process.once('exit', remove);
-  let created: string | undefined;
+  let made: string[] = [];
+  let isKept = false;
   try {
-    created = await mkdir(staging, { recursive: true });
+    made = await makeFolders(dirname(staging));
+    await mkdir(staging);
     for (const { path, content } of files) {
       await mkdir(dirname(join(staging, path)), { recursive: true });
       await write(join(staging, path), content);
@@ -73,25 +79,33 @@ export async function writeFolder(
     if (exists) moveInto(target, staging, [...written], stale);
     else await rename(staging, target);
   } catch (error) {
-    // The outermost of the folders that had to be made: nothing but this attempt is in it.
-    if (created !== undefined) await rm(created, { recursive: true, force: true }).catch(() => undefined);
+    isKept = error instanceof NotMovedBackError;
+    if (error instanceof NotMovedBackError) throw new DiffrateError(notMovedBack(directory, error));
+    remove();
+    await removeEmpty(made);
     throw new DiffrateError(
       `The folder ${directory} cannot be written (${messageOf(error)}): choose a place that you may write to, with enough room.`,
     );
   } finally {
     process.off('exit', remove);
-    await rm(staging, { recursive: true, force: true }).catch(() => undefined);
+    if (!isKept) remove();
   }
 }
 
-/** Removes what attempts left whose process was killed: those of processes that are there stay. */
-async function sweep(folder: string, name: string): Promise<void> {
-  const [before, after] = [name === '' ? '.' : `.${name}.`, '.partial'];
-  for (const entry of await readdir(folder).catch(() => [])) {
-    const pid = entry.startsWith(before) && entry.endsWith(after) ? entry.slice(before.length, -after.length) : '';
-    if (!/^\d+$/.test(pid) || isRunning(Number(pid))) continue;
-    await rm(join(folder, entry), { recursive: true, force: true }).catch(() => undefined);
+/** What is in the way of an earlier version that could not be moved back. */
+class NotMovedBackError extends Error {
+  /** Where its files are that are not in their places, by path in the folder. */
+  readonly places: ReadonlyMap<string, string>;
+
+  constructor(cause: unknown, places: ReadonlyMap<string, string>) {
+    super(messageOf(cause), { cause });
+    this.places = places;
   }
+}
+
+function notMovedBack(directory: string, { message, places }: NotMovedBackError): string {
+  const list = [...places].map(([path, place]) => `${path} is now ${place}`).join(', ');
+  return `The folder ${directory} cannot be written (${message}), and files that were there could not be moved back: ${list}; move them back by hand.`;
 }
 
 /** Writes chunks through one file handle; small ones are joined, large ones go as they are. */
@@ -125,6 +139,8 @@ async function writeChunks(path: string, content: FileContent): Promise<void> {
  */
 export async function checkTarget(directory: string, kind: FolderKind): Promise<boolean> {
   const target = resolve(directory);
+  if (dirname(target) === target)
+    throw new DiffrateError(`${directory} is the root of the file system: name a folder in it.`);
   const information = await stat(target).catch(() => undefined);
   if (information === undefined) {
     if ((await lstat(target).catch(() => undefined)) === undefined) return false;
@@ -154,18 +170,13 @@ export async function checkTarget(directory: string, kind: FolderKind): Promise<
 
 /**
  * Moves new files to their places and what they replace out of the way, file by file; all of it
- * back where that fails. In one go, without giving way to signals: a program that is told to stop
- * does so before or after it.
- * @throws what the file system throws; where something could not be moved back, where it is.
+ * back where that fails.
+ * @throws what the file system throws; {@link NotMovedBackError} where something of the earlier
+ *   version could not be moved back.
  */
 function moveInto(target: string, staging: string, written: readonly string[], stale: readonly string[]): void {
   const old = join(staging, replacedName);
-  const undo: (() => void)[] = [];
-  const move = (from: string, to: string): void => {
-    mkdirSync(dirname(to), { recursive: true });
-    renameSync(from, to);
-    undo.push(() => renameSync(to, from));
-  };
+  const moves = new ReversibleMoves();
   const isFile = (path: string): boolean => {
     const found = statSync(join(target, path), { throwIfNoEntry: false });
     if (found?.isDirectory() === true) throw new Error(`${path} is a folder where a file is to be written`);
@@ -173,16 +184,18 @@ function moveInto(target: string, staging: string, written: readonly string[], s
   };
   try {
     for (const path of written) {
-      if (isFile(path)) move(join(target, path), join(old, path));
-      move(join(staging, path), join(target, path));
+      if (isFile(path)) moves.move(join(target, path), join(old, path));
+      moves.move(join(staging, path), join(target, path));
     }
     for (const path of stale) {
       const found = statSync(join(target, path), { throwIfNoEntry: false });
-      if (found?.isFile() === true) move(join(target, path), join(old, path));
+      if (found?.isFile() === true) moves.move(join(target, path), join(old, path));
     }
   } catch (error) {
-    for (const back of undo.reverse()) back();
-    throw error;
+    // Of the new files it does not matter where they are.
+    const stuck = [...moves.takeBack()].filter(([, to]) => to.startsWith(old));
+    if (stuck.length === 0) throw error;
+    throw new NotMovedBackError(error, new Map(stuck.map(([from, to]) => [relative(target, from), to])));
   }
 }
 

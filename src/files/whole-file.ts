@@ -1,11 +1,13 @@
 /**
  * A file that appears whole or not at all: written beside its place, then renamed. What was there
- * before stays until then.
+ * before stays until then. A link stays one, and the file that it leads to is written.
  */
-import { randomUUID } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { rename, rm } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { makeFolders, removeEmpty } from './new-folders.ts';
+import { sweepTemporaries, temporaryPlace } from './temporary-place.ts';
+import { writtenPlace } from './written-place.ts';
 
 /**
  * Writes a file, in a folder that is made where it is missing. What `write` or the file system
@@ -14,17 +16,19 @@ import { basename, dirname, join } from 'node:path';
  * @param write writes the content to the path that it is given.
  */
 export async function writeWholeFile(path: string, write: (beside: string) => Promise<void>): Promise<void> {
-  const beside = join(dirname(path), `.${basename(path)}.${randomUUID()}.partial`);
+  const place = await writtenPlace(path);
+  await sweepTemporaries(dirname(place), basename(place));
+  const beside = temporaryPlace(dirname(place), basename(place));
   const remove = (): void => rmSync(beside, { force: true });
   process.once('exit', remove);
-  let created: string | undefined;
+  let made: string[] = [];
   try {
-    created = await mkdir(dirname(path), { recursive: true });
+    made = await makeFolders(dirname(place));
     await write(beside);
-    await rename(beside, path);
+    await rename(beside, place);
   } catch (error) {
-    // The outermost of the folders that had to be made: nothing but this attempt is in it.
-    await rm(created ?? beside, { recursive: true, force: true }).catch(() => undefined);
+    await rm(beside, { recursive: true, force: true }).catch(() => undefined);
+    await removeEmpty(made);
     throw error;
   } finally {
     process.off('exit', remove);

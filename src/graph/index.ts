@@ -52,6 +52,7 @@ export {
   neg,
   pow,
   reciprocal,
+  relu,
   sigmoid,
   sqrt,
   sub,

@@ -4,20 +4,25 @@
  */
 import { isJsonObject } from '../checkpoints/json-object.ts';
 import type { JsonObject } from '../checkpoints/json-object.ts';
-import { canonicalWeights } from '../checkpoints/naming.ts';
+import { chooseWeights } from '../checkpoints/choice.ts';
+import type { ChosenWeights, Fitting } from '../checkpoints/choice.ts';
 import { decodeSafetensors } from '../checkpoints/safetensors.ts';
+import { storedTensors } from '../checkpoints/stored-checkpoint.ts';
 import type { Weights } from '../checkpoints/weights.ts';
 import { sizeText } from '../data/preprocessing.ts';
 import type { Preprocessing } from '../data/preprocessing.ts';
-import { DiffrateError } from '../errors.ts';
+import { DiffrateError, quoted } from '../errors.ts';
 import { networkFamilies } from '../networks/families.ts';
-import type { ConfigurationFile, DeclaredNetwork, NetworkFamily } from '../networks/family.ts';
+import type { ConfigurationFile, DeclaredNetwork, FittedNetwork, NetworkFamily } from '../networks/family.ts';
 import type { Model } from '../networks/model.ts';
+import type { Network } from '../networks/network.ts';
 import { parametersFromWeights } from '../networks/parameters.ts';
-import { checkParameters } from './checked-parameters.ts';
+import { networkParameters } from '../networks/recorded-parameters.ts';
+import { checkParameters, checkValues } from './checked-parameters.ts';
 import { fitLabels, labelsFromIdentifiers } from './labels.ts';
 import type { Labels } from './labels.ts';
-import { preprocessingFromProcessor } from './preprocessor-configuration.ts';
+import { isOpenClip, openClipTower, rejectProjection } from './open-clip.ts';
+import { preprocessingFromProcessor, preprocessorWarnings } from './preprocessor-configuration.ts';
 import { timmPreprocessing } from './timm-preprocessing.ts';
 
 /**
@@ -47,6 +52,8 @@ export interface ModelFiles {
   readonly preprocessor?: JsonObject | undefined;
   /** The content of `model.safetensors`, or weights that were read already. */
   readonly weights: Uint8Array | Weights;
+  /** Which of several sets of weights is taken: a prefix of their names, such as `teacher`. */
+  readonly weightsKey?: string | undefined;
   /** Where they come from, default the name. */
   readonly source?: string | undefined;
   /** What sentences call the files; by default their usual names. */
@@ -76,25 +83,86 @@ const usualPaths: ModelPaths = {
  * Makes a model of its files. Every parameter is checked here.
  * @throws {DiffrateError} where the files are damaged, unsupported or do not fit each other.
  */
-export function modelFromFiles({
-  name = 'model',
-  configuration: json,
-  preprocessor,
-  weights: given,
-  source = name,
-  paths = usualPaths,
-  families = networkFamilies,
-  preprocessing,
-}: ModelFiles): LoadedModel {
+export function modelFromFiles({ weights: given, weightsKey: wanted, ...files }: ModelFiles): LoadedModel {
+  const { checkpoint: file } = files.paths ?? usualPaths;
+  const weights = given instanceof Uint8Array ? decodeSafetensors(given, file) : given;
+  const reading = readingOf(files);
+  const choice = chooseWeights({ tensors: storedTensors(weights) }, { file, wanted, ...reading.fitting });
+  return reading.assemble(choice.finish(weights));
+}
+
+/** A model whose weights are still to be chosen from a checkpoint. */
+export interface ModelReading {
+  /** How weights are tried on it. */
+  readonly fitting: Fitting;
+  /**
+   * The model with its weights. Every parameter is checked.
+   * @throws {DiffrateError} where weights are missing or do not fit.
+   */
+  assemble(chosen: ChosenWeights): LoadedModel;
+}
+
+/** What files or a name say of a network once its weights are known. */
+export interface ModelDeclaration {
+  readonly declared: DeclaredNetwork;
+  readonly preprocessing: Preprocessing;
+  readonly labels?: Labels | undefined;
+  /** Second names of the classes; see `Model`. */
+  readonly otherNames?: Labels | undefined;
+  readonly warnings?: readonly string[];
+  /**
+   * Looks at names of tensors beside the weights.
+   * @throws {DiffrateError} where one of them changes the answers.
+   */
+  checkOutside?(names: readonly string[]): void;
+}
+
+/** What does not depend on the weights. */
+export interface ModelOrigin {
+  readonly name: string;
+  readonly source: string;
+  /** Registry name or configuration file, for error sentences. */
+  readonly declaredBy: string;
+  /** The checkpoint's path. */
+  readonly checkpoint: string;
+  readonly trainedMethod?: string | undefined;
+  /** Whether a configuration says that queries, keys and values have no biases. */
+  readonly withoutQkvBias?: boolean | undefined;
+}
+
+/** The model of a folder's files, whose weights are still to be chosen. */
+export function readingOf(files: Omit<ModelFiles, 'weights'>): ModelReading {
+  const { name = 'model', configuration: json, source = name, paths = usualPaths } = files;
+  const { checkpoint, configuration: declaredBy } = paths;
+  const origin = {
+    name,
+    source,
+    declaredBy,
+    checkpoint,
+    trainedMethod: trainedMethodOf(json),
+    withoutQkvBias: saysNoQkvBias(json),
+  };
+  return modelReading(origin, (weights) => declarationOf(files, weights));
+}
+
+/** What a configuration says of the weights beside it. */
+function declarationOf(files: Omit<ModelFiles, 'weights'>, weights: Weights): ModelDeclaration {
+  const { configuration: json, preprocessor, paths = usualPaths, families = networkFamilies, preprocessing } = files;
   const { checkpoint, configuration: file } = paths;
-  const weights =
-    given instanceof Uint8Array ? canonicalWeights(decodeSafetensors(given, checkpoint), checkpoint) : given;
+  if (isOpenClip(json)) {
+    const tower = openClipTower(json, weights, file);
+    const declaration = declarationOf({ ...files, configuration: tower.configuration }, weights);
+    return {
+      ...declaration,
+      warnings: [...tower.warnings, ...(declaration.warnings ?? [])],
+      checkOutside: (names) => rejectProjection(names, checkpoint),
+    };
+  }
   const configuration = { json, file, weights, checkpoint };
-  const parts = { name, source, weights, declaredBy: file, checkpoint, trainedMethod: trainedMethodOf(json) };
   if (typeof json['architecture'] === 'string') {
     const declared = declaredIn(families, configuration, 'fromTimm', 'architecture');
-    const { preprocessing: own, labels } = timmPreprocessing(json, declared.network.input, file);
-    return assembleModel({ ...parts, declared, labels, preprocessing: preprocessing ?? own });
+    const timm = timmPreprocessing(json, declared.network.input, file);
+    return { ...timm, declared, preprocessing: preprocessing ?? timm.preprocessing };
   }
   if (json['model_type'] === undefined) {
     throw new DiffrateError(
@@ -102,14 +170,19 @@ export function modelFromFiles({
     );
   }
   const declared = declaredIn(families, configuration, 'fromHuggingFace', 'model_type');
-  const labels = labelsFromIdentifiers(identifiersOf(json));
+  const labels = labelsFromIdentifiers(json['id2label']);
   const { input } = declared.network;
-  const { height, width } = input;
-  const own = preprocessing ?? preprocessingFromProcessor(preprocessor, { height, width }, paths.preprocessor);
-  const known = { ...parts, declared, labels, preprocessing: own };
-  if (preprocessor !== undefined || preprocessing !== undefined) return assembleModel(known);
+  const own = preprocessing ?? preprocessingFromProcessor(preprocessor, input, paths.preprocessor);
+  const known = { declared, labels, preprocessing: own };
+  if (preprocessing !== undefined) return known;
+  if (preprocessor !== undefined) return { ...known, warnings: preprocessorWarnings(preprocessor, paths.preprocessor) };
   const warning = `${paths.folder} has no preprocessor_config.json: images are resized to ${sizeText(input)}, with mean and standard deviation 0.5.`;
-  return assembleModel({ ...known, warnings: [warning] });
+  return { ...known, warnings: [warning] };
+}
+
+/** Whether `qkv_bias` of transformers or of timm's `model_args` is off; it is on by default. */
+function saysNoQkvBias({ qkv_bias: own, model_args: given }: JsonObject): boolean {
+  return own === false || (isJsonObject(given) && given['qkv_bias'] === false);
 }
 
 /**
@@ -130,15 +203,7 @@ function declaredIn(
   const { json, file } = configuration;
   const known = families.map(({ title }) => title).join(', ');
   throw new DiffrateError(
-    `${file}: "${member}" is ${JSON.stringify(json[member])}, which is not supported: use a ${known} model.`,
-  );
-}
-
-/** `id2label`, where it is one. */
-function identifiersOf({ id2label }: JsonObject): Record<string, string> | undefined {
-  if (!isJsonObject(id2label)) return undefined;
-  return Object.fromEntries(
-    Object.entries(id2label).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    `${file}: "${member}" is ${quoted(json[member])}, which is not supported: use a ${known} model.`,
   );
 }
 
@@ -151,44 +216,64 @@ function trainedMethodOf({ diffrate }: JsonObject): string | undefined {
   return typeof method === 'string' ? method : undefined;
 }
 
-/** Everything that a model is made of. */
-export interface ModelParts {
-  readonly name: string;
-  readonly source: string;
-  readonly weights: Weights;
-  readonly declared: DeclaredNetwork;
-  /** Registry name or configuration file, for error sentences. */
-  readonly declaredBy: string;
-  readonly preprocessing: Preprocessing;
-  readonly labels?: Labels | undefined;
-  /** The checkpoint's path where `source` is not it. */
-  readonly checkpoint?: string;
-  readonly trainedMethod?: string | undefined;
-  readonly warnings?: readonly string[];
-}
+/** No weights at all, for what is known before there are any. */
+const noWeights: Weights = new Map();
 
 /**
- * Puts a model together and checks every parameter.
- * @throws {DiffrateError} where weights are missing or do not fit.
+ * A model whose weights are still to be chosen.
+ * @param declare what is known once they are.
  */
-export function assembleModel(parts: ModelParts): LoadedModel {
-  const { name, source, weights, declared, declaredBy, preprocessing, trainedMethod, warnings = [] } = parts;
-  const { checkpoint = source } = parts;
-  const fitted = declared.fit(weights, checkpoint, declaredBy);
-  const { network } = fitted;
-  const parameters = parametersFromWeights(fitted.weights, checkpoint);
-  const checked = checkParameters(network, parameters, fitted.weights, checkpoint);
-  const classes = network.answers.kind === 'features' ? 0 : network.answers.size;
-  const labels = fitLabels(parts.labels, classes, declaredBy);
-  return {
-    name,
-    network,
-    parameters,
-    preprocessing,
-    labels: labels.labels,
-    parameterCount: checked.count,
-    source,
-    trainedMethod,
-    warnings: [...warnings, ...fitted.warnings, ...checked.warnings, ...labels.warnings],
+export function modelReading(origin: ModelOrigin, declare: (weights: Weights) => ModelDeclaration): ModelReading {
+  const { checkpoint, declaredBy, withoutQkvBias } = origin;
+  const fit = (weights: Weights): FittedNetwork & { declaration: ModelDeclaration } => {
+    const declaration = declare(weights);
+    return { declaration, ...declaration.declared.fit(weights, checkpoint, declaredBy) };
   };
+  return {
+    fitting: {
+      names: namesKnownBefore(() => declare(noWeights).declared.network),
+      try(weights) {
+        const { network, weights: fitted } = fit(weights);
+        checkParameters(network, fitted, checkpoint, { withoutQkvBias });
+      },
+    },
+    assemble({ weights, outside, warnings }) {
+      const { declaration, network, weights: fitted, warnings: fitWarnings } = fit(weights);
+      declaration.checkOutside?.(outside);
+      const checked = checkParameters(network, fitted, checkpoint, { withoutQkvBias, outside });
+      const parameters = parametersFromWeights(fitted, checkpoint);
+      checkValues(checked.read, parameters, fitted, checkpoint);
+      const classes = network.answers.kind === 'features' ? 0 : network.answers.size;
+      const labels = fitLabels(declaration.labels, classes, declaredBy);
+      return {
+        name: origin.name,
+        network,
+        parameters,
+        preprocessing: declaration.preprocessing,
+        labels: labels.labels,
+        // Where the names belong to another network, so do these.
+        ...(labels.labels !== undefined && { otherNames: declaration.otherNames }),
+        parameterCount: checked.count,
+        source: origin.source,
+        trainedMethod: origin.trainedMethod,
+        warnings: [
+          ...warnings,
+          ...(declaration.warnings ?? []),
+          ...fitWarnings,
+          ...checked.warnings,
+          ...labels.warnings,
+        ],
+      };
+    },
+  };
+}
+
+/** Names of a network's parameters, where it is declared without looking at weights. */
+function namesKnownBefore(declared: () => Network): ReadonlySet<string> {
+  try {
+    return new Set(networkParameters(declared()).map(({ name }) => name));
+  } catch (error) {
+    if (error instanceof DiffrateError) return new Set();
+    throw error;
+  }
 }

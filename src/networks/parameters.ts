@@ -2,7 +2,7 @@
  * A checkpoint's weights as parameters of a graph: constants with their names, checked against what
  * the network needs.
  */
-import { DiffrateError } from '../errors.ts';
+import { DiffrateError, quoted } from '../errors.ts';
 import { constant, elementCount, formatShape } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { Parameters } from '../nn/parameters.ts';
@@ -14,6 +14,11 @@ import type { Weights } from '../checkpoints/weights.ts';
  * the order is the same.
  */
 const squeezed = (shape: readonly number[]): string => shape.filter((size) => size !== 1).join(',');
+
+/** Whether a tensor of a checkpoint's shape serves as a parameter of another. */
+export function isShapeOf(stored: readonly number[], needed: readonly number[]): boolean {
+  return squeezed(stored) === squeezed(needed);
+}
 
 /**
  * Parameters from a checkpoint. Values become float32 once and are shared by every graph that is
@@ -30,12 +35,12 @@ export function parametersFromWeights(weights: Weights, source: string): Paramet
       const weight = weights.get(name);
       if (weight === undefined) {
         throw new DiffrateError(
-          `${source} has no tensor "${name}" (${formatShape(shape)}); it is not a checkpoint of this model.`,
+          `${source} has no tensor ${quoted(name)} (${formatShape(shape)}); it is not a checkpoint of this model.`,
         );
       }
-      if (squeezed(weight.shape) !== squeezed(shape)) {
+      if (!isShapeOf(weight.shape, shape)) {
         throw new DiffrateError(
-          `${source}: the tensor "${name}" is ${formatShape(weight.shape)} where the model needs ${formatShape(shape)}; name the model that the checkpoint belongs to.`,
+          `${source}: the tensor ${quoted(name)} is ${formatShape(weight.shape)} where the model needs ${formatShape(shape)}; name the model that the checkpoint belongs to.`,
         );
       }
       const tensor = constant(float32Values(weight), shape, 'float32', name);

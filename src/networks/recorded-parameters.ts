@@ -19,6 +19,8 @@ export interface RecordedParameter {
 /** Parameters of which only names and shapes are known. Each one that is read is written down. */
 export interface ParameterRecorder extends Parameters {
   readonly recorded: readonly RecordedParameter[];
+  /** Optional parameters that were asked for and are not there. */
+  readonly absent: readonly string[];
 }
 
 /**
@@ -41,6 +43,9 @@ export function parameterRecorder(has: (name: string) => boolean = () => true): 
     get recorded() {
       return [...built].map(([name, { shape }]) => ({ name, shape: shape.map(Number), optional: asked.has(name) }));
     },
+    get absent() {
+      return [...asked].filter((name) => !has(name));
+    },
   };
 }
 
@@ -49,7 +54,18 @@ export function parameterRecorder(has: (name: string) => boolean = () => true): 
  * @param has which optional parameters there are, all by default.
  */
 export function networkParameters(network: Network, has?: (name: string) => boolean): readonly RecordedParameter[] {
+  return recordParameters(network, has).recorded;
+}
+
+/**
+ * What a network reads and asks for, as `networkParameters` has it.
+ * @param has which optional parameters there are, all by default.
+ */
+export function recordParameters(
+  network: Network,
+  has?: (name: string) => boolean,
+): Pick<ParameterRecorder, 'recorded' | 'absent'> {
   const parameters = parameterRecorder(has);
   forward(network, pixelInput(network), { parameters });
-  return parameters.recorded;
+  return parameters;
 }

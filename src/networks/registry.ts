@@ -4,11 +4,12 @@
  * Preprocessing is what each checkpoint was evaluated with by its authors.
  */
 
-import { DiffrateError } from '../errors.ts';
+import { DiffrateError, quoted } from '../errors.ts';
 import { square } from '../data/preprocessing.ts';
 import type { Preprocessing } from '../data/preprocessing.ts';
 import { caformer } from './caformer/caformer.ts';
 import type { DeclaredNetwork } from './family.ts';
+import { nearest } from '../data/nearest.ts';
 import type { NetworkDescription } from './network.ts';
 import { usualVisionTransformer } from './vision-transformer/configuration.ts';
 import type { VisionTransformerConfiguration } from './vision-transformer/configuration.ts';
@@ -240,9 +241,11 @@ export function aliasesOf(model: string): readonly string[] {
 export function findModel(name: string): RegistryEntry {
   const entry = lookUpModel(name);
   if (entry === undefined) {
-    const known = registry.map((model) => model.name).join(', ');
+    const names = registry.map((model) => model.name);
+    const meant = nearest(name, names);
+    const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`;
     throw new DiffrateError(
-      `"${name}" is no model that diffrate knows by name: use one of ${known}, a hub id or a model folder.`,
+      `${quoted(name)} is no model that diffrate knows by name${hint}: use one of ${names.join(', ')}, a hub id or a model folder.`,
     );
   }
   return entry;

@@ -13,7 +13,7 @@ const text = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM
  * @param externalBytes gives the bytes of an external data file by its name; without it external
  *   tensors are refused.
  * @throws {DiffrateError} for truncated bytes, unknown element types, tensors of strings or whose
- *   bytes do not fit their shape.
+ *   bytes do not fit their shape, functions of the model's own and sparse initializers.
  */
 export function decodeModel(bytes: Uint8Array, externalBytes?: (file: string) => Uint8Array): OnnxModel {
   let irVersion = 0;
@@ -35,6 +35,10 @@ export function decodeModel(bytes: Uint8Array, externalBytes?: (file: string) =>
       operatorSets.set(domain, version);
     } else if (field.number === 14) {
       metadata.set(...decodePair(field.payload));
+    } else if (field.number === 25) {
+      throw new DiffrateError(
+        'The ONNX model has functions of its own, which are not read: inline them first (onnx.inliner.inline_local_functions).',
+      );
     }
   }
   if (graph === undefined) throw new DiffrateError('The ONNX file holds no graph; it is not an ONNX model.');
@@ -49,6 +53,11 @@ export function decodeModel(bytes: Uint8Array, externalBytes?: (file: string) =>
     else if (field.number === 5) initializers.push(decodeTensor(field.payload, externalBytes));
     else if (field.number === 11) inputs.push(decodeValue(field.payload));
     else if (field.number === 12) outputs.push(decodeValue(field.payload));
+    else if (field.number === 15) {
+      throw new DiffrateError(
+        'The ONNX model has sparse initializers, which are not read: export it with dense weights.',
+      );
+    }
   }
   // Object.fromEntries makes own properties of every name, `__proto__` too.
   return {

@@ -5,7 +5,7 @@
  * number removes nothing.
  */
 
-import { DiffrateError } from '../errors.ts';
+import { DiffrateError, quoted } from '../errors.ts';
 import type { Schedule } from './schedule.ts';
 
 /**
@@ -350,11 +350,11 @@ export function findPublishedSchedule(name: string, model?: string): PublishedSc
   if (found !== undefined) return found;
   if (ofModel.length > 0) {
     const known = ofModel.map((schedule) => schedule.name).join(', ');
-    throw new DiffrateError(`"${name}" is no published schedule: for ${wantedModel} there are ${known}.`);
+    throw new DiffrateError(`${quoted(name)} is no published schedule: for ${wantedModel} there are ${known}.`);
   }
   const models = [...new Set(publishedSchedules.map((schedule) => schedule.model))].join(', ');
   throw new DiffrateError(
-    `"${name}" is neither a schedule file nor a published schedule: these are named MODEL@GFLOPS, such as ` +
+    `${quoted(name)} is neither a schedule file nor a published schedule: these are named MODEL@GFLOPS, such as ` +
       `deit_small_patch16_224@2.9, for ${models}.`,
   );
 }

@@ -6,7 +6,7 @@
  */
 
 import * as v from 'valibot';
-import { DiffrateError, messageOf } from '../errors.ts';
+import { DiffrateError, messageOf, quoted } from '../errors.ts';
 import { mergeRules } from './merge-rule.ts';
 import type { MergeRule } from './merge-rule.ts';
 
@@ -93,7 +93,7 @@ function sentenceOf(issue: v.BaseIssue<unknown>): string {
   const where = path === null ? 'its content' : `"${path}"`;
   if (issue.received === 'undefined') return `${where} is missing`;
   const expected = issue.kind === 'validation' ? issue.message : (issue.expected ?? 'something else');
-  return `${where} must be ${expected} but is ${issue.received}`;
+  return `${where} must be ${expected} but is ${quoted(issue.input)}`;
 }
 
 /**

@@ -4,7 +4,7 @@
  * which has the same depth and the same tokens.
  * So another name is only worth a warning.
  */
-import { DiffrateError } from '../errors.ts';
+import { DiffrateError, shortened } from '../errors.ts';
 import { nameOf, tokensOf } from './network-shape.ts';
 import type { NetworkShape } from './network-shape.ts';
 import { effectiveTokens } from './schedule.ts';
@@ -77,7 +77,7 @@ function checkSizes({ schedule, shape, source, network }: Check): void {
     const blocks = schedule[list].length;
     if (blocks !== shape.depth) {
       throw new DiffrateError(
-        `${source} (for ${schedule.model}) has ${blocks} blocks in ${list} but ${network} has ${shape.depth}: ` +
+        `${source} (for ${shortened(schedule.model)}) has ${blocks} blocks in ${list} but ${network} has ${shape.depth}: ` +
           `use a schedule that was learnt for ${network}.`,
       );
     }
@@ -162,7 +162,7 @@ function warnings({ schedule, shape, source }: Check): string[] {
   const names = [shape.model, ...(shape.aliases ?? [])].map((name) => name.toLowerCase());
   if (names.includes(schedule.model.toLowerCase())) return [];
   return [
-    `${source} was learnt for ${schedule.model} and is used for ${shape.model}: the sizes match, the accuracy may not.`,
+    `${source} was learnt for ${shortened(schedule.model)} and is used for ${shape.model}: the sizes match, the accuracy may not.`,
   ];
 }
 

@@ -95,7 +95,7 @@ export async function drawPictures(request: PictureRequest): Promise<PictureSeri
     for (const [index, image] of images.entries()) {
       const cropped = await croppedImage(request, image, onWarning);
       if (cropped !== undefined) {
-        const pixels = new Float32Array(valuesPerImage(preprocessing.crop));
+        const pixels = new Float32Array(valuesPerImage(preprocessing));
         normalize(cropped, pixels, 0);
         const groups = await tracer.trace(pixels);
         series.push({

@@ -77,29 +77,43 @@ function drawPlot(options: PlotOptions, description: string): Html {
   return new Html(svg.outerHTML);
 }
 
-/** A table that may be wider than the page. */
+/** Figures, dashes and units; what else a column holds is words. */
+const figures = /^[-−+\d.,–×%<> ]*$/;
+
+/**
+ * A table that may be wider than the page: it then scrolls, and says so. Columns of words wrap, so
+ * that they leave room for figures, which never do.
+ */
 export function dataTable({ header, rows }: DataTable, caption?: string): Html {
-  return html`<div class="scroll">
-    <table>
-      ${
-        caption !== undefined &&
-        html`<caption>
-          ${caption}
-        </caption>`
-      }
-      <thead>
-        <tr>
-          ${header.map((cell) => html`<th scope="col">${cell}</th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${rows.map(
-          (row) =>
-            html`<tr>
-              ${row.map((cell, column) => (column === 0 ? html`<th scope="row">${cell}</th>` : html`<td>${cell}</td>`))}
-            </tr>`,
-        )}
-      </tbody>
-    </table>
+  const isWords = (cell: string | number | undefined): boolean => !figures.test(String(cell ?? ''));
+  const ofWords = header.map((_, column) => 2 * rows.filter((row) => isWords(row[column])).length > rows.length);
+  const classOf = (column: number, cell?: string | number): Html | false => {
+    const names = [...(ofWords[column] === true ? ['left'] : []), ...(isWords(cell) ? ['words'] : [])];
+    return names.length > 0 && html` class="${names.join(' ')}"`;
+  };
+  return html`<div class="table">
+    ${caption !== undefined && html`<p class="caption">${caption}</p>`}
+    <p class="hint">There is more to the right: scroll the table →</p>
+    <div class="scroll" tabindex="0" role="region" aria-label="${caption ?? header.join(', ')}">
+      <table>
+        <thead>
+          <tr>
+            ${header.map((cell, column) => html`<th scope="col" ${classOf(column)}>${cell}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            (row) =>
+              html`<tr>
+                ${row.map((cell, column) =>
+                  column === 0
+                    ? html`<th scope="row" ${classOf(column, cell)}>${cell}</th>`
+                    : html`<td ${classOf(column, cell)}>${cell}</td>`,
+                )}
+              </tr>`,
+          )}
+        </tbody>
+      </table>
+    </div>
   </div>`;
 }

@@ -5,8 +5,12 @@ import { writeWholeFile } from '../files/whole-file.ts';
 import { reportPage } from './page.ts';
 import type { ReportPage } from './page.ts';
 
-/** What a report is called in its folder. */
+/** What the report of a compression is called in its folder. */
 export const reportFileName = 'report.html';
+
+/** What the pages of pictures and of a comparison are called, which may lie in that folder, too. */
+export const picturesFileName = 'tokens.html';
+export const comparisonFileName = 'comparison.html';
 
 /**
  * Writes or replaces a report.

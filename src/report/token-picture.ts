@@ -2,7 +2,8 @@
  * The picture of an image's tokens at one place of the network, as in Figure 5 of DiffRate (arXiv
  * 2305.17997) and in ToMe's `make_visualization`: patches that are tokens of their own as they
  * came, the patches of a merged token in their average colour with a border of that token's own
- * colour around them, pruned patches black.
+ * colour around them. The paper paints pruned patches black, which dark photos look like; here they
+ * are hatched in two greys, which no photo looks like, whatever colours one can see.
  */
 import type { RgbImage } from '../data/pillow-resize.ts';
 import type { ImageSize } from '../data/preprocessing.ts';
@@ -22,6 +23,19 @@ const black: Colour = [0, 0, 0];
 const smallestSide = 448;
 /** A border is this share of that side. */
 const sidesPerBorder = 224;
+
+/** Hatching repeats after this share of the longer side. */
+const sidesPerStripe = 28;
+/** So much of a period is the light stripe. */
+const lightShare = 0.25;
+const hatchDark: Colour = [74, 74, 74];
+const hatchLight: Colour = [200, 200, 200];
+
+/** Colour of a pruned patch's pixel: light diagonal stripes on dark. */
+export function hatching(x: number, y: number, { height, width }: ImageSize): Colour {
+  const period = Math.max(4, Math.round(Math.max(height, width) / sidesPerStripe));
+  return (x + y) % period < lightShare * period ? hatchLight : hatchDark;
+}
 
 /** By how much a picture of this size is enlarged. */
 export function pictureScale({ height, width }: ImageSize): number {
@@ -72,7 +86,15 @@ export function tokenPicture(image: RgbImage, patches: PatchGrid, groups: TokenG
       const column = Math.floor(x / cell.width);
       const colour =
         row < grid[0] && column < grid[1]
-          ? colourAt(groups, averages, grid, { row, column, x: x % cell.width, y: y % cell.height, cell, border })
+          ? colourAt(groups, averages, grid, {
+              row,
+              column,
+              x: x % cell.width,
+              y: y % cell.height,
+              cell,
+              border,
+              hatch: () => hatching(x, y, picture),
+            })
           : black;
       if (colour !== undefined) data.set(colour, (y * width + x) * 3);
     }
@@ -89,6 +111,8 @@ interface PlaceInPatch {
   readonly y: number;
   readonly cell: ImageSize;
   readonly border: number;
+  /** What it is painted with where its patch is pruned. */
+  readonly hatch: () => Colour;
 }
 
 /** What is painted over a pixel; `undefined` where the image shows. */
@@ -96,10 +120,10 @@ function colourAt(
   { owners, sizes }: TokenGroups,
   averages: readonly Colour[],
   [rowCount, columnCount]: TokenLayout['grid'],
-  { row, column, x, y, cell, border }: PlaceInPatch,
+  { row, column, x, y, cell, border, hatch }: PlaceInPatch,
 ): Colour | undefined {
   const owner = owners[row * columnCount + column] ?? pruned;
-  if (owner === pruned) return black;
+  if (owner === pruned) return hatch();
   if ((sizes[owner] ?? 0) < 2) return undefined;
   const near = (position: number, length: number): number =>
     position < border ? -1 : position >= length - border ? 1 : 0;

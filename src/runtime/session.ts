@@ -33,12 +33,12 @@ export class OnnxRuntimeSession implements Session {
       return Object.fromEntries(
         Object.entries(results).map(([name, { type, dims, data }]) => [
           name,
-          { type: type as RuntimeTensor['type'], shape: dims, data: data as TensorData },
+          { type: type as RuntimeTensor['type'], shape: dims, data: bitsOf(data) },
         ]),
       );
     } catch (error) {
       if (error instanceof DiffrateError) throw error;
-      throw new DiffrateError(`ONNX Runtime cannot run the model: ${messageOf(error)}`);
+      throw new DiffrateError(`ONNX Runtime cannot run the model: ${messageOf(error)}`, { cause: error });
     }
   }
 
@@ -65,6 +65,16 @@ export class OnnxRuntimeSession implements Session {
       );
     }
   }
+}
+
+/**
+ * float16 as its bits: where JavaScript has a `Float16Array` (Node 24, new browsers), ONNX Runtime
+ * gives one.
+ */
+function bitsOf(data: Tensor.DataType): TensorData {
+  const { buffer, byteOffset, length } = data as Uint16Array;
+  const isHalf = Object.prototype.toString.call(data) === '[object Float16Array]';
+  return isHalf ? new Uint16Array(buffer, byteOffset, length) : (data as TensorData);
 }
 
 const isNames = (outputs: readonly string[] | Readonly<Record<string, RuntimeTensor>>): outputs is readonly string[] =>

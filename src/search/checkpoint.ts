@@ -3,7 +3,7 @@
  * stopped continues. Each says what work it belongs to, part by part.
  */
 import * as v from 'valibot';
-import { DiffrateError, messageOf } from '../errors.ts';
+import { DiffrateError, messageOf, shortened } from '../errors.ts';
 import type { ProgressStore } from '../files/progress-store.ts';
 
 /**
@@ -76,6 +76,17 @@ export async function resumedFrom<Checkpoint extends IdentifiedCheckpoint>(
   );
 }
 
+/**
+ * A checkpoint cannot be further than the search is long.
+ * @throws {DiffrateError} where one says so.
+ */
+export function requireStepsWithin(found: { readonly step: number } | undefined, steps: number, name = ''): void {
+  if (found === undefined || found.step <= steps) return;
+  throw new DiffrateError(
+    `The progress of the search in '${name}' is damaged (step ${found.step} of ${steps}): ${anew}.`,
+  );
+}
+
 const anew = 'begin anew with `resume: false`';
 
 /**
@@ -135,8 +146,19 @@ function differenceOf(found: Identity, wanted: Identity): string | undefined {
   const names = [...new Set([...Object.keys(wanted), ...Object.keys(found)])];
   const different = names.filter((name) => found[name] !== wanted[name]);
   if (different.length === 0) return undefined;
-  return different.map((name) => `${name}: ${found[name] ?? 'none'} instead of ${wanted[name] ?? 'none'}`).join(', ');
+  const some = different
+    .slice(0, mostDifferences)
+    .map((name) => `${shortened(name)}: ${partOf(found, name)} instead of ${partOf(wanted, name)}`);
+  return [...some, ...(different.length > some.length ? [`and ${different.length - some.length} more`] : [])].join(
+    ', ',
+  );
 }
+
+/** More of them are told by their number. */
+const mostDifferences = 3;
+
+const partOf = (identity: Identity, name: string): string =>
+  Object.hasOwn(identity, name) ? shortened(identity[name] ?? '') : 'none';
 
 function parseJson(text: string): unknown {
   try {

@@ -1,5 +1,6 @@
 /** What callers without types can leave out or misspell: told of before anything is loaded. */
 import { UsageError } from '../errors.ts';
+import type { OptionNames } from '../data/known-options.ts';
 import { presets } from './presets.ts';
 import type { PlannedOptions } from './plan.ts';
 
@@ -12,6 +13,33 @@ const shapes = {
   objective: ['loss', 'an objective, which objectiveFor gives by its name'],
   cost: ['price', 'a cost'],
 } as const;
+
+/**
+ * What any search may be given; a search of one schedule has a target, too, and one of a front a
+ * range.
+ */
+export const plannedOptionNames: OptionNames<PlannedOptions> = {
+  model: true,
+  images: true,
+  cost: true,
+  objective: true,
+  preset: true,
+  changes: true,
+  steps: true,
+  seed: true,
+  batchSize: true,
+  targets: true,
+  device: true,
+  threads: true,
+  runtime: true,
+  createEvaluator: true,
+  decoded: true,
+  strict: true,
+  signal: true,
+  progress: true,
+  resume: true,
+  onWarning: true,
+};
 
 const needed: readonly string[] = ['model', 'images', 'runtime'];
 

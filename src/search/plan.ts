@@ -1,13 +1,16 @@
 /** A search's options settled: the recipe, its length, what is searched, and what that costs. */
-import { formatCost, targetValue } from '../cost/cost.ts';
+import { checkedCost, formatCost, targetValue } from '../cost/cost.ts';
 import type { Cost, CostTarget } from '../cost/cost.ts';
 import { flopsCost } from '../cost/flops-cost.ts';
 import { DecodedImages } from '../data/decoded-images.ts';
+import { countImages, isFew, searchImagesRemark } from '../data/different-images.ts';
 import { microBatchesOf } from '../data/micro-batches.ts';
 import { DiffrateError } from '../errors.ts';
 import type { Evaluator } from '../execution/evaluator.ts';
 import { imagesFingerprint, textFingerprint, weightsFingerprint } from '../execution/fingerprints.ts';
+import { guardedEvaluator } from '../execution/guarded-evaluator.ts';
 import { LocalEvaluator } from '../execution/local-evaluator.ts';
+import type { LocalEvaluatorOptions } from '../execution/local-evaluator.ts';
 import { requireLabelTargets } from '../execution/soft-targets.ts';
 import type { TargetKind } from '../execution/soft-targets.ts';
 import { namedShape } from '../networks/model.ts';
@@ -15,6 +18,7 @@ import type { Objective } from '../objectives/objective.ts';
 import { objectiveFor } from '../objectives/registry.ts';
 import { searchSpace } from '../reduction/search-space.ts';
 import type { SearchSpace } from '../reduction/search-space.ts';
+import { guardedRuntime } from '../runtime/guarded-runtime.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
 import type { Identity } from './checkpoint.ts';
 import { CandidateLearner } from './learners/candidate-learner.ts';
@@ -75,7 +79,7 @@ export function planOf(options: PlannedOptions): Plan {
       `${model.name} has no block whose tokens a search may remove: the first keeps all, and the last what is read; use a deeper network.`,
     );
   }
-  const cost = options.cost ?? flopsCost(network);
+  const cost = options.cost === undefined ? flopsCost(network) : checkedCost(options.cost);
   const { seed = 0 } = options;
   return { presetName, preset, seed, batchSize, steps, microBatches, microBatchSize, targets, objective, space, cost };
 }
@@ -86,6 +90,23 @@ export function planOf(options: PlannedOptions): Plan {
  */
 export function targetOf({ model }: PlannedOptions, { cost, space }: Plan, target: CostTarget): number {
   return targetValue(target, cost, space, model.name);
+}
+
+/**
+ * Says where there are few images to search on, or some are copies of others: before the search,
+ * and later where so many turned out damaged that few are left.
+ * @param evaluator knows these by then.
+ */
+export async function tellOfFewImages(
+  { images, onWarning }: PlannedOptions,
+  evaluator?: Pick<Evaluator, 'skipped'>,
+): Promise<void> {
+  const first = await countImages(images);
+  const count = evaluator && (await countImages(images, evaluator.skipped));
+  // What was said before is said once.
+  if (count !== undefined && (isFew(first) || !isFew(count))) return;
+  const remark = searchImagesRemark(count ?? first);
+  if (remark !== undefined) onWarning?.(remark);
 }
 
 /** The learner of the recipe, at its start. */
@@ -109,9 +130,9 @@ export function evaluatorOf(options: PlannedOptions, plan: Plan): Promise<Evalua
   const { model, images: folder, strict, onWarning, runtime, decoded = new DecodedImages() } = options;
   const { preset, targets, objective, space, seed, microBatches, microBatchSize } = plan;
   const { augmentation, mixing, labelSmoothing, toThemselves, merging } = preset;
-  const create = options.createEvaluator ?? ((asked) => LocalEvaluator.create(asked));
-  return create({
-    runtime,
+  const { createEvaluator } = options;
+  const asked: LocalEvaluatorOptions = {
+    runtime: guardedRuntime(runtime),
     session: sessionOf(options),
     model,
     images: folder,
@@ -127,7 +148,8 @@ export function evaluatorOf(options: PlannedOptions, plan: Plan): Promise<Evalua
     decoded,
     strict,
     onWarning,
-  });
+  };
+  return createEvaluator === undefined ? LocalEvaluator.create(asked) : guardedEvaluator(() => createEvaluator(asked));
 }
 
 /**

@@ -24,6 +24,9 @@ export interface SearchCheckpoint extends IdentifiedCheckpoint {
 /** A count in a checkpoint. */
 export const countSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+/** A duration in a checkpoint, in s. */
+export const secondsSchema = v.pipe(v.number(), v.minValue(0));
+
 /** A learner's state. */
 export const learnerSchema = v.record(v.string(), v.union([v.number(), v.array(v.number())]));
 
@@ -31,11 +34,11 @@ export const learnerSchema = v.record(v.string(), v.union([v.number(), v.array(v
 export const localSearchSchema = v.object({
   merged: v.array(v.number()),
   pruned: v.array(v.number()),
-  step: v.number(),
-  passes: v.number(),
-  sweep: v.number(),
-  moves: v.number(),
-  accepted: v.number(),
+  step: v.pipe(v.number(), v.minValue(0)),
+  passes: v.pipe(v.number(), v.minValue(0)),
+  sweep: countSchema,
+  moves: countSchema,
+  accepted: countSchema,
   tried: v.array(v.string()),
 });
 
@@ -45,7 +48,7 @@ const schema = v.object({
   loss: v.number(),
   learner: learnerSchema,
   localSearch: v.optional(localSearchSchema),
-  seconds: v.number(),
+  seconds: secondsSchema,
   history: v.array(
     v.object({
       phase: v.picklist(['gradients', 'local search']),

@@ -8,17 +8,21 @@
 import { requireTarget } from '../cost/target-check.ts';
 import { onceEach } from '../data/skipped-images.ts';
 import type { Evaluator } from '../execution/evaluator.ts';
+import { checkTargets } from '../execution/local-evaluator.ts';
+import { requireKnownOptions } from '../data/known-options.ts';
+import { imagesFor } from '../networks/model.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import { resumedFrom } from './checkpoint.ts';
+import { requireStepsWithin, resumedFrom } from './checkpoint.ts';
+import type { Identity } from './checkpoint.ts';
 import { followGradients } from './gradient-phase.ts';
 import type { Learner } from './learners/learner.ts';
 import { localSearch } from './local-search.ts';
 import type { LocalSearchProgress, LocalSearchState } from './local-search.ts';
-import { evaluatorOf, identityOf, learnerOf, passesOf, planOf, targetOf } from './plan.ts';
+import { evaluatorOf, identityOf, learnerOf, passesOf, planOf, targetOf, tellOfFewImages } from './plan.ts';
 import type { Plan } from './plan.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { EvaluatedImages } from './race/candidate.ts';
-import { checkSearchOptions } from './option-check.ts';
+import { checkSearchOptions, plannedOptionNames } from './option-check.ts';
 import { PacedCheckpoint } from './paced-checkpoint.ts';
 import { searchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
@@ -44,6 +48,37 @@ interface Course {
   readonly settle: (state: Standing, doing: string) => Promise<void>;
 }
 
+/** A search with everything settled that needs no network to run. */
+interface PreparedSearch {
+  readonly options: SearchOptions;
+  readonly plan: Plan;
+  /** In the cost's unit. */
+  readonly target: number;
+  readonly learner: Learner;
+  readonly identity: Identity;
+  readonly resumed: SearchCheckpoint | undefined;
+}
+
+/**
+ * Settles and checks a search; nothing is run.
+ * @throws {DiffrateError} as `searchSchedule` does before it runs anything.
+ */
+export async function prepareSearch(asked: SearchOptions): Promise<PreparedSearch> {
+  const told = { ...asked, onWarning: onceEach(asked?.onWarning) };
+  checkSearchOptions(told);
+  requireKnownOptions(told, { ...plannedOptionNames, target: true }, 'search');
+  const options = { ...told, images: imagesFor(told.model, told.images, told) };
+  requireTarget(options.target, 'search');
+  const plan = planOf(options);
+  const target = targetOf(options, plan, options.target);
+  const learner = learnerOf(plan, target);
+  const identity = await identityOf(options, plan, `${target} ${plan.cost.unit}`);
+  const resumed = await resumedFrom(options, identity, searchCheckpoint);
+  requireStepsWithin(resumed, plan.steps, options.progress?.name);
+  if (options.createEvaluator === undefined) checkTargets({ ...options, ...plan });
+  return { options, plan, target, learner, identity, resumed };
+}
+
 /**
  * Searches a schedule. Progress of the finished search stays in its store: remove it when the
  * schedule is in its place.
@@ -54,15 +89,8 @@ export async function searchSchedule(
   asked: SearchOptions,
   onProgress: (progress: SearchProgress) => void = () => {},
 ): Promise<SearchOutcome> {
-  const options = { ...asked, onWarning: onceEach(asked?.onWarning) };
-  checkSearchOptions(options);
-  requireTarget(options.target, 'search');
-  const plan = planOf(options);
-  const target = targetOf(options, plan, options.target);
-  const learner = learnerOf(plan, target);
+  const { options, plan, target, learner, identity, resumed } = await prepareSearch(asked);
   const { unit } = plan.cost;
-  const identity = await identityOf(options, plan, `${target} ${unit}`);
-  const resumed = await resumedFrom(options, identity, searchCheckpoint);
   if (resumed !== undefined) learner.restore(resumed.learner);
   const history = [...(resumed?.history ?? [])];
   const checkpoints = new PacedCheckpoint<SearchCheckpoint>(options);
@@ -77,6 +105,7 @@ export async function searchSchedule(
     ...state,
   });
   const settle: Course['settle'] = (state, doing) => checkpoints.settle(() => checkpointOf(state), doing);
+  await tellOfFewImages(options);
   const evaluator = await evaluatorOf(options, plan);
   try {
     const course: Course = { options, plan, target, evaluator, learner, history, resumed, onProgress, settle };
@@ -85,6 +114,7 @@ export async function searchSchedule(
     const { refinement } = plan.preset;
     const { kept, localSearch } =
       refinement === undefined ? { kept: learnt } : await refine(course, learnt, refinement);
+    await tellOfFewImages(options, evaluator);
     const seconds = elapsed();
     const loss = history.at(-1)?.loss ?? 0;
     await checkpoints.finish(

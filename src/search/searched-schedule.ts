@@ -13,7 +13,7 @@ import type { SearchOptions } from './search-options.ts';
  * @param recipe length and kind of the search, in words.
  */
 export function scheduleOf(
-  { model, changes, device }: Pick<SearchOptions, 'model' | 'changes' | 'device'>,
+  { model, images, changes, device }: Pick<SearchOptions, 'model' | 'images' | 'changes' | 'device'>,
   { presetName, preset: { merging }, cost, batchSize, seed }: Plan,
   target: number,
   kept: KeptNumbers,
@@ -37,7 +37,7 @@ export function scheduleOf(
     ...(isFlops ? {} : { cost: own }),
     gflops: rounded(countFlops(network, kept).total / flopsPerGflop),
     target: isFlops ? target : `${target} ${cost.unit}`,
-    createdBy: `diffrate search, preset ${presetName}${changes === undefined ? '' : ' changed'}, ${recipe} of ${batchSize} images, seed ${seed}`,
+    createdBy: `diffrate search, preset ${presetName}${changes === undefined ? '' : ' changed'}, ${recipe} of ${batchSize} images${images.remark === undefined ? '' : ' (photos not turned)'}, seed ${seed}`,
   };
   return effectiveSchedule(schedule, tokenCount(network.layout));
 }

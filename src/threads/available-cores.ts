@@ -26,10 +26,22 @@ export function availableCores(): number {
   return known;
 }
 
-/** The number in an environment variable; Infinity where it holds none of at least 1. */
+/**
+ * The number in an environment variable, or the first of a list (`4,2`: OpenMP's levels); Infinity
+ * where it holds none of at least 1.
+ */
 export function threadsAsked(text: string | undefined): number {
-  const threads = Number(text ?? '');
+  const threads = Number(text?.split(',')[0] ?? '');
   return Number.isInteger(threads) && threads >= 1 ? threads : Infinity;
+}
+
+/**
+ * What is to be said of `OMP_NUM_THREADS`, a sentence; `undefined` where it is not set or says how
+ * many.
+ */
+export function threadsRemark(text: string | undefined): string | undefined {
+  if (text === undefined || text.trim() === '' || Number.isFinite(threadsAsked(text))) return undefined;
+  return `OMP_NUM_THREADS is "${text}", which is no number of threads from 1: it is ignored, and every core is used.`;
 }
 
 /**

@@ -14,6 +14,7 @@ import { AdamW } from './adamw.ts';
 import { DivergenceWatch } from './divergence.ts';
 import { EpochEvaluation } from './epoch-evaluation.ts';
 import { clippingScale, normOf } from './gradient-norm.ts';
+import { labelledForTraining } from './labelled-images.ts';
 import { learningRateAt } from './learning-rate.ts';
 import { readTrainingCheckpoint, writeTrainingCheckpoint } from './training-checkpoint.ts';
 import { distanceColumn, TrainingLog } from './training-log.ts';
@@ -40,13 +41,14 @@ const defaultCheckpointSeconds = 60;
  *   another run, a loss that diverges, or where `signal` stopped it.
  */
 export async function train(
-  options: TrainingOptions,
+  asked: TrainingOptions,
   onProgress: (progress: TrainingProgress) => void = () => {},
 ): Promise<TrainingOutcome> {
+  const options = { ...asked, ...labelledForTraining(asked) };
   const plan = planTraining(options);
-  // Of the weights that it starts with, which training changes.
-  const identity = await plan.identity();
   const { checkpoint, resume } = options;
+  // Of the weights that it starts with, which training changes.
+  const identity = checkpoint === undefined ? '' : await plan.identity();
   const resumed =
     resume && checkpoint !== undefined
       ? await readTrainingCheckpoint(checkpoint, identity, plan.layout.length)

@@ -1,9 +1,11 @@
 /**
- * Writes a trained network as a model folder that `loadModel` loads:
- * `model.safetensors` with canonical names (timm's), `config.json`, `preprocessor_config.json`,
- * the training's log, and the schedule or method that it was trained with.
+ * Writes a trained network as a model folder that `loadModel` loads: `model.safetensors` with the
+ * names that `config.json` promises (transformers' for its ViT, else canonical ones),
+ * `config.json`, `preprocessor_config.json`, the training's log, and the schedule or method that it
+ * was trained with.
  */
 import { basename, join, resolve } from 'node:path';
+import { huggingFaceWeights } from '../checkpoints/hugging-face-names.ts';
 import { safetensorsLayout } from '../checkpoints/safetensors.ts';
 import { float32Values } from '../checkpoints/weights.ts';
 import { countFlops, flopsPerGflop } from '../cost/flops.ts';
@@ -17,6 +19,7 @@ import type { Preprocessing } from '../data/preprocessing.ts';
 import type { Network } from '../networks/network.ts';
 import { parametersFromWeights } from '../networks/parameters.ts';
 import { objectiveFor } from '../objectives/registry.ts';
+import { learnedPrefix } from '../reduction/methods/learned.ts';
 import { tokensOf } from '../reduction/network-shape.ts';
 import { effectiveSchedule, serializeSchedule } from '../reduction/schedule.ts';
 import type { Schedule } from '../reduction/schedule.ts';
@@ -73,7 +76,6 @@ export async function checkTrainedModelDirectory(directory: string): Promise<voi
 export async function writeTrainedModel(model: TrainedModel): Promise<{ path: string; bytes: number }[]> {
   const { directory, name, network, preprocessing, labels, layout, weights, dtype, rows, schedule, method } = model;
   const named = weightsOf(layout, weights);
-  const { header, tensors } = safetensorsLayout(dtype === 'fp16' ? inHalfPrecision(named) : named, { format: 'pt' });
   const loaded = {
     name,
     network,
@@ -85,7 +87,10 @@ export async function writeTrainedModel(model: TrainedModel): Promise<{ path: st
     trainedMethod: method,
     warnings: [],
   };
-  const config = modelConfiguration(loaded, { defaultDtype: 'fp32', externalDataFiles: [], kept: undefined });
+  const facts = { defaultDtype: 'fp32', externalDataFiles: [], kept: undefined } as const;
+  const config = { ...modelConfiguration(loaded, facts), ...network.checkpointConfiguration };
+  const stored = config['model_type'] === 'vit' ? (huggingFaceWeights(named, learnedPrefix) ?? named) : named;
+  const { header, tensors } = safetensorsLayout(dtype === 'fp16' ? inHalfPrecision(stored) : stored, { format: 'pt' });
   const files: FolderFile[] = [
     { path: 'model.safetensors', content: [header, ...tensors.map(({ bytes }) => bytes)] },
     { path: 'training.csv', content: logText(rows, distanceColumn(objectiveFor(network.answers))) },
@@ -93,7 +98,7 @@ export async function writeTrainedModel(model: TrainedModel): Promise<{ path: st
       ? []
       : [{ path: 'schedule.json', content: serializeSchedule(ownSchedule(schedule, network, directory)) }]),
     { path: 'preprocessor_config.json', content: jsonText(preprocessorConfiguration(preprocessing)) },
-    { path: 'config.json', content: jsonText({ ...config, ...network.checkpointConfiguration }) },
+    { path: 'config.json', content: jsonText(config) },
   ];
   await writeFolder(directory, files, folderKind);
   return files.map(({ path, content }) => ({

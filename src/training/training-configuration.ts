@@ -6,7 +6,8 @@ import { readFile } from 'node:fs/promises';
 import * as v from 'valibot';
 import { square } from '../data/preprocessing.ts';
 import type { Preprocessing } from '../data/preprocessing.ts';
-import { DiffrateError, messageOf } from '../errors.ts';
+import { blockCount, positiveInteger } from '../checkpoints/configuration-check.ts';
+import { DiffrateError, messageOf, quoted, shortened } from '../errors.ts';
 import type { Network } from '../networks/network.ts';
 import { usualVisionTransformer } from '../networks/vision-transformer/configuration.ts';
 import { visionTransformer } from '../networks/vision-transformer/vision-transformer.ts';
@@ -25,7 +26,6 @@ export interface TrainingConfiguration {
   readonly recipe: TrainingRecipe;
 }
 
-const positiveInteger = v.pipe(v.number(), v.safeInteger('a whole number'), v.minValue(1, 'at least 1'));
 const notNegative = v.pipe(v.number(), v.finite('finite'), v.minValue(0, 'at least 0'));
 const positive = v.pipe(v.number(), v.finite('finite'), v.gtValue(0, 'above 0'));
 const share = v.pipe(v.number(), v.minValue(0, 'at least 0'), v.ltValue(1, 'below 1'));
@@ -38,7 +38,7 @@ const networkSchema = v.strictObject({
   imageSize: positiveInteger,
   patchSize: positiveInteger,
   width: positiveInteger,
-  depth: positiveInteger,
+  depth: blockCount,
   heads: positiveInteger,
   hiddenWidth: v.optional(positiveInteger),
   classes: positiveInteger,
@@ -118,14 +118,16 @@ export function parseTrainingConfiguration(text: string, file: string): Training
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new DiffrateError(`The configuration ${file} is not valid JSON (${messageOf(error)}): correct it.`);
+    throw new DiffrateError(
+      `The configuration ${file} is not valid JSON (${shortened(messageOf(error))}): correct it.`,
+    );
   }
   const parsed = v.safeParse(schema, json);
   if (!parsed.success) {
     const [issue] = parsed.issues;
     const where = v.getDotPath(issue) ?? 'it';
     throw new DiffrateError(
-      `The configuration ${file} is wrong at "${where}" (${oneSentence(issue.message)}): correct that member.`,
+      `The configuration ${file} is wrong at ${quoted(where)} (${oneSentence(issue)}): correct that member.`,
     );
   }
   const { model, recipe } = parsed.output;
@@ -159,7 +161,11 @@ export function parseTrainingConfiguration(text: string, file: string): Training
   };
 }
 
-const oneSentence = (message: string): string => message.replace(/\.$/, '');
+/** What valibot says, with the file's value in quotation marks that end. */
+function oneSentence({ message, received, input }: v.BaseIssue<unknown>): string {
+  const own = typeof input === 'string' ? message.replace(received, () => quoted(input)) : message;
+  return own.replace(/\.$/, '');
+}
 
 function withoutUndefined<Members extends object>(members: Members): Members {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as Members;

@@ -3,7 +3,7 @@
  * weights.
  */
 import { checkAugmentation } from '../data/augmentation.ts';
-import { checkLabels } from '../data/image-source.ts';
+import { checkLabels, requireLabels } from '../data/image-source.ts';
 import type { ImageSource } from '../data/image-source.ts';
 import { microBatchesOf } from '../data/micro-batches.ts';
 import { DiffrateError } from '../errors.ts';
@@ -99,11 +99,10 @@ export function planTraining(options: TrainingOptions): TrainingPlan {
 }
 
 /** Whether labels can be what a network is trained on. */
-function checkLabelled({ name, labelled }: ImageSource, objective: Objective, hasTeacher: boolean): void {
+function checkLabelled(images: ImageSource, objective: Objective, hasTeacher: boolean): void {
   requireLabelTargets(objective);
-  if (labelled) return;
   const instead = hasTeacher ? ', or take the uncompressed network’s answers as `targets`' : '';
-  throw new DiffrateError(`'${name}' has no labels to train on: add a labels.csv or class sub-folders${instead}.`);
+  requireLabels(images, `to train on labels add a labels.csv or class sub-folders${instead}`);
 }
 
 /** What patch dropout does not go together with. */

@@ -40,7 +40,7 @@ describe('a byte source', () => {
       return source;
     });
     await expect(kept.read(0, 1)).rejects.toThrow(DiffrateError);
-    await expect(withFileSource(folder, check)).rejects.toThrow(/is not a file/);
+    await expect(withFileSource(folder, check)).rejects.toThrow(/is not a regular file/);
     await rm(folder, { recursive: true });
   });
 });

@@ -7,6 +7,8 @@
 export interface FakeHub {
   /** Content by file name; may be changed between requests. */
   readonly files: Map<string, string | Uint8Array>;
+  /** Names of contents by file name, where they are not `etag-of-FILE`. */
+  readonly etags: Map<string, string>;
   /** Paths requested so far, with methods and tokens. */
   readonly requests: { readonly path: string; readonly authorization: string | null }[];
   readonly fetch: typeof fetch;
@@ -25,6 +27,7 @@ export const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 export function fakeHub(id: string, files: Readonly<Record<string, string | Uint8Array>>): FakeHub {
   const hub: FakeHub = {
     files: new Map(Object.entries(files)),
+    etags: new Map(),
     requests: [],
     status: undefined,
     unreachable: false,
@@ -52,7 +55,10 @@ function content(hub: FakeHub, file: string, range: string | null): Response {
   const found = hub.files.get(file);
   if (found === undefined) return new Response('', { status: 404, headers: { 'X-Error-Code': 'EntryNotFound' } });
   const bytes = typeof found === 'string' ? new TextEncoder().encode(found) : found;
-  const headers = { ETag: `"etag-of-${file}"`, 'Content-Range': `bytes 0-0/${bytes.byteLength}` };
+  const headers = {
+    ETag: `"${hub.etags.get(file) ?? `etag-of-${file}`}"`,
+    'Content-Range': `bytes 0-0/${bytes.byteLength}`,
+  };
   if (range !== null) return new Response(bytes.slice(0, 1), { status: 206, headers });
   return new Response(bytes.slice(0, hub.cutAfter ?? bytes.byteLength), { headers });
 }

@@ -2,6 +2,7 @@
  * Downloads from a fake hub into a real cache folder: what is fetched, reused, refused, and what is
  * left behind.
  */
+import { createHash } from 'node:crypto';
 import { mkdtemp, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -105,6 +106,37 @@ describe('a download', () => {
     expect(new Set(hub.requests.map(({ authorization }) => authorization))).toEqual(new Set(['Bearer hf_secret']));
   });
 
+  it('may be made twice at once, and is whole for both', async () => {
+    const [one, two] = await Promise.all([files(), files()]);
+    expect(one).toEqual(two);
+    expect(await readFile(one.checkpoint)).toEqual(Buffer.alloc(100_000, 7));
+    expect((await readdir(join(cacheFolder, 'models--some--vit-tiny/blobs'))).length).toBe(3);
+    expect((await readdir(one.folder)).length).toBe(3);
+  });
+
+  it('whose content is not what its SHA-256 says is refused, and nothing is left of it', async () => {
+    hub.etags.set('model.safetensors', 'a'.repeat(64));
+    expect(await failure()).toMatch(/model\.safetensors is not what its SHA-256 says/);
+    expect((await readdir(join(cacheFolder, 'models--some--vit-tiny/blobs'))).length).toBe(2);
+    hub.etags.set('model.safetensors', createHash('sha256').update(Buffer.alloc(100_000, 7)).digest('hex'));
+    expect(await readFile((await files()).checkpoint)).toEqual(Buffer.alloc(100_000, 7));
+  });
+
+  it('brings the files of open_clip where there are no others', async () => {
+    hub.files.delete('config.json');
+    hub.files.delete('model.safetensors');
+    hub.files.delete('pytorch_model.bin');
+    hub.files.set('open_clip_config.json', '{"model_cfg":{}}').set('open_clip_model.safetensors', 'weights');
+    const found = await files();
+    expect(await readModelFolder(found.folder)).toMatchObject({
+      configuration: { model_cfg: {} },
+      configurationPath: found.configuration,
+      checkpoint: found.checkpoint,
+    });
+    hub.unreachable = true;
+    expect(await files()).toEqual(found);
+  });
+
   it('says nothing on the terminal', async () => {
     const written = vi.spyOn(process.stdout, 'write');
     await files();
@@ -162,8 +194,8 @@ describe('a failure', () => {
     expect(await readFile((await files()).configuration, 'utf8')).toBe('{"model_type":"vit"}');
   });
 
-  it('offline never asks the network', async () => {
-    vi.stubEnv('HF_HUB_OFFLINE', '1');
+  it.each(['1', 'true', 'YES', 'On'])('offline (%s) never asks the network', async (value) => {
+    vi.stubEnv('HF_HUB_OFFLINE', value);
     expect(await failure()).toMatch(/not in the cache, and HF_HUB_OFFLINE/);
     expect(hub.requests).toEqual([]);
   });

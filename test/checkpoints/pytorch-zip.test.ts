@@ -8,15 +8,26 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
 import { memorySource } from '../../src/checkpoints/byte-source.ts';
-import { readPytorchZip } from '../../src/checkpoints/pytorch-zip.ts';
+import { chooseWeights } from '../../src/checkpoints/choice.ts';
+import { openPytorchZip } from '../../src/checkpoints/pytorch-zip.ts';
 import { float32Values, type Weights } from '../../src/checkpoints/weights.ts';
 import { Call, Global, Persistent, Tuple, instructions, type PickleValue } from './pickle-writer.ts';
 import { float32Bytes, parameter, pytorchFile, tensor, withZip64 } from './pytorch-writer.ts';
 
 const SIX = float32Bytes([0, 1, 2, 3, 4, 5]);
 
-function read(file: Uint8Array): Promise<Weights> {
-  return readPytorchZip(memorySource('x.pth', file));
+/** All tensors of a file, by full name. */
+async function read(file: Uint8Array): Promise<Weights> {
+  const checkpoint = await openPytorchZip(memorySource('x.pth', file));
+  return checkpoint.load(checkpoint.tensors);
+}
+
+/** What is chosen of a file for a network that reads `w`. */
+async function choose(file: Uint8Array): Promise<Weights> {
+  const checkpoint = await openPytorchZip(memorySource('x.pth', file));
+  const fitting = { names: new Set(['w']), try: () => undefined };
+  const choice = chooseWeights(checkpoint, { file: 'x.pth', ...fitting });
+  return choice.finish(await checkpoint.load(choice.needed)).weights;
 }
 
 async function valuesOf(weights: Weights, name: string): Promise<number[]> {
@@ -137,17 +148,17 @@ describe('a training checkpoint', () => {
       ['rng', tensor('0', 6, [1])],
       [key, new Map<PickleValue, PickleValue>([...weights, ['note', 'text'], [7, tensor('0', 6, [1])]])],
     ]);
-    const found = await read(pytorchFile(root, { '0': SIX }));
+    const found = await choose(pytorchFile(root, { '0': SIX }));
     expect([...found.keys()]).toEqual(['w']);
   });
 
   it('prefers plain weights to moving averages and looks two levels deep', async () => {
-    const average = new Map([['average', tensor('0', 6, [1])]]);
+    const average = new Map([['w', tensor('absent', 6, [1])]]);
     const root = new Map<PickleValue, PickleValue>([
       ['model_ema', average],
       ['model', new Map([['state_dict', weights]])],
     ]);
-    expect([...(await read(pytorchFile(root, { '0': SIX }))).keys()]).toEqual(['w']);
+    expect([...(await choose(pytorchFile(root, { '0': SIX }))).keys()]).toEqual(['w']);
   });
 
   it('may be an OrderedDict with metadata as state', async () => {
@@ -156,14 +167,14 @@ describe('a training checkpoint', () => {
     const empty = instructions(new Call(ordered, new Tuple()));
     const state = instructions(new Map([['_metadata', new Map()]]));
     const bytes = Uint8Array.of(0x80, 2, ...empty, 0x71, 0, 0x28, ...items, 0x75, ...state, 0x62, 0x2e);
-    expect([...(await read(pytorchFile(bytes, { '0': SIX }))).keys()]).toEqual(['w']);
+    expect([...(await choose(pytorchFile(bytes, { '0': SIX }))).keys()]).toEqual(['w']);
   });
 
   it('that refers to itself is read to its end', async () => {
     // An empty dict, remembered as 0; then items whose values are that dict.
     const items = ['model', 'state_dict'].flatMap((key) => [...instructions(key), 0x68, 0]);
     const bytes = Uint8Array.of(0x80, 2, 0x7d, 0x71, 0, 0x28, ...items, 0x75, 0x2e);
-    await expect(read(pytorchFile(bytes, {}))).rejects.toThrow(/holds no tensors/);
+    await expect(choose(pytorchFile(bytes, {}))).rejects.toThrow(/holds no tensors/);
   });
 });
 
@@ -184,25 +195,53 @@ describe('a hostile pickle', () => {
     ['__proto__.constructor', new Global('__proto__', 'constructor')],
   ];
 
-  it.each(hostile)('that names %s is refused by that name and executes nothing', async (name, value) => {
+  it.each(hostile)('that names %s beside the weights executes nothing', async (_, value) => {
     const root = new Map<PickleValue, PickleValue>([
       ['w', tensor('0', 6, [6])],
       ['args', value],
     ]);
-    const error: unknown = await read(pytorchFile(root, { '0': SIX })).catch((thrown: unknown) => thrown);
-    expect(error).toBeInstanceOf(DiffrateError);
-    expect(String(error)).toContain(`x.pth asks to load the Python object ${name}, which is refused`);
+    expect([...(await choose(pytorchFile(root, { '0': SIX }))).keys()]).toEqual(['w']);
     expect(existsSync(bait)).toBe(false);
   });
 
-  it('that names a global from the stack is refused as well', async () => {
-    const bytes = Uint8Array.from([0x80, 4, ...instructions('os'), ...instructions('system'), 0x93, 0x2e]);
-    await expect(read(pytorchFile(bytes, {}))).rejects.toThrow(/os\.system, which is refused/);
+  it.each(hostile)('that names %s in place of weights has none', async (_, value) => {
+    await expect(choose(pytorchFile(value, {}))).rejects.toThrow(/x\.pth holds no tensors by name/);
+    expect(existsSync(bait)).toBe(false);
   });
 
-  it('with control characters in a name does not reach the terminal', async () => {
-    const file = pytorchFile(new Global('a\u001b[31m', 'b'), {});
-    await expect(read(file)).rejects.toThrow('a?[31m.b');
+  it('that names a global from the stack has no weights either', async () => {
+    const bytes = Uint8Array.from([0x80, 4, ...instructions('os'), ...instructions('system'), 0x93, 0x2e]);
+    await expect(choose(pytorchFile(bytes, {}))).rejects.toThrow(/holds no tensors/);
+  });
+
+  it('leaves placeholders, called or not, with items and state', async () => {
+    const config = new Call(new Global('omegaconf.dictconfig', 'DictConfig'), new Tuple(), new Map([['lr', 1]]));
+    // What a placeholder makes is a placeholder: `DictConfig()(7)`.
+    const called = [...instructions(config), ...instructions(new Tuple(7)), 0x52];
+    // NEWOBJ_EX, OBJ and INST.
+    const built = [...instructions(new Global('a', 'B')), ...instructions(new Tuple()), 0x7d, 0x92];
+    const old = [0x28, ...instructions(new Global('a', 'C')), ...instructions(1), 0x6f];
+    const older = [0x28, ...instructions(2), 0x69, ...new TextEncoder().encode('a\nD\n')];
+    const items = [called, built, old, older].flatMap((value, index) => [...instructions(`object${index}`), ...value]);
+    const weights = [...instructions('w'), ...instructions(tensor('0', 6, [6]))];
+    const bytes = Uint8Array.of(0x80, 2, 0x7d, 0x28, ...items, ...weights, 0x75, 0x2e);
+    expect([...(await choose(pytorchFile(bytes, { '0': SIX }))).keys()]).toEqual(['w']);
+  });
+
+  it('may keep its weights in a dictionary of a class of its own', async () => {
+    const own = instructions(new Call(new Global('mmengine.config', 'ConfigDict'), new Tuple()));
+    const items = [...instructions('w'), ...instructions(tensor('0', 6, [6]))];
+    const bytes = Uint8Array.of(0x80, 2, ...own, 0x28, ...items, 0x75, 0x2e);
+    expect([...(await choose(pytorchFile(bytes, { '0': SIX }))).keys()]).toEqual(['w']);
+  });
+
+  it('of a whole module names its class, without control characters', async () => {
+    const state = new Map([
+      ['_parameters', new Map()],
+      ['_modules', new Map()],
+    ]);
+    const file = pytorchFile(new Call(new Global('my\u001b[31m.nets', 'ViT'), new Tuple(), state), {});
+    await expect(choose(file)).rejects.toThrow(/a whole PyTorch module \(my\?\[31m\.nets\.ViT\).*state_dict\(\)/);
   });
 
   it('cannot make inert names do anything', async () => {
@@ -211,7 +250,7 @@ describe('a hostile pickle', () => {
       ['__proto__', new Map([['polluted', true]])],
       ['args', new Call(new Global('argparse', 'Namespace'), new Tuple(), new Map([['__proto__', 1]]))],
     ]);
-    expect([...(await read(pytorchFile(root, { '0': SIX }))).keys()]).toEqual(['w']);
+    expect([...(await choose(pytorchFile(root, { '0': SIX }))).keys()]).toEqual(['w']);
     expect('polluted' in {}).toBe(false);
   });
 
@@ -273,7 +312,12 @@ describe('a tensor that lies', () => {
     [
       'has a storage of an unknown type',
       tensor('0', 6, [6], [1], { storage: 'QInt8Storage' }),
-      /torch\.QInt8Storage, which is refused/,
+      /"w" needs the Python object torch\.QInt8Storage, which is not read/,
+    ],
+    [
+      'is made by a function of another kind',
+      new Call(new Global('torch._utils', '_rebuild_sparse_tensor'), new Tuple(1)),
+      /"w" needs the Python object torch\._utils\._rebuild_sparse_tensor/,
     ],
     ['has no storage', new Call(new Global('torch._utils', '_rebuild_tensor_v2'), new Tuple(1, 2)), /unknown way/],
     ['has a storage of a number', new Persistent(new Tuple('storage', 1, '0', 'cpu', 6)), /unknown way/],
@@ -299,7 +343,7 @@ describe('a zip file', () => {
 
   it('without PyTorch weights, or big-endian, says so', async () => {
     await expect(read(pytorchFile(new Map(), {}).slice(0, 0))).rejects.toThrow(DiffrateError);
-    await expect(read(pytorchFile('text', {}))).rejects.toThrow(/holds no tensors/);
+    await expect(choose(pytorchFile('text', {}))).rejects.toThrow(/holds no tensors/);
     const big = pytorchFile(new Map([['w', tensor('0', 6, [6])]]), { '0': SIX }, { byteorder: 'big' });
     await expect(read(big)).rejects.toThrow(/big-endian/);
   });

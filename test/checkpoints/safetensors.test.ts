@@ -194,7 +194,7 @@ describe('a bad file', () => {
 
   it('that is missing, or a folder, gives one sentence', async () => {
     await expect(readSafetensors(join(folder, 'nothing'))).rejects.toThrow(DiffrateError);
-    await expect(readSafetensors(folder)).rejects.toThrow(/is not a file/);
+    await expect(readSafetensors(folder)).rejects.toThrow(/is not a regular file/);
   });
 
   it('takes "__proto__" for a name like any other', () => {

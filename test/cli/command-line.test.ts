@@ -63,6 +63,9 @@ describe('diffrate', () => {
       expect(own).toMatchObject({ code: 0, stderr: '' });
       expect(own.stdout).toContain('--json');
     }
+    const named = await run('help', 'bench');
+    expect(named).toMatchObject({ code: 0, stdout: (await run('bench', '--help')).stdout });
+    expectFailure(await run('help', 'benhc'), 2, /no command "benhc": did you mean bench\?/);
     expect(version.stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 

@@ -4,8 +4,8 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
+import { isBuilt } from '../built.ts';
 
 const main = resolve('dist/cli/main.js');
 
@@ -18,17 +18,9 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
-function newest(directory: string): number {
-  const times = readdirSync(directory, { withFileTypes: true }).map((entry) => {
-    const path = join(directory, entry.name);
-    return entry.isDirectory() ? newest(path) : statSync(path).mtimeMs;
-  });
-  return Math.max(0, ...times);
-}
-
 /** Builds `dist` where it is older than the sources. */
 export function buildIfStale(): void {
-  if (existsSync(main) && statSync(main).mtimeMs > newest(resolve('src'))) return;
+  if (isBuilt()) return;
   const { status, stdout } = spawnSync('npm', ['run', 'build'], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`npm run build failed: ${stdout}`);
 }

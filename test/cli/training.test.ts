@@ -100,9 +100,9 @@ describe('diffrate train', () => {
     [['finetune', 'small', '--data', 'images', '--out', 'x'], 2, /needs --schedule/],
     [['finetune', 'small', '--schedule', 'short.json', '--data', 'images', '--out', 'x'], 1, /short\.json .* 1 blocks/],
     [
-      ['finetune', 'small', '--schedule', 'schedule.json', '--data', 'unlabelled', '--labels', '--out', 'x'],
+      'finetune small --schedule schedule.json --data unlabelled --targets labels --out x'.split(' '),
       1,
-      /no labels/,
+      /no labels, .*--targets teacher/,
     ],
   ])('%j ends with one sentence', async (args, code, sentence) => {
     const result = await run(...args);

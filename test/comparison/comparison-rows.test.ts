@@ -48,13 +48,28 @@ const encoderBaseline = { ...ofFeatures(0, 100), gflops: 1.258 };
 const encoderCells = [{ ...measured, ...ofFeatures(0.125, 60) }];
 
 describe('comparisonTable', () => {
-  it('has a column for each figure there is, and a reason where nothing was measured', () => {
-    const { header, rows } = comparisonTable({ baseline, cells });
+  it('has a column for each figure there is, and dashes and a note where nothing was measured', () => {
+    const { header, rows, notes } = comparisonTable({ baseline, cells });
     expect(header.slice(5)).toEqual(['top-1 %', 'agreement %', 'KL', 'tokens']);
     for (const row of rows) expect(row).toHaveLength(header.length);
     expect(rows[0]).toEqual(['1', 'uncompressed', '1.258', '', '1.00×', '50.00', '100.00', '0.00000', '']);
     expect(rows[1]).toEqual(['0.6', measured.method, '0.754', '100.3', '1.50×', '50.00', '75.00', '0.01250', 'static']);
-    expect(rows[2]?.[1]).toMatch(/^evit: out of reach/);
+    expect(rows[2]).toEqual(['0.6', 'evit', ...Array<string>(7).fill('–')]);
+    expect(notes).toEqual(['evit: out of reach: at least 0.9 GFLOPs, "say".']);
+  });
+
+  it('tells a reason once that holds at several budgets', () => {
+    const missing = (budget: number, asked: string, reason: string): ComparisonCell => ({
+      kind: 'missing',
+      asked,
+      budget,
+      reason,
+    });
+    const { notes } = comparisonTable({
+      baseline,
+      cells: [...[0.8, 0.6].map((budget) => missing(budget, 'diffrate', 'no schedule.')), missing(0.6, 'ats', 'why')],
+    });
+    expect(notes).toEqual(['diffrate: no schedule.', 'At a budget of 0.6, ats: why.']);
   });
 
   it('has the distance of answers where these are no classes', () => {

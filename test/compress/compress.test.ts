@@ -8,6 +8,7 @@ import { compress } from '../../src/compress/compress.ts';
 import type { CompressionResult, CompressProgress, OpenedCompression } from '../../src/compress/compress-options.ts';
 import { createImageLoader } from '../../src/data/batches.ts';
 import { MetricAccumulator } from '../../src/evaluation/metrics.ts';
+import { isChanged } from '../../src/evaluation/predictions.ts';
 import { NetworkSession } from '../../src/execution/network-session.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { changedHead } from './changed-head.ts';
@@ -85,10 +86,23 @@ describe('compress', () => {
     expect(result.evaluation?.before).toMatchObject({ method: 'uncompressed', kl: 0, agreement: 100 });
   });
 
+  it('keeps what the plain network and the compressed one in fp32 say of each image', () => {
+    const { predictions, evaluation } = result;
+    const files = new Set(predictions?.map(({ file }) => file));
+    expect(files.size).toBe(24);
+    const changed = predictions?.filter(isChanged).length ?? Number.NaN;
+    expect(100 - (100 * changed) / 24).toBeCloseTo(evaluation?.after.agreement ?? Number.NaN, 9);
+    const distance = predictions?.reduce((sum, one) => sum + one.distance, 0) ?? Number.NaN;
+    expect(distance / 24).toBeCloseTo(evaluation?.after.kl ?? Number.NaN, 6);
+    const right = predictions?.filter(({ label, after }) => after[0]?.class === label).length ?? Number.NaN;
+    expect((100 * right) / 24).toBeCloseTo(evaluation?.after.top1 ?? Number.NaN, 9);
+  });
+
   it('tells of all of them in the model card', () => {
     const card = readFileSync(join(folder('made'), 'README.md'), 'utf8');
     expect(card).toContain('| Precision | original | fp16 | fp32 | q8 |');
     for (const { evaluation } of result.precisions) expect(card).toContain(` ${evaluation?.kl?.toFixed(5)} |`);
+    expect(card).toContain(`There are only 24 images to search on: `);
     expect(card).toContain('| runs well on |  | WebGPU (shader-f16) | everywhere | CPU, WebAssembly |');
     expect(card).not.toMatch(/single precision|a little differently|null|undefined|NaN/);
   });
@@ -125,9 +139,13 @@ describe('compress', () => {
   });
 
   it('of a published schedule is what the command’s schema says, without search and evaluation', async () => {
-    const { directory, history, ...figures } = await compress({ ...publishedOptions(), directory: folder('near') });
-    expect([figures.search, figures.evaluation, history]).toEqual([null, null, []]);
-    expect(schemaFaults('compress', { ...figures, out: directory, report: null })).toEqual([]);
+    const { directory, history, predictions, ...figures } = await compress({
+      ...publishedOptions(),
+      directory: folder('near'),
+    });
+    expect([figures.search, figures.evaluation, history, predictions]).toEqual([null, null, [], null]);
+    const command = { out: directory, report: null, dataset: null, evaluationDataset: null };
+    expect(schemaFaults('compress', { ...figures, ...command })).toEqual([]);
   });
 
   it('takes a published schedule without images, and names no option where none is near', async () => {

@@ -78,7 +78,9 @@ describe('compress', () => {
     ['while time is measured', 6],
   ])('leaves a complete folder where the runtime fails %s', async (_, first) => {
     const sentence = await sentenceOf({ runtime: failingRuntime(first) });
-    expect(sentence).toContain(`The model folder ${out} is complete but could not be measured (the device was lost)`);
+    expect(sentence).toContain(
+      `The model folder ${out} is complete but could not be measured (The runtime cannot run the model (the device was lost)`,
+    );
     expect(sentence).toContain(`the search is kept in ${out}.checkpoint`);
     expect(readdirSync(out).sort()).toEqual(complete);
     expect(readdirSync(root).sort()).toEqual(['out', 'out.checkpoint']);
@@ -171,6 +173,7 @@ describe('compress', () => {
     });
     expect(runs).toHaveLength(2);
     expect(warnings).toEqual([
+      expect.stringMatching(/^There are only 8 images to search on: /),
       expect.stringMatching(
         /^The model card .*README\.md cannot be written .*; its figures are in the result alone\.$/,
       ),
@@ -200,7 +203,7 @@ describe('compress', () => {
     expect(await dataOf(first, second)).not.toContain('searched on');
     const source = memoryImages([...first, ...second]);
     const part = (from: number): ImageSource => ({ ...source, images: source.images.slice(from, from + 4) });
-    expect(await dataOf(part(0), part(2))).toContain('(searched on)');
+    expect(await dataOf(part(0), part(2))).toContain('(2 of them searched on)');
     expect(await dataOf(part(0), part(4))).not.toContain('searched on');
   });
 

@@ -1,7 +1,15 @@
 /** Any cost: its range over a space, prices by difference, targets and their sentences. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { formatCost, priceByDifference, reachableRange, targetValue } from '../../src/cost/cost.ts';
+import {
+  checkedCost,
+  decimalsFor,
+  formatCost,
+  formatGflops,
+  priceByDifference,
+  reachableRange,
+  targetValue,
+} from '../../src/cost/cost.ts';
 import type { Cost } from '../../src/cost/cost.ts';
 import { flopsCost } from '../../src/cost/flops-cost.ts';
 import { DiffrateError } from '../../src/errors.ts';
@@ -116,6 +124,42 @@ describe('formatCost', () => {
     [0, 'ms', undefined, '0 ms'],
   ])('%d %s', (value, unit, digits, text) => {
     expect(formatCost(value, unit, digits)).toBe(text);
+  });
+});
+
+describe('checkedCost', () => {
+  it('is the same cost, and notices where it gives no finite number within its range', () => {
+    const cost = flopsCost(smallNetwork());
+    const kept = { pruneKept: [17, 14, 10, 6], mergeKept: [17, 12, 8, 3] };
+    expect(checkedCost(cost).value(kept)).toBe(cost.value(kept));
+    expect(checkedCost(cost).price(kept, 2)).toEqual(cost.price(kept, 2));
+    const holed: Cost = {
+      ...cost,
+      value: (numbers) => (numbers.mergeKept[1] === 12 ? Number.NaN : cost.value(numbers)),
+      price: () => [0, Infinity, 0, 0],
+    };
+    expect(() => checkedCost(holed).value(kept)).toThrow(
+      'The cost in GFLOPs is NaN for pruneKept [17, 14, 10, 6] and mergeKept [17, 12, 8, 3]: it must be a finite number',
+    );
+    expect(() => checkedCost(holed).price(kept, 1)).toThrow(/price of a token in GFLOPs is Infinity/);
+    expect(checkedCost(holed).value({ ...kept, mergeKept: [17, 11, 8, 3] })).toBeGreaterThan(0);
+  });
+});
+
+describe('formatGflops', () => {
+  it('has three decimals, or as many as a small network needs', () => {
+    expect([4.6, 0.117, 0.07, 0.00051234, 1.2e-7, 0].map((value) => formatGflops(value))).toEqual([
+      '4.600',
+      '0.117',
+      '0.0700',
+      '0.000512',
+      '0.000000120',
+      '0.000',
+    ]);
+    // As many as what it stands beside.
+    expect(formatGflops(0.07, 0.117)).toBe('0.070');
+    expect(decimalsFor(2.8, 1)).toBe(1);
+    expect(decimalsFor(0.028, 1)).toBe(2);
   });
 });
 

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import * as fc from 'fast-check';
 import { drawFlip, drawResizedCrop, randomResizedCrop } from '../../src/data/augmentation.ts';
 import { drawMix, mixPixels, mixTargets, smoothTargets } from '../../src/data/mixing.ts';
+import { square } from '../../src/data/preprocessing.ts';
 import { RandomGenerator } from '../../src/data/random.ts';
 import { DiffrateError } from '../../src/errors.ts';
 
@@ -62,7 +63,7 @@ function numbered(batch: number, size: number): Float32Array {
 test('Mixup blends image i with image B − 1 − i, and its targets with the same weight', () => {
   const pixels = numbered(5, 2);
   const mix = { kind: 'mixup', lambda: 0.75 } as const;
-  mixPixels(pixels, 2, 2, mix);
+  mixPixels(pixels, { channels: 3, ...square(2) }, mix);
   const expected = [0, 1, 2, 3, 4].map((image) => 0.75 * image + 0.25 * (4 - image));
   expected.forEach((value, image) =>
     expect(new Set(pixels.subarray(image * 12, image * 12 + 12))).toEqual(new Set([value])),
@@ -80,7 +81,7 @@ test('CutMix takes a box from the partner, and λ is the area that is left', () 
       const mix = drawMix(new RandomGenerator(seed), { mixup: 0, cutmix: 1 }, size, size);
       expect(mix.kind).toBe('cutmix');
       const pixels = numbered(batch, size);
-      mixPixels(pixels, size, size, mix);
+      mixPixels(pixels, { channels: 3, ...square(size) }, mix);
       for (let image = 0; image < batch; image++) {
         const values = pixels.subarray(image * 3 * size * size, (image + 1) * 3 * size * size);
         if (image === batch - 1 - image) continue;

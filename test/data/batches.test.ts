@@ -10,7 +10,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DEIT_AUGMENTATION } from '../../src/data/augmentation.ts';
 import { createImageLoader } from '../../src/data/batches.ts';
 import type { ImageBatch, ImageLoader, ImageLoaderOptions } from '../../src/data/batches.ts';
+import { DecodedImages } from '../../src/data/decoded-images.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
+import { openImages } from '../../src/data/open-images.ts';
 import type { ImageSource } from '../../src/data/image-source.ts';
 import { preprocessImage } from '../../src/data/preprocess.ts';
 import { RandomGenerator } from '../../src/data/random.ts';
@@ -234,6 +236,64 @@ test('waiting is counted while the consumer awaits a batch, and not while it wor
   expect(loader.startupMilliseconds).toBeGreaterThan(0);
   expect(loader.waitingMilliseconds).toBeGreaterThanOrEqual(loader.startupMilliseconds);
   expect(loader.waitingMilliseconds).toBeLessThanOrEqual(awaited);
+});
+
+test('how files are decoded belongs to the source: batches, single images, keys and identity', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'diffrate-decoding-'));
+  const data = Buffer.from(Array.from({ length: 100 * 80 * 3 }, (_, index) => (index * 7 + (index >> 8)) % 256));
+  const photo = sharp(data, { raw: { width: 100, height: 80, channels: 3 } });
+  writeFileSync(join(folder, 'lying.jpg'), await photo.withMetadata({ orientation: 6 }).jpeg().toBuffer());
+  const sources = await Promise.all([
+    openImageFolder(folder),
+    openImageFolder(folder, { decoder: 'exact' }),
+    openImageFolder(folder, { ignoreOrientation: true }),
+    openImageFolder(folder, { decoder: 'exact', ignoreOrientation: true }),
+  ]);
+  const decoded = new DecodedImages();
+  const seen: string[] = [];
+  for (const source of sources) {
+    const [batch] = await take(load({ source, decoded }));
+    const [image] = source.images;
+    if (image === undefined) throw new Error('there is an image');
+    const pixels = preprocessImage(await source.decode(image, preprocessing), preprocessing);
+    expect(batch?.pixels).toEqual(pixels);
+    seen.push(String(pixels));
+  }
+  expect(new Set(seen).size).toBe(4);
+  expect(decoded.decodings).toBe(4);
+  expect(new Set(await Promise.all(sources.map(({ identity }) => identity()))).size).toBe(4);
+  expect(await sources[0]?.identity()).toBe(folder);
+  await expect(openImages(sources[0] ?? '', { decoder: 'exact' })).rejects.toThrow(UsageError);
+  const wrong = { decoder: 'fast' } as unknown as { decoder: 'exact' };
+  await expect(openImages(folder, wrong)).rejects.toThrow('There is no `decoder` "fast": choose auto or exact.');
+  rmSync(folder, { recursive: true });
+});
+
+test('an odd image is read with one warning; strict fails there', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'diffrate-odd-'));
+  const grey = sharp(
+    Uint16Array.from({ length: 900 }, (_, index) => index % 200),
+    {
+      raw: { width: 30, height: 30, channels: 1 },
+    },
+  );
+  writeFileSync(join(folder, 'odd.png'), await grey.toColourspace('grey16').png().toBuffer());
+  const source = await openImageFolder(folder);
+  const warnings: string[] = [];
+  const batches = await take(
+    load({
+      source,
+      order: 'shuffled',
+      batchSize: 2,
+      cacheDecoded: false,
+      onWarning: (message) => warnings.push(message),
+    }),
+    3,
+  );
+  expect(batches.length).toBe(3);
+  expect(warnings).toEqual([expect.stringMatching(/^The image 'odd\.png' in '.*' has 16 bits per colour, and .*\.$/)]);
+  await expect(take(load({ source, strict: true }))).rejects.toThrow("'odd.png'");
+  rmSync(folder, { recursive: true });
 });
 
 test('a file that vanished is skipped like one that cannot be decoded', async () => {

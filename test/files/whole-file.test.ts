@@ -1,11 +1,23 @@
 /** Files that appear whole or not at all, also where the process is stopped while it writes. */
-import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { prepareOutputFile } from '../../src/files/output-file.ts';
 import { writeFolder } from '../../src/files/staged-folder.ts';
 import type { FolderKind } from '../../src/files/staged-folder.ts';
 import { writeWholeFile } from '../../src/files/whole-file.ts';
@@ -38,6 +50,38 @@ describe('writeWholeFile', () => {
     await expect(writeWholeFile(join(root, 'new', 'deep', 'file.txt'), failing)).rejects.toThrow('no space left');
     expect(readdirSync(root)).toEqual(['file.txt']);
     expect(readFileSync(path, 'utf8')).toBe('old');
+  });
+
+  it('writes through links, also where the file is missing, and keeps them', async () => {
+    mkdirSync(join(root, 'there'));
+    symlinkSync(join('there', 'file.txt'), join(root, 'link.txt'));
+    symlinkSync('link.txt', join(root, 'second.txt'));
+    for (const [name, content] of [
+      ['link.txt', 'one'],
+      ['second.txt', 'two'],
+    ] as const) {
+      await prepareOutputFile(join(root, name));
+      await writeWholeFile(join(root, name), (beside) => writeFile(beside, content));
+      expect(readFileSync(join(root, 'there', 'file.txt'), 'utf8')).toBe(content);
+      expect(lstatSync(join(root, name)).isSymbolicLink()).toBe(true);
+    }
+    expect(readdirSync(join(root, 'there'))).toEqual(['file.txt']);
+    symlinkSync('round', join(root, 'round'));
+    await expect(prepareOutputFile(join(root, 'round'))).rejects.toThrow(/cannot be written \(.*choose another name/);
+  });
+
+  it('replaces no pipe, no device and no link to one, which is said before work begins', async () => {
+    const pipe = join(root, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    symlinkSync('pipe', join(root, 'link'));
+    for (const path of [pipe, join(root, 'link'), '/dev/null']) {
+      await expect(prepareOutputFile(path)).rejects.toThrow(
+        /cannot be written \(there is a device, a pipe or a socket/,
+      );
+      await expect(writeWholeFile(path, (beside) => writeFile(beside, 'text'))).rejects.toThrow(/no regular file/);
+    }
+    expect(statSync(pipe).isFIFO()).toBe(true);
+    expect(readdirSync(root).toSorted()).toEqual(['link', 'pipe']);
   });
 
   it('leaves nothing where the process ends while it writes', async () => {

@@ -159,6 +159,7 @@ export const numericMeanings: Readonly<Record<string, Meaning>> = {
   Erf: unary(errorFunction),
   Tanh: unary(Math.tanh),
   Sigmoid: unary((x) => 1 / (1 + Math.exp(-x))),
+  Relu: unary((x) => Math.max(x, 0)),
   Abs: unary(Math.abs),
   Clip: ({ input }) => [elementWise([input(0), input(2)], (x, largest) => Math.min(x, largest))],
   Elu: unary((x) => (x > 0 ? x : Math.expm1(x))),

@@ -39,6 +39,7 @@ const cases: Readonly<Record<string, OperatorCase>> = {
   Erf: operatorCases.erf,
   Tanh: operatorCases.tanh,
   Sigmoid: operatorCases.sigmoid,
+  Relu: operatorCases.relu,
   Abs: operatorCases.abs,
   Gelu: operatorCases.gelu,
   Cast: (draw) => [cast(cast(draw.floats(draw.shape(0)), 'float64'), 'float32')],

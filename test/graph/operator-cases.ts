@@ -152,6 +152,7 @@ export const operatorCases: Readonly<Record<keyof typeof operators, OperatorCase
   erf: unary(operators.erf),
   tanh: unary(operators.tanh),
   sigmoid: unary(operators.sigmoid),
+  relu: unary(operators.relu, 'away from zero'),
   abs: unary(operators.abs, 'away from zero'),
   elu: unary(operators.elu),
   gelu: unary(operators.gelu),

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeSafetensors } from '../../src/checkpoints/safetensors.ts';
 import { float32Tensor } from '../../src/checkpoints/weights.ts';
@@ -127,7 +127,7 @@ describe('model folders', () => {
     const model = await loadModel(folder);
     expect(model.warnings).toHaveLength(2);
     expect(model.warnings[0]).toMatch(/no preprocessor_config\.json: images are resized to 32×32/);
-    expect(model.warnings[1]).toMatch(/names 1 classes where the network has 10/);
+    expect(model.warnings[1]).toMatch(/names 1 class where the network has 10/);
     expect(model.labels).toBeUndefined();
     expect(model.preprocessing.resizeMode).toBe('stretch');
   });
@@ -138,6 +138,9 @@ describe('model folders', () => {
     const vit = await loadModel(join(folder, 'vit'));
     expect(vit.network).toMatchObject({ answers: { kind: 'features', size: 64 }, reads: 'prefix' });
     expect(vit.warnings.join()).toMatch(/no classifier: the network yields features/);
+    const silent = { architectures: ['ViTModel'], id2label: undefined };
+    await writeHuggingFaceFolder(join(folder, 'silent'), { weights: encoder, config: silent });
+    expect((await loadModel(join(folder, 'silent'))).warnings).toEqual([]);
     expect(vit.labels).toBeUndefined();
     await writeHuggingFaceFolder(join(folder, 'mae'), { weights: encoder, config: { model_type: 'vit_mae' } });
     const mae = await loadModel(join(folder, 'mae'));
@@ -160,7 +163,7 @@ describe('model folders', () => {
       /"model_type" is "swin", which is not supported: use a ViT, DeiT or MAE model/,
     ],
     ['no kind', { model_type: undefined }, /neither "model_type" .* nor "architecture"/],
-    ['another activation', { hidden_act: 'quick_gelu' }, /"hidden_act" is "quick_gelu"/],
+    ['another activation', { hidden_act: 'mish' }, /"hidden_act" is "mish", but only "gelu", .*: use another model/],
     [
       'oblong input and square images',
       { image_size: [32, 64] },
@@ -236,8 +239,11 @@ describe('model folders', () => {
 
   it('that hold an exported model only', async () => {
     await mkdir(join(folder, 'onnx'));
-    await writeFile(join(folder, 'config.json'), '{}');
-    expect(await failure(folder)).toMatch(/exported ONNX model without its checkpoint/);
+    await writeFile(join(folder, 'onnx', 'model.onnx'), 'an ONNX model');
+    await writeFile(join(folder, 'config.json'), JSON.stringify({ diffrate: { model: 'deit_tiny_patch16_224' } }));
+    expect(await failure(folder)).toMatch(/an ONNX model without its checkpoint.*made from \(deit_tiny_patch16_224\)/);
+    await writeFile(join(folder, 'config.json'), JSON.stringify({ model_type: 'vit', _name_or_path: 'some/vit' }));
+    expect(await failure(folder)).toMatch(/an ONNX model without its checkpoint.*made from \(some\/vit\)/);
   });
 });
 
@@ -274,10 +280,12 @@ describe('registry names', () => {
     expect(await failure('./absent/folder')).toMatch(/There is no folder \.\/absent\/folder/);
   });
 
-  it('and weights go together, folders and files alone do not', async () => {
+  it('and weights go together, folders and weights as well, files alone do not', async () => {
     await writeTimmFolder(folder);
     const weights = join(folder, 'model.safetensors');
-    await expect(loadModel(folder, { weights })).rejects.toThrow(UsageError);
+    const model = await loadModel(folder, { weights });
+    expect([model.name, model.source]).toEqual([basename(folder), weights]);
+    await expect(loadModel(weights)).rejects.toThrow(UsageError);
     await expect(loadModel(weights)).rejects.toThrow(/is a file: name the model that it belongs to/);
     await expect(loadModel('nothing', { weights })).rejects.toThrow(/"nothing" is no model/);
   });
@@ -304,6 +312,8 @@ describe('heads and pooling', () => {
       depth: 4,
       hiddenWidth: 128,
       patchSize: 8,
+      channels: 3,
+      hasClassToken: true,
       tokens: 17,
       classes: 10,
       norms: ['norm'],

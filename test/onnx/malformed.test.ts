@@ -104,6 +104,13 @@ describe('decodeModel', () => {
     expect(() => decodeModel(bytes)).toThrow(message);
   });
 
+  it('refuses what it would otherwise lose: functions of the model and sparse weights', () => {
+    const empty = new ProtobufWriter();
+    const functions = joinChunks(new ProtobufWriter().message(7, empty).message(25, empty).chunks());
+    expect(() => decodeModel(functions)).toThrow(/functions of its own, which are not read/);
+    expect(() => decodeModel(withGraph(new ProtobufWriter().message(15, empty)))).toThrow(/sparse initializers/);
+  });
+
   it('stays linear where a list of a hundred thousand is written one by one', () => {
     const attribute = new ProtobufWriter().string(1, 'axes').int(20, 7);
     for (let index = 0; index < 100_000; index++) attribute.int(8, index);

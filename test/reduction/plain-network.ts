@@ -3,6 +3,7 @@
  * what the compressed graphs must compute.
  */
 import { float32Values } from '../../src/checkpoints/weights.ts';
+import type { Activation } from '../../src/nn/activation.ts';
 import type { Weights } from '../../src/checkpoints/weights.ts';
 import type { VisionTransformerConfiguration } from '../../src/networks/vision-transformer/configuration.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
@@ -85,6 +86,8 @@ export function runMethodPlainly(
   { reduce, weigh = softmaxWithSizes, begin }: PlainMethod,
 ): PlainOutcome {
   const { inputSize, channels, patchSize, prefixTokens, width, heads, depth, layerNormEpsilon, pool } = configuration;
+  const activation = plainActivations[configuration.activation];
+  const { lastNorm = pool === 'mean' ? 'fc_norm' : 'norm' } = configuration;
   const known = new Map<string, Float32Array>();
   const values = (name: string): Float32Array => {
     const weight = weights.get(name);
@@ -168,24 +171,34 @@ export function runMethodPlainly(
       block,
     );
     tokens = left.map((token) => {
-      const hidden = linear(normalized(token.features, `${name}.norm2`), `${name}.mlp.fc1`).map(gelu);
+      const hidden = linear(normalized(token.features, `${name}.norm2`), `${name}.mlp.fc1`).map(activation);
       return { ...token, features: plus(token.features, linear(hidden, `${name}.mlp.fc2`)) };
     });
     perBlock.push(tokens);
   }
-  const patches = tokens.slice(prefix);
-  const weight = patches.reduce((sum, { size }) => sum + size, 0);
-  const read =
-    pool === 'class-token'
-      ? normalized(tokens[0]?.features ?? [], 'norm')
-      : normalized(
-          Array.from({ length: width }, (_, channel) =>
-            patches.reduce((sum, { features, size }) => sum + size * (features[channel] as number), 0),
-          ).map((sum) => sum / weight),
-          'fc_norm',
-        );
+  const first = (x: Vector, name: string): Vector => (name === lastNorm ? normalized(x, name) : x);
+  const last = tokens.map(({ features }) => first(features, 'norm'));
+  const weight = tokens.slice(prefix).reduce((sum, { size }) => sum + size, 0);
+  const mean = Array.from(
+    { length: width },
+    (_, channel) =>
+      tokens.reduce((sum, { size }, at) => (at < prefix ? sum : sum + size * (last[at]?.[channel] as number)), 0) /
+      weight,
+  );
+  const read = first(pool === 'class-token' ? (last[0] ?? []) : mean, 'fc_norm');
   return { logits: linear(read, 'head'), tokens, perBlock };
 }
+
+const logistic = (x: number): number => 1 / (1 + Math.exp(-x));
+
+/** In float64, as papers write them. */
+export const plainActivations: Readonly<Record<Activation, (x: number) => number>> = {
+  gelu: (x) => gelu(x),
+  gelu_pytorch_tanh: (x) => (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  quick_gelu: (x) => x * logistic(1.702 * x),
+  silu: (x) => x * logistic(x),
+  relu: (x) => (x > 0 ? x : 0),
+};
 
 const gelu = (x: number): number => (x * (1 + errorFunction(x / Math.SQRT2))) / 2;
 

@@ -4,10 +4,12 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ImagePrediction } from '../../src/evaluation/predictions.ts';
 import type { EvaluationResult } from '../../src/evaluation/evaluation-options.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { ThroughputRun } from '../../src/evaluation/throughput.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
+import { changedImages } from '../../src/report/changed-images.ts';
 import { drawPictures } from '../../src/report/picture-series.ts';
 import type { CompressionFacts } from '../../src/report/report.ts';
 import { randomModel, smallSchedule, writeRandomImage } from '../random-network.ts';
@@ -44,6 +46,26 @@ export const result = (changes: Partial<EvaluationResult>): EvaluationResult => 
   neighbourAgreement: null,
   ...changes,
 });
+
+/** Guesses of both networks for an image, of classes 3 and, where it changed, 1. */
+const predicted = (file: string, distance: number, changed = true): ImagePrediction => ({
+  file,
+  label: 3,
+  before: [{ class: 3, probability: 0.612 }],
+  after: [changed ? { class: 1, probability: 0.5234 } : { class: 3, probability: 0.9999 }],
+  kept: [{ class: 3, probability: changed ? 0.3 : 0.9999 }],
+  distance,
+});
+
+/** Ten images of which nine changed; of two of them there are files. */
+export const predictions: readonly ImagePrediction[] = [
+  predicted('plain.png', 0.001, false),
+  predicted(hostileName, 0.5),
+  ...Array.from({ length: 8 }, (_, index) => predicted(`gone-${index}.png`, 0.1 + index / 100)),
+];
+
+/** Class 1 has a name that tries to be script; nobody named class 3. */
+export const labels = { 1: '<script>alert(3)</script>' };
 
 /** Draws two images of `directory` and makes up the rest. */
 export async function compressionFacts(directory: string): Promise<CompressionFacts> {
@@ -89,6 +111,18 @@ export async function compressionFacts(directory: string): Promise<CompressionFa
       })),
     ],
     pictures,
+    predictions,
+    changes: await changedImages({ predictions, source: folder, preprocessing: model.preprocessing }),
+    labels,
+    files: {
+      original: { name: 'weights/<b>x</b>.safetensors', bytes: 2_000_000, parameterCount: 500_000 },
+      written: [
+        { path: 'onnx/model.onnx', bytes: 2_100_000 },
+        { path: 'config.json', bytes: 1200 },
+        { path: 'README.md', bytes: 800 },
+      ],
+    },
+    next: [{ title: 'With <i>a program</i>', code: `run('<b>./out</b>/${'long'.repeat(60)}');` }],
     provenance: { command: `diffrate compress '<i>x</i>'`, facts: [['seed', 0]] },
   };
 }

@@ -13,10 +13,12 @@ import { compressionReport, picturesReport } from '../../src/report/report.ts';
 import type { CompressionFacts } from '../../src/report/report.ts';
 import { writeReport } from '../../src/report/report-file.ts';
 import { objectiveFor } from '../../src/objectives/registry.ts';
+import type { ImagePrediction } from '../../src/evaluation/predictions.ts';
+import { changesSection } from '../../src/report/sections/changes.ts';
 import { smallSchedule } from '../random-network.ts';
 import { smallNetwork } from '../small-networks.ts';
 import { browserPath, startBrowser } from './browser.ts';
-import { compressionFacts, hostileName } from './report-facts.ts';
+import { compressionFacts, hostileName, labels, predictions } from './report-facts.ts';
 
 let directory = '';
 let facts: CompressionFacts;
@@ -53,13 +55,16 @@ describe('the report of a compression', () => {
       ['flops', 1, 0],
       ['speed', 2, 0],
       ['accuracy', 0, 0],
+      ['changes', 0, 1],
       ['search', 4, 0],
       ['pictures', 0, 6],
+      ['files', 0, 0],
+      ['next', 0, 0],
       ['provenance', 0, 0],
     ]);
     const words = page.querySelector('#headline')?.textContent ?? '';
     for (const word of [
-      '0.001 G',
+      '0.00100 G',
       '−50 %',
       '6.0 ms',
       '1.67×',
@@ -73,6 +78,62 @@ describe('the report of a compression', () => {
     expect(page.querySelector('#accuracy')?.textContent).toMatch(/One image could not be decoded and is left out/);
     for (const link of Array.from(page.querySelectorAll('nav a')))
       expect(page.querySelector(link.getAttribute('href') ?? '')).not.toBeNull();
+  });
+
+  it('shows the images that change class, the furthest first, with what both networks say', () => {
+    const section = documentOf(text).querySelector('#changes');
+    const words = (element: Element | null | undefined): string =>
+      element?.textContent?.replace(/[\s\u00a0]+/g, ' ').trim() ?? '';
+    expect(words(section?.querySelector('p'))).toBe(
+      'Of 40 images of <b>mine</b> 9 have another class in the compressed network. The 8 whose answers moved furthest are shown, in that order.',
+    );
+    const figures = Array.from(section?.querySelectorAll('figure') ?? []);
+    expect(figures.map((figure) => figure.querySelector('strong')?.textContent)).toEqual([
+      hostileName,
+      ...[7, 6, 5, 4, 3, 2, 1].map((index) => `gone-${index}.png`),
+    ]);
+    expect(words(figures[0]?.querySelector('dl'))).toBe(
+      'uncompressed class 3 61.2 % compressed <script>alert(3)</script> 52.3 %; class 3 30.0 % label class 3 (only the uncompressed network is right) distance 0.500 nats',
+    );
+    expect(figures[0]?.querySelector('img')?.getAttribute('src')).toMatch(/^data:image\/png/);
+    // An image that is gone is still told of.
+    expect(words(figures[1])).toMatch(/^It cannot be read any more\. gone-7\.png/);
+    const captions = Array.from(documentOf(text).querySelectorAll('.series > figcaption'));
+    expect(captions.map(words)).toEqual([
+      `${hostileName} class 3 61.2 % → <script>alert(3)</script> 52.3 %`,
+      'plain.png class 3 61.2 % → class 3 > 99.9 %',
+    ]);
+  });
+
+  it('says so where no image changes class, and where labels change', async () => {
+    const none = { compared: 2, changed: 0, shown: [] };
+    const { content } = await changesSection(none, { kind: 'classes' }, labels, '2 images of mine');
+    expect(content.text).toContain('None: both networks name the same class for all of 2 images of mine.');
+    const one = { ...predictions[1], before: [], kept: [] } as ImagePrediction;
+    const changes = { compared: 2, changed: 1, shown: [{ prediction: one, picture: undefined }] };
+    const section = await changesSection(changes, { kind: 'labels' }, labels);
+    expect(section.title).toBe('Which images change labels');
+    expect(section.content.text.replace(/\s+/g, ' ')).toMatch(
+      /Of 2 images 1 has other labels .* A label holds .*<dd>none<\/dd>/,
+    );
+  });
+
+  it('has a verdict with its source, sizes beside the original, and lines to copy', () => {
+    const page = documentOf(text);
+    expect(page.querySelector('#headline strong')?.textContent).toMatch(/^The answers moved somewhat/);
+    expect(page.querySelector('#accuracy .verdict')?.textContent?.replace(/\s+/g, ' ')).toMatch(
+      /^The answers moved somewhat \(KL 0\.0123 nats.*40 images are few.*docs\/results\.md/,
+    );
+    const rows = Array.from(page.querySelectorAll('#files tbody tr')).map((row) =>
+      Array.from(row.children).map((cell) => cell.textContent),
+    );
+    expect(rows).toEqual([
+      ['original checkpoint, weights/<b>x</b>.safetensors', '2.00', ''],
+      ['onnx/model.onnx', '2.10', '105.0 %'],
+      ['config.json, README.md', '0.0020', ''],
+    ]);
+    expect(page.querySelector('#next h3')?.textContent).toBe('With <i>a program</i>');
+    expect(page.querySelector('#next code')?.textContent).toContain("run('<b>./out</b>/longlong");
   });
 
   it('shows the schedule in its table', () => {
@@ -123,7 +184,7 @@ describe('the report of a compression', () => {
   });
 
   it('escapes names, labels and commands', () => {
-    expect(text).not.toMatch(/<script|<img src=x|<b>mine|<i>x/);
+    expect(text).not.toMatch(/<script|<img src=x|<b>|<i>/);
     expect(text).toContain(escapeHtml(hostileName));
     const page = documentOf(text);
     expect(page.querySelector('title')?.textContent).toBe('small <script>alert(2)</script> vit, compressed');
@@ -140,6 +201,10 @@ describe('the report of a compression', () => {
           measurements: { ...measurements, evaluation: null },
           history: [],
           pictures: [],
+          predictions: null,
+          changes: undefined,
+          files: undefined,
+          next: [],
         }),
       ),
     );
@@ -247,7 +312,7 @@ describe('the report of a compression', () => {
     expect(page.querySelector('#tokens')?.textContent?.replace(/\s+/g, ' ')).toContain(
       'the 5 prefix tokens are left, which are all that the classifier reads',
     );
-    expect(page.querySelector('#patches caption')?.textContent).toContain('tokens count the 5 prefix tokens');
+    expect(page.querySelector('#patches .caption')?.textContent).toContain('tokens count the 5 prefix tokens');
   });
 
   it('stays small where a search was long', () => {
@@ -301,7 +366,9 @@ describe.skipIf(browserPath === undefined)('in a browser', () => {
         page.on('request', (request) => requested.push(request.url()));
         await page.goto(pathToFileURL(file).href);
         const seen = await page.evaluate(() => ({
-          images: Array.from(document.images).map(({ naturalWidth, complete }) => [naturalWidth, complete]),
+          images: Array.from(document.querySelectorAll<HTMLImageElement>('#pictures img')).map(
+            ({ naturalWidth, complete }) => [naturalWidth, complete],
+          ),
           background: getComputedStyle(document.body).backgroundColor,
           text: getComputedStyle(document.body).color,
           overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,

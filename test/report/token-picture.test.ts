@@ -5,7 +5,14 @@ import type { RgbImage } from '../../src/data/pillow-resize.ts';
 import { square } from '../../src/data/preprocessing.ts';
 import type { TokenLayout } from '../../src/reduction/token-layout.ts';
 import { countTokens, pruned, tokenGroups } from '../../src/report/token-groups.ts';
-import { borderColour, borderWidth, enlarge, pictureScale, tokenPicture } from '../../src/report/token-picture.ts';
+import {
+  borderColour,
+  borderWidth,
+  enlarge,
+  hatching,
+  pictureScale,
+  tokenPicture,
+} from '../../src/report/token-picture.ts';
 
 /**
  * A source map `[N, N0]` from lists of the patches (from 0) in each token; prefix tokens come
@@ -149,21 +156,35 @@ describe('the picture of tokens', () => {
       tokenGroups(sourceMap([[0, 1]], 4), rowOf(4)),
     );
     expect(pixel(halves, 112, 112)).toEqual([1, 2, 3]);
-    expect(pixel(halves, 112, 336)).toEqual([0, 0, 0]);
+    expect(pixel(halves, 112, 336)).toEqual([...hatching(112, 336, halves)]);
   });
 
-  it('leaves patches alone that are tokens of their own, and blackens pruned ones', () => {
+  it('leaves patches alone that are tokens of their own, and hatches pruned ones', () => {
     const original = enlarge(image, scale);
     const wrong: string[] = [];
     for (let y = 0; y < picture.height; y++) {
       for (let x = 0; x < picture.width; x++) {
         const owner = owners[Math.floor(y / cell) * 3 + Math.floor(x / cell)];
         if (owner === 1 || owner === 2) continue;
-        const expected = owner === pruned ? '0,0,0' : pixel(original, x, y).join();
+        const expected = owner === pruned ? hatching(x, y, picture).join() : pixel(original, x, y).join();
         if (pixel(picture, x, y).join() !== expected) wrong.push(`${x}, ${y}`);
       }
     }
     expect(wrong).toEqual([]);
+  });
+
+  it('hatches in greys far apart, as no dark or bright patch of a photo looks', () => {
+    const size = square(448);
+    const lines = Array.from({ length: 32 }, (_, x) => hatching(x, 5, size));
+    const greys = [...new Set(lines.map(([red]) => red))].sort((a, b) => a - b);
+    // Grey for all eyes, and told apart in print: 4.5 to 1 is the contrast that small text needs.
+    for (const [red, green, blue] of lines) expect([green, blue]).toEqual([red, red]);
+    const luminance = (grey: number): number => ((grey / 255 + 0.055) / 1.055) ** 2.4;
+    expect(greys).toHaveLength(2);
+    expect((luminance(greys[1] ?? 0) + 0.05) / (luminance(greys[0] ?? 0) + 0.05)).toBeGreaterThan(4.5);
+    // Both greys in every row and column of a patch of 32 pixels, and stripes that lie across.
+    expect(hatching(3, 6, size)).toEqual(hatching(4, 5, size));
+    expect(lines.map(([red]) => red)).toEqual(Array.from({ length: 32 }, (_, y) => hatching(5, y, size)[0]));
   });
 
   it('outlines merged tokens in their own colour, and nothing else', () => {
@@ -214,7 +235,7 @@ describe('the picture of tokens', () => {
       [1, 0],
     ] as const)
       expect(pixel(drawn, ...at(row, column))).toEqual(pixel(original, ...at(row, column)));
-    expect(pixel(drawn, ...at(1, 2))).toEqual([0, 0, 0]);
+    expect(pixel(drawn, ...at(1, 2))).toEqual([...hatching(...at(1, 2), drawn)]);
     const merged = [0, 1, 2].map((channel) => {
       let sum = 0;
       for (let y = 0; y < 8; y++) for (let x = 6; x < 12; x++) sum += oblong.data[(y * 20 + x) * 3 + channel] ?? 0;

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
 import { progressFile } from '../../src/files/progress-file.ts';
 import type { ProgressStore } from '../../src/files/progress-store.ts';
-import { resumedFrom, writeCheckpoint } from '../../src/search/checkpoint.ts';
+import { requireStepsWithin, resumedFrom, writeCheckpoint } from '../../src/search/checkpoint.ts';
 import type { Identity } from '../../src/search/checkpoint.ts';
 import { frontCheckpoint } from '../../src/search/front/front-checkpoint.ts';
 import { PacedCheckpoint } from '../../src/search/paced-checkpoint.ts';
@@ -54,6 +54,23 @@ describe('checkpoints', () => {
     await store().remove();
     expect(await resumed(store())).toBeUndefined();
     await store().remove();
+  });
+
+  it.each([
+    ['a time before it began', { seconds: -1 }],
+    ['a sweep that is none', { localSearch: { ...checkpoint.localSearch, sweep: 0.5 } }],
+    ['passes below none', { localSearch: { ...checkpoint.localSearch, passes: -3 } }],
+  ])('are damaged with %s', async (_, part) => {
+    await writeCheckpoint(store(), { ...checkpoint, ...part } as SearchCheckpoint, 'search');
+    await expect(resumed(store())).rejects.toThrow(/progress of the search in .* is damaged: begin anew/);
+  });
+
+  it('are damaged with more steps than the search has', () => {
+    expect(() => requireStepsWithin(checkpoint, 7)).not.toThrow();
+    expect(() => requireStepsWithin(undefined, 7)).not.toThrow();
+    expect(() => requireStepsWithin(checkpoint, 6, 'x')).toThrow(
+      "The progress of the search in 'x' is damaged (step 7 of 6): begin anew with `resume: false`.",
+    );
   });
 
   it('make the folder that they are for', async () => {
@@ -110,10 +127,11 @@ describe('checkpoints', () => {
     };
     writeFileSync(path(), JSON.stringify(earlier));
     const options = { progress: store(), resume: true };
-    for (const refused of [
-      resumedFrom(options, checkpoint.identity, searchCheckpoint),
-      resumedFrom(options, checkpoint.identity, frontCheckpoint),
+    for (const resume of [
+      () => resumedFrom(options, checkpoint.identity, searchCheckpoint),
+      () => resumedFrom(options, checkpoint.identity, frontCheckpoint),
     ]) {
+      const refused = resume();
       await expect(refused).rejects.toThrow(DiffrateError);
       await expect(refused).rejects.toThrow(
         `in '${path()}' is of an earlier version, which cannot be continued: begin anew with \`resume: false\`.`,

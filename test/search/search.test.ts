@@ -193,6 +193,14 @@ describe('a search by another evaluator', () => {
     expect(calls.at(-1)).toBe('dispose');
   });
 
+  it('says so in a sentence where that fails with an error of its own', async () => {
+    const cause = new TypeError('no other machine');
+    const { message } = await refusal(
+      optionsFor('small-data', { createEvaluator: () => Promise.reject(cause), steps: 1 }),
+    );
+    expect(message).toBe('The evaluator of the search failed (no other machine): see the cause of this error.');
+  });
+
   it('frees it where the search fails', async () => {
     let disposed = 0;
     const createEvaluator = async (asked: LocalEvaluatorOptions): Promise<Evaluator> => {
@@ -348,6 +356,8 @@ describe('a search that cannot be', () => {
     const others: Partial<SearchOptions>[] = [
       { seed: 9 },
       { model: smallNetwork(5) },
+      // What an edited preprocessor_config.json would change.
+      { model: { ...model, preprocessing: { ...model.preprocessing, mean: [0.4, 0.5, 0.5] } } },
       { images: { ...labelled, identity: () => Promise.resolve('elsewhere') } },
     ];
     for (const other of others) {
@@ -454,8 +464,9 @@ describe('an image that cannot be decoded', () => {
     // Only the calibration images are read again.
     expect((await searchSchedule({ ...options, onWarning: () => {}, resume: true })).skipped).toEqual(skipped);
     expect(skipped.map(({ file }) => file)).toEqual(['005b.png']);
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toContain("'005b.png'");
+    const ofImages = warnings.filter((warning) => warning.includes('Cannot decode'));
+    expect(ofImages).toHaveLength(1);
+    expect(ofImages[0]).toContain("'005b.png'");
   });
 
   it('ends a strict search', async () => {

@@ -1,7 +1,7 @@
 /** The processor quota of containers, from texts as the kernel writes them. */
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { availableCores, coresWithin, threadsAsked } from '../../src/threads/available-cores.ts';
+import { availableCores, coresWithin, threadsAsked, threadsRemark } from '../../src/threads/available-cores.ts';
 
 /** A file system of these files alone. */
 const files = (texts: Readonly<Record<string, string>>) => (path: string) => {
@@ -12,6 +12,15 @@ const files = (texts: Readonly<Record<string, string>>) => (path: string) => {
 const version2 = (text: string) => files({ '/sys/fs/cgroup/cpu.max': text });
 const version1 = (quota: string, period: string) =>
   files({ '/sys/fs/cgroup/cpu/cpu.cfs_quota_us': quota, '/sys/fs/cgroup/cpu/cpu.cfs_period_us': period });
+
+describe('threadsRemark', () => {
+  it('says that what is no number is ignored', () => {
+    expect(threadsRemark('abc')).toMatch(/^OMP_NUM_THREADS is "abc", which is no number .*ignored/);
+    expect(threadsRemark('0')).toBeDefined();
+    for (const text of [undefined, '', '2', '4,2']) expect(threadsRemark(text)).toBeUndefined();
+    expect(threadsAsked('4,2')).toBe(4);
+  });
+});
 
 describe('coresWithin', () => {
   it.each<[string, number, (path: string) => string, number]>([
@@ -51,7 +60,7 @@ describe('threadsAsked', () => {
     ['0', Infinity],
     ['-2', Infinity],
     ['1.5', Infinity],
-    ['4,2', Infinity],
+    ['4,2', 4],
     ['all', Infinity],
   ])('%s is %s', (text, threads) => {
     expect(threadsAsked(text)).toBe(threads);

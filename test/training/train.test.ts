@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readSafetensors } from '../../src/checkpoints/safetensors-file.ts';
 import { openImageFolder } from '../../src/data/open-image-folder.ts';
 import type { ImageSource } from '../../src/data/image-source.ts';
 import { exportModel } from '../../src/exporting/export-model.ts';
@@ -278,8 +279,8 @@ describe('a training run that cannot go on', () => {
   });
 
   it('says what is missing', async () => {
-    const unlabelled = { ...folder, labelled: false };
-    await expect(train(options({ images: unlabelled }))).rejects.toThrow(/has no labels to train on/);
+    const { evidence: _, ...unlabelled } = { ...folder, labelled: false };
+    await expect(train(options({ images: unlabelled }))).rejects.toThrow(/has no labels.*: to train on labels add/);
     await expect(train(options({ recipe: { ...recipe, targets: 'teacher' } }))).rejects.toThrow(/no teacher/);
     const encoder = smallNetwork({ ...narrowSizes, classes: 0 });
     await expect(train(options({ network: encoder }))).rejects.toThrow(/Labels are no targets of featureDistance/);
@@ -323,6 +324,10 @@ describe('a trained model', () => {
       rows,
     });
     expect(files.map(({ path }) => path)).toContain('training.csv');
+    // Python's `from_pretrained` looks for the names that belong to `model_type`.
+    const { model_type: type } = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8')) as { model_type: string };
+    const stored = [...(await readSafetensors(join(out, 'model.safetensors'))).keys()];
+    expect(stored).toContain(type === 'vit' ? 'vit.encoder.layer.0.layernorm_before.bias' : 'blocks.0.norm1.bias');
     expect(readFileSync(join(out, 'training.csv'), 'utf8')).toBe(readFileSync(log, 'utf8'));
     const model = await loadModel(out);
     expect(sizesOf(model.network)).toEqual(sizesOf(trained));

@@ -2,23 +2,28 @@
  * `diffrate compare`: token-reduction methods side by side at equal cost, and DiffRate's schedules
  * among random ones.
  */
-import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defineCommand } from 'citty';
 import { compareMethods } from '../../comparison/compare-methods.ts';
 import type { ComparisonProgress } from '../../comparison/comparison-options.ts';
 import type { Comparison } from '../../comparison/comparison.ts';
 import { comparisonCsv, comparisonTable, placementSentence } from '../../comparison/comparison-rows.ts';
+import { checkLabels } from '../../data/image-source.ts';
+import { imageFacts } from '../../data/labels/describe-labels.ts';
+import type { ImageFacts } from '../../data/labels/describe-labels.ts';
+import { classesOf } from '../../evaluation/metrics.ts';
 import { withFolderLock } from '../../files/folder-lock.ts';
+import { makeFolders, removeEmpty } from '../../files/new-folders.ts';
 import { writeFolder } from '../../files/staged-folder.ts';
 import type { FolderKind } from '../../files/staged-folder.ts';
 import { namedShape } from '../../networks/model.ts';
 import { reportPage } from '../../report/page.ts';
 import { comparisonReport } from '../../report/report.ts';
-import { reportFileName } from '../../report/report-file.ts';
+import { comparisonFileName } from '../../report/report-file.ts';
 import { progressFile } from '../../files/progress-file.ts';
 import { comparisonOptions, parseComparison, scheduleSource } from '../comparison-options.ts';
-import { resolveFolder } from '../folder-option.ts';
+import { dryRun } from '../dry-run.ts';
+import { imageOptions, labelledFor, resolveFolder } from '../image-options.ts';
 import { resolveModel } from '../model-option.ts';
 import { resolveObjective } from '../objective-option.ts';
 import { integerOption, options } from '../options.ts';
@@ -34,6 +39,7 @@ export interface ComparisonReport extends Comparison {
   readonly out: string;
   /** The command as it was typed. */
   readonly command: string;
+  readonly dataset: ImageFacts;
 }
 
 const jsonName = 'comparison.json';
@@ -60,11 +66,10 @@ export const compareCommand = defineCommand({
     ...comparisonOptions,
     weights: options.weights,
     objective: options.objective,
-    limit: options.limit,
+    ...imageOptions,
     device: options.device,
     threads: options.threads,
     seed: options.seed,
-    strict: options.strict,
     json: options.json,
   },
   run: async ({ args }) => {
@@ -72,14 +77,20 @@ export const compareCommand = defineCommand({
     const settings = parseComparison(args);
     const rounds = integerOption('rounds', args.rounds);
     const resume = parseResume(args);
-    if (args.out !== undefined) await prepareFolder(args.out, comparisonFolder);
-    const folder = await resolveFolder(args.data, args);
+    const isDry = args['dry-run'] === true;
+    if (args.out !== undefined && !isDry) await prepareFolder(args.out, comparisonFolder);
+    const opened = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
+    const folder = labelledFor(model, opened, args);
     const out = args.out ?? folderNamedAfter(model.name, 'comparison');
-    if (args.out === undefined) await prepareFolder(out, comparisonFolder);
+    if (args.out === undefined && !isDry) await prepareFolder(out, comparisonFolder);
     const progress = progressFile(join(out, checkpointName));
     const objective = resolveObjective(args.objective, model.network);
     const schedules = await scheduleSource({ model, given: args, settings, session, objective, out });
+    if (isDry) {
+      checkLabels(folder, classesOf(model.network.answers));
+      return dryRun({ model, objective, images: folder, strict: args.strict, json: args.json });
+    }
     const identity = [
       model.name,
       model.source,
@@ -112,7 +123,7 @@ export const compareCommand = defineCommand({
         }),
       );
       const command = typedCommand();
-      const report: ComparisonReport = { ...comparison, out, command };
+      const report: ComparisonReport = { ...comparison, out, command, dataset: imageFacts(folder) };
       const page = comparisonReport(comparison, {
         command,
         facts: [
@@ -125,17 +136,18 @@ export const compareCommand = defineCommand({
       const files = [
         { path: jsonName, content: `${JSON.stringify(report, null, 1)}\n` },
         { path: csvName, content: comparisonCsv(comparison) },
-        { path: reportFileName, content: reportPage(page) },
+        { path: comparisonFileName, content: reportPage(page) },
       ];
       await writeFolder(out, files, comparisonFolder);
       await progress.remove();
       return { report, files };
     });
-    const { header, rows } = comparisonTable(report);
+    const { header, rows, notes } = comparisonTable(report);
     printResult(args.json, report, () =>
       [
         `${report.model}, ${report.images} images`,
         formatTable(header, rows),
+        ...(notes.length === 0 ? [] : [notes.join('\n')]),
         ...report.rankings.map(placementSentence),
         `${files.map(({ path }) => join(out, path)).join(', ')}`,
       ].join('\n\n'),
@@ -148,12 +160,11 @@ export const compareCommand = defineCommand({
  * does: nobody may be allowed to write beside it.
  */
 async function inLockedFolder<Result>(out: string, work: () => Promise<Result>): Promise<Result> {
-  const created = await mkdir(out, { recursive: true });
+  const made = await makeFolders(out);
   try {
     return await withFolderLock(out, work, join(out, lockName));
   } finally {
-    // Only an empty folder can be removed like this.
-    if (created !== undefined) await rmdir(out).catch(() => undefined);
+    await removeEmpty(made);
   }
 }
 

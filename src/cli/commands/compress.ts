@@ -3,16 +3,18 @@
  * worth.
  */
 import { defineCommand } from 'citty';
-import { checkCompressionDirectory, compress } from '../../compress/compress.ts';
+import { checkCompression, checkCompressionDirectory, compress } from '../../compress/compress.ts';
 import type { CompressionResult, CompressOptions } from '../../compress/compress-options.ts';
 import { NoPublishedScheduleError } from '../../compress/published-schedule.ts';
 import { DecodedImages } from '../../data/decoded-images.ts';
+import { imageFacts } from '../../data/labels/describe-labels.ts';
 import { UsageError } from '../../errors.ts';
 import { exportDtypes } from '../../exporting/precision.ts';
 import { formatSummary, progressReporter } from '../compression-report.ts';
 import type { CompressionReport } from '../compression-report.ts';
 import { writeCompressionReport } from '../compression-report-file.ts';
-import { resolveFolder } from '../folder-option.ts';
+import { dryRun } from '../dry-run.ts';
+import { imageOptions, imagesInWords, labelledFor, resolveFolder, resolveSecondFolder } from '../image-options.ts';
 import { interruptible } from '../interrupt.ts';
 import { resolveModel } from '../model-option.ts';
 import { resolveObjective } from '../objective-option.ts';
@@ -53,8 +55,7 @@ export const compressCommand = defineCommand({
     dtype: dtypeOption,
     weights: options.weights,
     ...searchOptions,
-    limit: options.limit,
-    strict: options.strict,
+    ...imageOptions,
     report: {
       type: 'boolean',
       default: true,
@@ -67,14 +68,18 @@ export const compressCommand = defineCommand({
     const target = parseTarget(args, defaultRatio);
     const settings = parseSearchOptions(args);
     const dtypes = wordsOption('dtype', args.dtype, exportDtypes);
-    if (args.out !== undefined) await checkCompressionDirectory(args.out);
-    const images = args.data === undefined ? undefined : await resolveFolder(args.data, args);
-    const evaluated = args['eval-data'] === undefined ? images : await resolveFolder(args['eval-data'], args);
+    const isDry = args['dry-run'] === true;
+    if (args.out !== undefined && !isDry) await checkCompressionDirectory(args.out);
+    const [data, evalData] = [args.data, args['eval-data']];
+    const opened = data === undefined ? undefined : await resolveFolder(data, args);
+    const second = evalData === undefined ? undefined : await resolveSecondFolder(evalData, args);
     const model = await resolveModel(args.model, args.weights);
+    const images = opened && labelledFor(model, opened, args);
+    const evaluated = second === undefined ? images : labelledFor(model, second, args, 'evaluation data');
     const objective = resolveObjective(args.objective, model.network);
     // Search, evaluation and pictures read the same images: each is decoded once.
     const decoded = new DecodedImages();
-    const result = await runCompression({
+    const wanted: CompressOptions = {
       ...settings,
       model,
       images,
@@ -85,7 +90,20 @@ export const compressCommand = defineCommand({
       objective,
       decoded,
       strict: args.strict,
-    });
+    };
+    if (isDry) {
+      const reached = await withPublishedAdvice(() => checkCompression(wanted));
+      return dryRun({
+        model,
+        objective,
+        images,
+        evaluation: evaluated,
+        target: reached,
+        strict: args.strict,
+        json: args.json,
+      });
+    }
+    const result = await runCompression(wanted);
     const report = args.report
       ? await writeCompressionReport({
           model,
@@ -96,22 +114,40 @@ export const compressCommand = defineCommand({
           objective,
           seed: settings.seed ?? 0,
           session: { device: settings.device, threads: settings.threads },
+          typed: { model: args.model, weights: args.weights, rawArguments: process.argv.slice(2) },
         })
       : null;
-    const { directory, history: _, ...figures } = result;
+    const { directory, history: _, predictions: __, ...figures } = result;
     const search = figures.search && { ...figures.search, peakMemoryBytes: peakMemory() };
-    const printed: CompressionReport = { ...figures, search, out: directory, report };
-    printResult(args.json, printed, () => formatSummary(printed));
+    const printed: CompressionReport = {
+      ...figures,
+      search,
+      out: directory,
+      report,
+      dataset: images === undefined ? null : imageFacts(images),
+      evaluationDataset: second === undefined || evaluated === undefined ? null : imageFacts(evaluated),
+    };
+    const lines = [...new Set([images, evaluated])].flatMap((source) =>
+      source === undefined ? [] : [imagesInWords(source)],
+    );
+    printResult(args.json, printed, () => formatSummary(printed, lines));
   },
 });
 
 /** Compresses with progress on standard error; Ctrl-C ends it after the running step. */
 async function runCompression(options: CompressOptions): Promise<CompressionResult> {
-  try {
-    return await withProgress((progress) => {
+  return withPublishedAdvice(() =>
+    withProgress((progress) => {
       const onWarning = (message: string): void => progress.note(`warning: ${oneLine(message)}`);
       return interruptible((signal) => compress({ ...options, signal, onWarning }, progressReporter(progress)));
-    });
+    }),
+  );
+}
+
+/** What is to be typed where there are neither images nor a published schedule. */
+async function withPublishedAdvice<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
   } catch (error) {
     if (!(error instanceof NoPublishedScheduleError)) throw error;
     throw new UsageError(`${error.facts}: give --data DIR to search one.`);

@@ -5,15 +5,19 @@
  */
 import { defineCommand } from 'citty';
 import { checkLabels } from '../../data/image-source.ts';
+import { imageFacts } from '../../data/labels/describe-labels.ts';
 import { UsageError } from '../../errors.ts';
 import { classesOf } from '../../evaluation/metrics.ts';
 import type { MeasuredObjective } from '../../evaluation/metrics.ts';
 import { objectiveLabel } from '../../evaluation/shown-metrics.ts';
+import type { TargetKind } from '../../execution/soft-targets.ts';
 import { reductionMethods } from '../../reduction/methods/registry.ts';
 import { recipes } from '../../training/recipe.ts';
 import type { RecipeName } from '../../training/recipe.ts';
-import { writeTrainedModel } from '../../training/trained-model.ts';
-import { resolveFolder } from '../folder-option.ts';
+import { planTraining } from '../../training/training-plan.ts';
+import { checkTrainedModelDirectory, writeTrainedModel } from '../../training/trained-model.ts';
+import { dryRun } from '../dry-run.ts';
+import { labelledFor, resolveFolder, resolveSecondFolder } from '../image-options.ts';
 import { checkCompression, methodOption, resolveCompression } from '../method-option.ts';
 import { resolveModel } from '../model-option.ts';
 import { resolveObjective } from '../objective-option.ts';
@@ -24,6 +28,7 @@ import { prepareTrainingOutput, removeTrainingFiles, runTraining, trainingOption
 
 // citty wants lists that may be changed.
 const presetNames = ['small-data', 'paper'];
+const targetKinds: TargetKind[] = ['labels', 'teacher'];
 const presetRecipes: Readonly<Record<string, RecipeName>> = { 'small-data': 'finetune-small-data', paper: 'finetune' };
 
 const trainedMethods = reductionMethods.filter(({ trained }) => trained === true).map(({ name }) => name);
@@ -48,7 +53,11 @@ export const finetuneCommand = defineCommand({
       default: 'small-data',
     },
     objective: options.objective,
-    labels: { type: 'boolean', description: 'targets are the folder’s labels, not the uncompressed network’s answers' },
+    targets: {
+      type: 'enum',
+      options: targetKinds,
+      description: 'compare with the labels, or with the uncompressed network, in place of the preset’s',
+    },
     ...trainingOptions,
   },
   run: async ({ args }) => {
@@ -58,11 +67,14 @@ export const finetuneCommand = defineCommand({
     const seed = integerOption('seed', args.seed, 0) ?? 0;
     checkCompression(args);
     const recipe = recipes[presetRecipes[args.preset] ?? 'finetune-small-data'];
-    await prepareTrainingOutput(args.out);
-    const folder = await resolveFolder(args.data, args);
-    const evaluation =
-      args['eval-data'] === undefined ? undefined : await resolveFolder(args['eval-data'], { strict: args.strict });
+    const isDry = args['dry-run'] === true;
+    await (isDry ? checkTrainedModelDirectory(args.out) : prepareTrainingOutput(args.out));
+    const opened = await resolveFolder(args.data, args);
+    const evalData = args['eval-data'];
+    const second = evalData === undefined ? undefined : await resolveSecondFolder(evalData, args);
     const model = await resolveModel(args.model, args.weights);
+    const folder = labelledFor(model, opened, args);
+    const evaluation = second && labelledFor(model, second, args, 'evaluation data');
     if (evaluation !== undefined) checkLabels(evaluation, classesOf(model.network.answers));
     const objective = resolveObjective(args.objective, model.network);
     const { named, method } = await resolveCompression(args, model, true);
@@ -72,31 +84,33 @@ export const finetuneCommand = defineCommand({
       );
     }
     const { name, network, preprocessing, labels } = model;
-    const outcome = await runTraining(
-      {
-        ...session,
-        name,
-        network,
-        preprocessing,
-        start: model,
-        ...(args.objective === undefined ? {} : { objective }),
-        recipe: {
-          ...recipe,
-          ...(args.labels === true ? { targets: 'labels' as const } : {}),
-          ...(epochs === undefined ? {} : { epochs }),
-          ...(batchSize === undefined ? {} : { batchSize }),
-          ...(learningRate === undefined ? {} : { learningRate }),
-        },
-        schedule: named?.schedule,
-        method,
-        images: folder,
-        evaluation,
-        seed,
-        resume: args.resume === true,
-        strict: args.strict,
+    const training = {
+      ...session,
+      name,
+      network,
+      preprocessing,
+      start: model,
+      ...(args.objective === undefined ? {} : { objective }),
+      recipe: {
+        ...recipe,
+        ...(args.targets === undefined ? {} : { targets: args.targets }),
+        ...(epochs === undefined ? {} : { epochs }),
+        ...(batchSize === undefined ? {} : { batchSize }),
+        ...(learningRate === undefined ? {} : { learningRate }),
       },
-      args.out,
-    );
+      schedule: named?.schedule,
+      method,
+      images: folder,
+      evaluation,
+      seed,
+      resume: args.resume === true,
+      strict: args.strict,
+    };
+    if (isDry) {
+      planTraining(training);
+      return dryRun({ model, objective, images: folder, evaluation, strict: args.strict, json: args.json });
+    }
+    const outcome = await runTraining(training, args.out);
     const { layout, weights, rows, steps, seconds, loss, evaluation: evaluated, peakMemoryBytes, skipped } = outcome;
     const files = await writeTrainedModel({
       directory: args.out,
@@ -117,6 +131,8 @@ export const finetuneCommand = defineCommand({
       schedule: named?.scheduleName ?? null,
       method: method?.name ?? null,
       out: args.out,
+      dataset: imageFacts(folder),
+      evaluationDataset: evaluation === undefined ? null : imageFacts(evaluation),
       steps,
       seconds,
       loss,

@@ -3,6 +3,7 @@
  * and as really computed.
  */
 import { defineCommand } from 'citty';
+import { decimalsFor, formatGflops } from '../../cost/cost.ts';
 import { baselineFlops, countFlops, flopsPerGflop } from '../../cost/flops.ts';
 import { countGraphFlops } from '../../cost/graph-flops.ts';
 import { countMethodFlops } from '../../cost/method-flops.ts';
@@ -16,7 +17,7 @@ import { tokenCount } from '../../reduction/token-layout.ts';
 import { checkCompression, methodOption, resolveCompression } from '../method-option.ts';
 import type { CompressedNetwork, Compression } from '../method-option.ts';
 import { options } from '../options.ts';
-import { formatNumber, formatTable, printResult } from '../output.ts';
+import { formatTable, printResult } from '../output.ts';
 
 /** What the command prints; FLOPs are 10⁹ multiply-accumulates. */
 export interface FlopsReport {
@@ -111,10 +112,11 @@ function formatReport(report: FlopsReport): string {
   const { model, schedule, method, atMost, gflops, realGflops, baselineGflops, blocks } = report;
   // Only a schedule tells pruning from merging.
   const steps = (block: EffectiveBlock): number[] => (method === null ? [block.pruneKept, block.mergeKept] : []);
+  const decimals = decimalsFor(Math.max(...blocks.map((block) => block.gflops)), 4);
   const rows = blocks.map((block, index) => [
     String(index + 1),
     ...[block.tokensIn, ...steps(block), block.tokensOut].map(String),
-    formatNumber(block.gflops, 4),
+    block.gflops.toFixed(decimals),
   ]);
   const header = [
     'block',
@@ -131,7 +133,7 @@ function formatReport(report: FlopsReport): string {
     '',
     formatTable(header, rows),
     '',
-    `GFLOPs (10⁹ multiply-accumulates), paper’s count: ${formatNumber(gflops, 3)} of ${formatNumber(baselineGflops, 3)} (${((100 * gflops) / baselineGflops).toFixed(1)} %)`,
-    ...(realGflops === null ? [] : [`GFLOPs really computed: ${formatNumber(realGflops, 3)}`]),
+    `GFLOPs (10⁹ multiply-accumulates), paper’s count: ${formatGflops(gflops, baselineGflops)} of ${formatGflops(baselineGflops)} (${((100 * gflops) / baselineGflops).toFixed(1)} %)`,
+    ...(realGflops === null ? [] : [`GFLOPs really computed: ${formatGflops(realGflops)}`]),
   ].join('\n');
 }

@@ -4,6 +4,8 @@
  */
 import { defineCommand } from 'citty';
 import { formatCost } from '../../cost/cost.ts';
+import type { ImageSource } from '../../data/image-source.ts';
+import { imageFacts } from '../../data/labels/describe-labels.ts';
 import { frontFolder, frontIndex, writeFront } from '../../exporting/front-folder.ts';
 import { writeScheduleFile } from '../../exporting/schedule-file.ts';
 import type { Schedule } from '../../reduction/schedule.ts';
@@ -11,7 +13,11 @@ import { progressFile } from '../../files/progress-file.ts';
 import type { NodeFrontOptions, NodeSearchOptions } from '../../compress/search.ts';
 import { withFolderLock } from '../../files/folder-lock.ts';
 import type { ProgressStore } from '../../files/progress-store.ts';
-import { resolveFolder } from '../folder-option.ts';
+import { nodeRuntime } from '../../runtime/node/runtime.ts';
+import { prepareFront } from '../../search/front/front.ts';
+import { prepareSearch } from '../../search/search.ts';
+import { dryRun } from '../dry-run.ts';
+import { imageOptions, labelledFor, resolveFolder } from '../image-options.ts';
 import { frontOption, frontTable, parseFront, runFront } from '../front-options.ts';
 import { resolveModel } from '../model-option.ts';
 import { resolveObjective } from '../objective-option.ts';
@@ -22,8 +28,8 @@ import { prepareFolder } from '../output-folder.ts';
 import { parseSearchOptions, runSearch, searchOptions } from '../search-options.ts';
 import { parseTarget, targetOptions } from '../target-options.ts';
 
-type SearchIntoFile = NodeSearchOptions & { readonly progress: ProgressStore };
-type SearchIntoFolder = NodeFrontOptions & { readonly progress: ProgressStore };
+type SearchIntoFile = NodeSearchOptions & { readonly progress: ProgressStore; readonly images: ImageSource };
+type SearchIntoFolder = NodeFrontOptions & { readonly progress: ProgressStore; readonly images: ImageSource };
 
 export const searchCommand = defineCommand({
   meta: {
@@ -43,8 +49,7 @@ export const searchCommand = defineCommand({
     },
     weights: options.weights,
     ...searchOptions,
-    limit: options.limit,
-    strict: options.strict,
+    ...imageOptions,
     json: options.json,
   },
   run: async ({ args }) => {
@@ -52,9 +57,12 @@ export const searchCommand = defineCommand({
     const front = parseFront(args.front, { ratio, gflops, latency });
     const target = front === undefined ? parseTarget({ ratio, gflops, latency }) : undefined;
     const settings = parseSearchOptions(args);
-    await (front === undefined ? prepareOutputFile(out) : prepareFolder(out, frontFolder));
-    const folder = await resolveFolder(args.data, args);
+    // Making folders on the way would be writing.
+    if (args['dry-run'] !== true)
+      await (front === undefined ? prepareOutputFile(out) : prepareFolder(out, frontFolder));
+    const opened = await resolveFolder(args.data, args);
     const model = await resolveModel(args.model, args.weights);
+    const folder = labelledFor(model, opened, args);
     const objective = resolveObjective(args.objective, model.network);
     const progress = progressFile(`${out.replace(/[/\\]+$/, '')}.checkpoint`);
     const common = {
@@ -65,6 +73,12 @@ export const searchCommand = defineCommand({
       progress,
       strict,
     };
+    if (args['dry-run'] === true) {
+      const checked = { ...common, runtime: nodeRuntime };
+      if (front !== undefined) await prepareFront({ ...checked, front });
+      const reached = target && (await prepareSearch({ ...checked, target })).target;
+      return dryRun({ model, objective, images: folder, target: reached, strict, json });
+    }
     // Two searches would write one checkpoint.
     await withFolderLock(out, async () => {
       if (front !== undefined) await searchFrontInto(out, { ...common, front }, json);
@@ -81,7 +95,7 @@ async function searchInto(out: string, wanted: SearchIntoFile, json?: boolean): 
   const peakMemoryBytes = peakMemory();
   printResult(
     json,
-    { ...schedule, out, steps, seconds, waitingShare, peakMemoryBytes, skipped },
+    { ...schedule, out, dataset: imageFacts(wanted.images), steps, seconds, waitingShare, peakMemoryBytes, skipped },
     () => `${out}: ${costOf(schedule)}, searched in ${formatSeconds(seconds)} (${steps} steps)`,
   );
 }
@@ -95,7 +109,17 @@ async function searchFrontInto(out: string, wanted: SearchIntoFolder, json?: boo
   const peakMemoryBytes = peakMemory();
   printResult(
     json,
-    { ...frontIndex(found), out, steps, passes, seconds, waitingShare, peakMemoryBytes, skipped },
+    {
+      ...frontIndex(found),
+      out,
+      dataset: imageFacts(wanted.images),
+      steps,
+      passes,
+      seconds,
+      waitingShare,
+      peakMemoryBytes,
+      skipped,
+    },
     () =>
       `${frontTable(found)}\n\n${out}: ${points.length} schedules, searched in ${formatSeconds(seconds)} (${steps} steps, ${passes} image passes)`,
   );

@@ -4,20 +4,30 @@
  */
 import { join } from 'node:path';
 import { defineCommand } from 'citty';
+import type { ImageSource } from '../../data/image-source.ts';
+import { evaluateVariants } from '../../evaluation/evaluate.ts';
+import { namesClasses, PredictionRecord } from '../../evaluation/predictions.ts';
+import type { ImagePrediction } from '../../evaluation/predictions.ts';
+import { withFolderLockIn } from '../../files/folder-lock.ts';
 import { writeFolder } from '../../files/staged-folder.ts';
 import type { FolderKind } from '../../files/staged-folder.ts';
+import type { LoadedModel } from '../../loading/model-from-files.ts';
 import type { Network } from '../../networks/network.ts';
 import { diffRate } from '../../reduction/methods/diffrate.ts';
 import type { BuiltMethod } from '../../reduction/methods/method.ts';
 import { effectiveTokens } from '../../reduction/schedule.ts';
+import type { TokenReducer } from '../../reduction/token-reducer.ts';
 import { tokenCount } from '../../reduction/token-layout.ts';
 import { reportPage } from '../../report/page.ts';
 import { pictureFiles } from '../../report/picture-files.ts';
 import { defaultBlocks, drawPictures } from '../../report/picture-series.ts';
+import type { PictureSeries } from '../../report/picture-series.ts';
 import { picturesReport } from '../../report/report.ts';
-import { reportFileName } from '../../report/report-file.ts';
+import { picturesFileName } from '../../report/report-file.ts';
 import { formatMean, meanCounts } from '../../report/sections/pictures.ts';
 import type { TokenCounts } from '../../report/token-groups.ts';
+import type { SessionOptions } from '../../runtime/runtime.ts';
+import { decodingOf, decodingOptions } from '../image-options.ts';
 import { methodOption } from '../method-option.ts';
 import { integerOption, integersOption, options } from '../options.ts';
 import { formatTable, printResult } from '../output.ts';
@@ -61,7 +71,7 @@ export const showCommand = defineCommand({
   meta: {
     name: 'diffrate show',
     description:
-      'What is kept, merged and pruned in each block, as pictures: merged patches in one colour, pruned ones black',
+      'What is kept, merged and pruned in each block, as pictures: merged patches in one colour, pruned ones hatched',
   },
   args: {
     model: {
@@ -79,9 +89,10 @@ export const showCommand = defineCommand({
     out: {
       type: 'string',
       valueHint: 'DIR',
-      description: 'folder for the pictures and report.html, by default MODEL-tokens here',
+      description: 'folder for the pictures and tokens.html, by default MODEL-tokens here',
     },
     limit: { ...options.limit, description: 'images to take of a folder', default: defaultLimit },
+    ...decodingOptions,
     device: options.device,
     threads: options.threads,
     json: options.json,
@@ -91,7 +102,7 @@ export const showCommand = defineCommand({
     const limit = integerOption('limit', args.limit) ?? Number(defaultLimit);
     const wanted = args.blocks === undefined ? undefined : integersOption('blocks', args.blocks);
     if (args.out !== undefined) await prepareFolder(args.out, pictureFolder);
-    const { folder, named } = await resolveImages(args._.slice(1), limit);
+    const { folder, named } = await resolveImages(args._.slice(1), limit, decodingOf(args));
     const { model, named: found, method } = await resolveShownModel(args.model, args);
     const out = args.out ?? folderNamedAfter(model.name, 'tokens');
     if (args.out === undefined) await prepareFolder(out, pictureFolder);
@@ -113,6 +124,7 @@ export const showCommand = defineCommand({
         onProgress: (done, of) => progress.update(`drawing: ${done} of ${of} images`),
       }),
     );
+    const predictions = await predictionsOf({ model, reducer: compression.reducer, folder, series, session });
     const pictures = await pictureFiles(series);
     const page = await picturesReport({
       model: model.name,
@@ -120,6 +132,8 @@ export const showCommand = defineCommand({
       schedule: found?.schedule,
       method,
       pictures: series,
+      predictions,
+      labels: model.labels,
       provenance: {
         command: typedCommand(),
         facts: [
@@ -130,7 +144,9 @@ export const showCommand = defineCommand({
       },
     });
     const files = pictures.flatMap((one) => one.files);
-    await writeFolder(out, [...files, { path: reportFileName, content: reportPage(page) }], pictureFolder);
+    await withFolderLockIn(out, () =>
+      writeFolder(out, [...files, { path: picturesFileName, content: reportPage(page) }], pictureFolder),
+    );
     const report: ShowReport = {
       model: model.name,
       schedule: found?.scheduleName ?? null,
@@ -142,7 +158,7 @@ export const showCommand = defineCommand({
         pictures: (pictures[index]?.files ?? []).map(({ path }) => path),
         blocks: counts.map((count, block) => ({ block: block + 1, ...count })),
       })),
-      report: join(out, reportFileName),
+      report: join(out, picturesFileName),
     };
     printResult(args.json, report, () =>
       [
@@ -160,6 +176,40 @@ export const showCommand = defineCommand({
     );
   },
 });
+
+/** What is shown, and how it is computed. */
+interface ShownRequest {
+  readonly model: LoadedModel;
+  readonly reducer: TokenReducer;
+  readonly folder: ImageSource;
+  /** Images that could be drawn. */
+  readonly series: readonly PictureSeries[];
+  readonly session: SessionOptions;
+}
+
+/**
+ * What the network says of the images, with all its tokens and with fewer; `null` of no classes.
+ */
+async function predictionsOf({
+  model,
+  reducer,
+  folder,
+  series,
+  session,
+}: ShownRequest): Promise<readonly ImagePrediction[] | null> {
+  const { answers } = model.network;
+  if (!namesClasses(answers)) return null;
+  const drawn = new Set(series.map(({ file }) => file));
+  // Labels are not needed, and may be of other classes.
+  const images = folder.images.filter(({ file }) => drawn.has(file)).map(({ file }) => ({ file }));
+  const record = new PredictionRecord(images, answers);
+  await evaluateVariants(model, [{}, { reducer }], {
+    ...session,
+    images: { ...folder, images, labelled: false },
+    onAnswers: (batch) => record.add(batch),
+  });
+  return record.result();
+}
 
 /** DiffRate at a schedule, as a method. */
 function scheduled(

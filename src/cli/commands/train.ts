@@ -3,11 +3,15 @@
  * dropped by a schedule or not.
  */
 import { defineCommand } from 'citty';
+import { imageFacts } from '../../data/labels/describe-labels.ts';
+import { labelledForTraining } from '../../training/labelled-images.ts';
 import { readTrainingConfiguration } from '../../training/training-configuration.ts';
-import { writeTrainedModel } from '../../training/trained-model.ts';
-import { resolveFolder } from '../folder-option.ts';
+import { planTraining } from '../../training/training-plan.ts';
+import { checkTrainedModelDirectory, writeTrainedModel } from '../../training/trained-model.ts';
+import { dryRun } from '../dry-run.ts';
+import { resolveFolder, resolveSecondFolder, sayImages } from '../image-options.ts';
 import { integerOption, options, positiveOption } from '../options.ts';
-import { formatSeconds, printResult } from '../output.ts';
+import { formatSeconds, printResult, printWarning } from '../output.ts';
 import { resolveSchedule } from '../schedule-option.ts';
 import { sessionOptions } from '../session-options.ts';
 import { prepareTrainingOutput, removeTrainingFiles, runTraining, trainingOptions } from '../training-options.ts';
@@ -26,33 +30,45 @@ export const trainCommand = defineCommand({
     const seed = integerOption('seed', args.seed, 0) ?? 0;
     const { name, network, preprocessing, labels, recipe } = await readTrainingConfiguration(args.config);
     const named = await resolveSchedule(args.schedule, { name, network });
-    await prepareTrainingOutput(args.out);
-    const folder = await resolveFolder(args.data, args);
-    const evaluation =
-      args['eval-data'] === undefined ? undefined : await resolveFolder(args['eval-data'], { strict: args.strict });
-    const outcome = await runTraining(
-      {
-        ...session,
-        name,
-        network,
-        preprocessing,
-        recipe: {
-          ...recipe,
-          ...(epochs === undefined ? {} : { epochs, steps: undefined }),
-          ...(batchSize === undefined ? {} : { batchSize }),
-          ...(learningRate === undefined ? {} : { learningRate }),
-        },
-        schedule: named?.schedule,
-        images: folder,
-        evaluation,
-        seed,
-        resume: args.resume === true,
-        strict: args.strict,
-      },
-      args.out,
-    );
-    const { layout, weights, rows, steps, seconds, loss, evaluation: evaluated, peakMemoryBytes, skipped } = outcome;
+    const isDry = args['dry-run'] === true;
+    await (isDry ? checkTrainedModelDirectory(args.out) : prepareTrainingOutput(args.out));
+    const evalData = args['eval-data'];
+    const { images: folder, evaluation } = labelledForTraining({
+      network,
+      names: labels,
+      images: await resolveFolder(args.data, args),
+      evaluation: evalData === undefined ? undefined : await resolveSecondFolder(evalData, args),
+      strict: args.strict,
+      onWarning: printWarning,
+    });
+    sayImages(folder);
+    if (evaluation !== undefined) sayImages(evaluation, 'evaluation data');
     const classNames = labels ?? folder.classes;
+    const training = {
+      ...session,
+      name,
+      network,
+      preprocessing,
+      recipe: {
+        ...recipe,
+        ...(epochs === undefined ? {} : { epochs, steps: undefined }),
+        ...(batchSize === undefined ? {} : { batchSize }),
+        ...(learningRate === undefined ? {} : { learningRate }),
+      },
+      schedule: named?.schedule,
+      images: folder,
+      evaluation,
+      seed,
+      resume: args.resume === true,
+      strict: args.strict,
+    };
+    if (isDry) {
+      const { objective } = planTraining(training);
+      const model = { name, network, preprocessing, labels: classNames && { ...classNames } };
+      return dryRun({ model, objective, images: folder, evaluation, strict: args.strict, json: args.json });
+    }
+    const outcome = await runTraining(training, args.out);
+    const { layout, weights, rows, steps, seconds, loss, evaluation: evaluated, peakMemoryBytes, skipped } = outcome;
     const files = await writeTrainedModel({
       directory: args.out,
       name,
@@ -69,6 +85,8 @@ export const trainCommand = defineCommand({
     const report = {
       model: name,
       out: args.out,
+      dataset: imageFacts(folder),
+      evaluationDataset: evaluation === undefined ? null : imageFacts(evaluation),
       steps,
       seconds,
       loss,

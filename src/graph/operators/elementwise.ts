@@ -67,6 +67,8 @@ export const erf = (x: Tensor): Tensor => unary('Erf', x);
 export const tanh = (x: Tensor): Tensor => unary('Tanh', x);
 /** Logistic function. */
 export const sigmoid = (x: Tensor): Tensor => unary('Sigmoid', x);
+/** Rectified linear unit, `max(x, 0)`; its gradient at 0 is 0. */
+export const relu = (x: Tensor): Tensor => unary('Relu', x);
 /** Absolute value; its gradient at 0 is 0. */
 export const abs = (x: Tensor): Tensor => unary('Abs', x);
 /** Exponential linear unit: `x` where positive, otherwise `eˣ − 1`. */

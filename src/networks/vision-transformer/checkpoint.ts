@@ -18,6 +18,9 @@ export interface CheckpointSizes {
   readonly depth: number;
   readonly hiddenWidth: number;
   readonly patchSize: number;
+  /** Channels of the pixels. */
+  readonly channels: number;
+  readonly hasClassToken: boolean;
   /** Positions with an embedding of their own, class token counted. */
   readonly tokens: number;
   /** Rows of the head; 0 where there is none. */
@@ -54,23 +57,33 @@ export function checkpointSizes(weights: Weights, source: string): CheckpointSiz
     }
     return shape;
   };
-  if (!weights.has('cls_token')) sizesOf('cls_token', 3);
   const [, tokens = 0] = sizesOf('pos_embed', 3);
-  const [width = 0, , patchSize = 0] = sizesOf('patch_embed.proj.weight', 4);
+  const [width = 0, channels = 0, patchSize = 0] = sizesOf('patch_embed.proj.weight', 4);
   const [hiddenWidth = 0] = sizesOf('blocks.0.mlp.fc1.weight', 2);
   const [classes = 0] = weights.has('head.weight') ? sizesOf('head.weight', 2) : [];
   const blocks = new Set([...weights.keys()].flatMap((name) => /^blocks\.(\d+)\./.exec(name)?.[1] ?? []));
   const norms = (['norm', 'fc_norm'] as const).filter((name) => weights.has(`${name}.weight`));
-  return { width, depth: blocks.size, hiddenWidth, patchSize, tokens, classes, norms };
+  const hasClassToken = weights.has('cls_token');
+  return { width, depth: blocks.size, hiddenWidth, patchSize, channels, hasClassToken, tokens, classes, norms };
 }
 
-/** A declared network, which is fitted to a checkpoint's number of classes. */
-export function declaredVisionTransformer(configuration: VisionTransformerConfiguration): DeclaredNetwork {
+/**
+ * A declared network, which is fitted to a checkpoint's number of classes.
+ * @param warnings sentences about the configuration.
+ */
+export function declaredVisionTransformer(
+  configuration: VisionTransformerConfiguration,
+  warnings: readonly string[] = [],
+): DeclaredNetwork {
   return {
     network: visionTransformer(configuration),
     fit(weights, source, declaredBy) {
       const fitted = fitConfiguration(configuration, declaredBy, weights, source);
-      return { ...fitted, network: visionTransformer(fitted.configuration) };
+      return {
+        ...fitted,
+        network: visionTransformer(fitted.configuration),
+        warnings: [...warnings, ...fitted.warnings],
+      };
     },
   };
 }
@@ -103,13 +116,18 @@ function fitConfiguration(
   checkSizes(declared, declaredBy, sizes, source);
   const configuration = { ...declared, classes: sizes.classes };
   const warnings =
-    sizes.classes > 0 ? [] : [`${source} has no classifier: the network yields features instead of logits.`];
+    sizes.classes > 0 || declared.classes === 0
+      ? []
+      : [`${source} has no classifier: the network yields features instead of logits.`];
+  if (declared.lastNorm !== undefined) return { configuration, weights, warnings };
   if (declared.pool === 'class-token' && !sizes.norms.includes('norm') && sizes.norms.includes('fc_norm')) {
     throw new DiffrateError(
       `${source} reads the mean of the patches (it has "fc_norm" and no "norm") where ${declaredBy} reads the class token: name a mae_vit model.`,
     );
   }
   if (declared.pool === 'class-token' || sizes.norms.includes('fc_norm')) return { configuration, weights, warnings };
+  // Without a class token nothing but the mean can be read, and the only norm is the last one.
+  if (!sizes.hasClassToken) return { configuration: { ...configuration, lastNorm: 'norm' }, weights, warnings };
   if (sizes.classes > 0) {
     throw new DiffrateError(
       `${source} has a classifier but no tensor "fc_norm.weight", so it reads the class token where ${declaredBy} reads the mean of the patches: name a vit or deit model.`,
@@ -142,11 +160,19 @@ function checkSizes(
     ['number of blocks', declared.depth, sizes.depth],
     ['hidden width of the MLP', declared.hiddenWidth, sizes.hiddenWidth],
     ['patch size', declared.patchSize, sizes.patchSize],
+    ['number of channels', declared.channels, sizes.channels],
   ] as const;
   for (const [part, wanted, found] of parts) {
     if (wanted === found) continue;
     throw new DiffrateError(
       `${source} holds a network whose ${part} is ${found} where ${declaredBy} has ${wanted}: name the model that the checkpoint belongs to.`,
+    );
+  }
+  const hasClassToken = declared.prefixTokens.length > 0;
+  if (hasClassToken !== sizes.hasClassToken) {
+    const [own, wanted] = sizes.hasClassToken ? ['a class token ("cls_token")', 'none'] : ['no class token', 'one'];
+    throw new DiffrateError(
+      `${source} has ${own} where ${declaredBy} has ${wanted}: use a checkpoint and a configuration of one model.`,
     );
   }
   const layout = layoutOf(declared);

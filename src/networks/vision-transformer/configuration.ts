@@ -19,7 +19,10 @@ export interface VisionTransformerConfiguration {
   readonly channels: number;
   /** Side of a patch in pixels. */
   readonly patchSize: number;
-  /** Class, distillation and register tokens, in their order; the first one is the class token. */
+  /**
+   * Class, distillation and register tokens, in their order; the first one, where there is any, is
+   * the class token.
+   */
   readonly prefixTokens: readonly PrefixTokens[];
   /** Embedding width C. */
   readonly width: number;
@@ -33,15 +36,17 @@ export interface VisionTransformerConfiguration {
   /** Number of outputs of the head; 0 for an encoder without a head. */
   readonly classes: number;
   /**
-   * What the outputs are: one class of many, many labels that each are there or not. One output
-   * alone is a value.
+   * What the outputs are: one class of many, many labels that each are there or not, values of a
+   * regression. One output alone is a value.
    */
-  readonly problem: 'classes' | 'labels';
-  /**
-   * `class-token`: norm, then the class token; `mean`: (size-weighted) mean of the patch tokens,
-   * then fc_norm (MAE).
-   */
+  readonly problem: 'classes' | 'labels' | 'values';
+  /** What is read: the class token, or the (size-weighted) mean of the patch tokens. */
   readonly pool: 'class-token' | 'mean';
+  /**
+   * The last norm: `norm` normalises tokens before they are pooled, `fc_norm` what they are pooled
+   * to. The default is timm's: `fc_norm` for the mean (MAE), `norm` for the class token.
+   */
+  readonly lastNorm?: 'norm' | 'fc_norm';
   readonly layerNormEpsilon: number;
 }
 
@@ -53,6 +58,11 @@ export const usualVisionTransformer = {
   problem: 'classes',
   layerNormEpsilon: 1e-6,
 } as const;
+
+/** The name of its last norm. */
+export function lastNormOf({ pool, lastNorm }: VisionTransformerConfiguration): 'norm' | 'fc_norm' {
+  return lastNorm ?? (pool === 'mean' ? 'fc_norm' : 'norm');
+}
 
 /** Its tokens. Pixels beyond the last whole patch belong to none. */
 export function layoutOf({ inputSize, patchSize, prefixTokens }: VisionTransformerConfiguration): TokenLayout {

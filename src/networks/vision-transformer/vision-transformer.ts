@@ -29,7 +29,7 @@ import { transformerBlockFlops } from '../network-flops.ts';
 import type { NetworkFlops } from '../network-flops.ts';
 import type { Network, NetworkOutputs, NormBefore } from '../network.ts';
 import { transformerBlock } from '../transformer-block.ts';
-import { layoutOf } from './configuration.ts';
+import { lastNormOf, layoutOf } from './configuration.ts';
 import type { VisionTransformerConfiguration } from './configuration.ts';
 import { hubConfiguration } from './hub-configuration.ts';
 
@@ -41,7 +41,7 @@ export function visionTransformer(configuration: VisionTransformerConfiguration)
   const { prefix } = layout;
   const sizes = { width, heads, hiddenWidth, activation, layerNormEpsilon, prefix };
   const readsClassToken = pool === 'class-token';
-  const norm = readsClassToken ? 'norm' : 'fc_norm';
+  const norm = lastNormOf(configuration);
   return {
     input: { channels, ...inputSize },
     layout,
@@ -86,17 +86,18 @@ function embed(pixels: Tensor, configuration: VisionTransformerConfiguration, pa
 }
 
 /**
- * Normalised class token, or the mean of patch tokens weighted by size, then `fc_norm`: `[B, C]`.
+ * The class token, or the mean of patch tokens weighted by size, normalised: `[B, C]`. A norm of
+ * tokens is only computed of those that are read.
  */
 function pooled(state: TokenState, configuration: VisionTransformerConfiguration, parameters: Parameters): Tensor {
   const { pool, width, layerNormEpsilon } = configuration;
-  const batch = dimensionAt(state.features, 0);
+  const name = lastNormOf(configuration);
+  const normalized = (x: Tensor): Tensor => layerNorm(x, parameters, name, width, layerNormEpsilon);
   if (pool === 'class-token') {
-    const first = reshape(slice(state.features, 1, 0, 1), [batch, width]);
-    return layerNorm(first, parameters, 'norm', width, layerNormEpsilon);
+    return normalized(reshape(slice(state.features, 1, 0, 1), [dimensionAt(state.features, 0), width]));
   }
-  const mean = meanOfPatches(state, configuration);
-  return layerNorm(mean, parameters, 'fc_norm', width, layerNormEpsilon);
+  if (name === 'fc_norm') return normalized(meanOfPatches(state, configuration));
+  return meanOfPatches({ ...state, features: normalized(state.features) }, configuration);
 }
 
 /**
@@ -146,11 +147,11 @@ function outputsOf(
 
 function answersOf({ classes, problem, width }: VisionTransformerConfiguration): Answers {
   if (classes === 0) return { kind: 'features', size: width };
-  if (problem === 'labels') return { kind: 'labels', size: classes };
-  return { kind: classes === 1 ? 'values' : 'classes', size: classes };
+  if (problem === 'classes' && classes === 1) return { kind: 'values', size: 1 };
+  return { kind: problem, size: classes };
 }
 
-/** The paper's count. The patch embedding is counted for the class token, too. */
+/** The paper's count. The patch embedding is counted for a class token, too. */
 function flopsOf(configuration: VisionTransformerConfiguration): NetworkFlops {
   const { width, hiddenWidth, patchSize, channels, classes, depth } = configuration;
   return {

@@ -192,7 +192,7 @@ export const gtpMethod: ReductionMethod = {
   ],
   needsClassToken: false,
   pictureRemark:
-    'Propagated patches are black: they are gone as tokens, though their neighbours get a small share of each.',
+    'Propagated patches are hatched as pruned ones: they are gone as tokens, though their neighbours get a small share of each.',
   knob: { key: 'p', min: () => 0, max: (network) => mostPropagated(tokensOf(network), network.layout), rising: false },
   build(parameters, network) {
     const propagated = countPerBlock('gtp', 'p', parameters.numbers('p'), network);

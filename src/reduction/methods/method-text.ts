@@ -2,7 +2,7 @@
  * The text form of a method: `name`, or `name:key=value,key=value`; lists have `/` between their
  * numbers.
  */
-import { UsageError } from '../../errors.ts';
+import { UsageError, quoted } from '../../errors.ts';
 import type { ParameterKey, ParameterValue, ReductionMethod } from './method.ts';
 
 /** A method and the parameters that were given. */
@@ -20,7 +20,9 @@ export function parseMethodText(text: string, methods: readonly ReductionMethod[
   const name = (colon < 0 ? text : text.slice(0, colon)).trim();
   const method = methods.find((candidate) => candidate.name === name);
   if (method === undefined) {
-    throw new UsageError(`There is no method "${name}": use one of ${methods.map((one) => one.name).join(', ')}.`);
+    throw new UsageError(
+      `There is no method ${quoted(name)}: use one of ${methods.map((one) => one.name).join(', ')}.`,
+    );
   }
   const given = new Map<string, ParameterValue>();
   const parts = colon < 0 ? [] : text.slice(colon + 1).split(',');
@@ -30,7 +32,7 @@ export function parseMethodText(text: string, methods: readonly ReductionMethod[
     const key = method.keys.find((candidate) => candidate.name === keyName);
     if (key === undefined) {
       throw new UsageError(
-        `The method ${name} has no parameter "${keyName}": it has ${method.keys.map((one) => one.name).join(', ')}.`,
+        `The method ${name} has no parameter ${quoted(keyName)}: it has ${method.keys.map((one) => one.name).join(', ')}.`,
       );
     }
     if (equals < 0) throw new UsageError(`${name}:${keyName} needs a value: ${name}:${keyName}=…, ${expected(key)}.`);
@@ -53,7 +55,8 @@ export function formatMethod({ method, given }: MethodText): string {
 const decimal = /^(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 function valueOf(method: string, key: ParameterKey, text: string): ParameterValue {
-  const wrong = (): UsageError => new UsageError(`${method}:${key.name} must be ${expected(key)}, not "${text}".`);
+  const wrong = (): UsageError =>
+    new UsageError(`${method}:${key.name} must be ${expected(key)}, not ${quoted(text)}.`);
   const number = (part: string): number => {
     const value = Number(part);
     const fits = decimal.test(part) && value >= (key.min ?? 0) && value <= (key.max ?? Number.MAX_VALUE);

@@ -3,6 +3,7 @@ import type { Measurements } from '../../evaluation/measurements.ts';
 import type { Metrics } from '../../evaluation/metrics.ts';
 import { objectiveLabel, shownMetrics } from '../../evaluation/shown-metrics.ts';
 import type { ShownMetric } from '../../evaluation/shown-metrics.ts';
+import { answersVerdict } from '../../evaluation/verdict.ts';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
 import type { ReportSection } from '../page.ts';
@@ -12,7 +13,11 @@ const number = (value: number | null | undefined, digits: number, unit = ''): st
   value === null || value === undefined ? '–' : `${value.toFixed(digits)}${unit}`;
 
 /** Metrics on the evaluation images. */
-export function accuracySection(evaluation: NonNullable<Measurements['evaluation']>, data?: string): ReportSection {
+export function accuracySection(
+  evaluation: NonNullable<Measurements['evaluation']>,
+  data?: string,
+  remarks: readonly string[] = [],
+): ReportSection {
   const { before, after } = evaluation;
   const skipped = after.skipped.length;
   const isClassifier = after.kl !== null;
@@ -31,9 +36,19 @@ export function accuracySection(evaluation: NonNullable<Measurements['evaluation
       after.top1 === null &&
       html`<p>The images have no labels, so there is no accuracy; agreement and KL need none.</p>`
     }
+    ${remarks.map((remark) => html`<p>${remark}</p>`)}
     ${skipped > 0 && html`<p>${skipped === 1 ? 'One image' : `${skipped} images`} could not be decoded and ${skipped === 1 ? 'is' : 'are'} left out.</p>`}
-    ${isClassifier ? howToReadKl : howToReadObjective(after)}`,
+    ${verdictOf(after)} ${isClassifier ? howToReadKl : howToReadObjective(after)}`,
   };
+}
+
+/** What the distance means, and where that is known from. */
+function verdictOf(after: Metrics): Html | false {
+  const verdict = answersVerdict(after);
+  return (
+    verdict !== null &&
+    html`<p class="verdict"><strong>${verdict.words}</strong> ${verdict.source !== undefined && verdict.source}</p>`
+  );
 }
 
 function rowOf(name: ShownMetric, before: Metrics, after: Metrics): [string, string, string] {

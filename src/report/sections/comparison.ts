@@ -1,7 +1,8 @@
 /** Token-reduction methods side by side: accuracy and KL over FLOPs, and the table. */
 import { dot, line } from '@observablehq/plot';
-import { comparisonTable, formatGflops } from '../../comparison/comparison-rows.ts';
+import { comparisonTable } from '../../comparison/comparison-rows.ts';
 import type { Comparison, MeasuredCell } from '../../comparison/comparison.ts';
+import { formatGflops } from '../../cost/cost.ts';
 import { objectiveLabel, shownMetrics } from '../../evaluation/shown-metrics.ts';
 import { objectiveTitle } from '../../objectives/registry.ts';
 import { html } from '../html.ts';
@@ -74,6 +75,7 @@ export function comparisonSection(comparison: Comparison): ReportSection {
     ...(baseline.kl === null ? [] : [divergence]),
     ...(distance !== undefined && shownMetrics(baseline).includes('objective') ? [distance] : []),
   ];
+  const { notes, ...table } = comparisonTable(comparison);
   const isRagged = cells.some((cell) => cell.kind === 'measured' && cell.ragged);
   return {
     id: 'comparison',
@@ -81,9 +83,15 @@ export function comparisonSection(comparison: Comparison): ReportSection {
     content: html`<div class="plots">${measures.map((measure) => plotOver(comparison, measure))}</div>
       <h3>The same in numbers</h3>
       ${dataTable(
-        comparisonTable(comparison),
+        table,
         `${images} images; a budget is a share of the uncompressed network’s FLOPs, by the paper’s count`,
       )}
+      ${
+        notes.length > 0 &&
+        html`<ul>
+          ${notes.map((note) => html`<li>${note}</li>`)}
+        </ul>`
+      }
       <p>
         Each method has the parameters at which it costs the most that the budget allows. Images per second are medians
         at batch 16, of runs that took turns with the uncompressed network; the speed-up is over that one.

@@ -1,5 +1,6 @@
 /** What each block costs, before and after, by the paper's count. */
 import { barY, ruleY } from '@observablehq/plot';
+import { decimalsFor, formatGflops } from '../../cost/cost.ts';
 import { baselineFlops, countFlops, flopsPerGflop } from '../../cost/flops.ts';
 import type { CountedNetwork } from '../../cost/flops.ts';
 import type { Measurements } from '../../evaluation/measurements.ts';
@@ -20,6 +21,7 @@ export function flopsSection(
     before: (before[index] ?? 0) / flopsPerGflop,
     after: flops / flopsPerGflop,
   }));
+  const decimals = decimalsFor(Math.max(...blocks.map((row) => row.before)), 4);
   return {
     id: 'flops',
     title: 'FLOPs per block',
@@ -28,7 +30,7 @@ export function flopsSection(
         title: 'FLOPs per block before and after',
         caption:
           'The part of a pale bar that shows above the coloured one is saved. Blocks behind a large step save as much as the step did.',
-        description: `Bars per block: GFLOPs of the uncompressed and of the compressed network. In all ${gflops.before.toFixed(3)} become ${gflops.after.toFixed(3)} GFLOPs.`,
+        description: `Bars per block: GFLOPs of the uncompressed and of the compressed network. In all ${formatGflops(gflops.before)} become ${formatGflops(gflops.after, gflops.before)} GFLOPs.`,
         legend: [
           { label: 'uncompressed', colour: colours.before },
           { label: 'compressed', colour: colours.after },
@@ -46,8 +48,8 @@ export function flopsSection(
           header: ['block', 'GFLOPs before', 'GFLOPs after', 'ratio'],
           rows: blocks.map((row) => [
             row.block,
-            row.before.toFixed(4),
-            row.after.toFixed(4),
+            row.before.toFixed(decimals),
+            row.after.toFixed(decimals),
             ratio(row.before, row.after),
           ]),
         },
@@ -57,11 +59,16 @@ export function flopsSection(
           {
             header: ['GFLOPs of one image', 'before', 'after', 'ratio'],
             rows: [
-              ['paper’s count', gflops.before.toFixed(3), gflops.after.toFixed(3), ratio(gflops.before, gflops.after)],
+              [
+                'paper’s count',
+                formatGflops(gflops.before),
+                formatGflops(gflops.after, gflops.before),
+                ratio(gflops.before, gflops.after),
+              ],
               [
                 'really computed',
-                gflops.realBefore.toFixed(3),
-                gflops.realAfter.toFixed(3),
+                formatGflops(gflops.realBefore),
+                formatGflops(gflops.realAfter, gflops.realBefore),
                 ratio(gflops.realBefore, gflops.realAfter),
               ],
             ],

@@ -1,7 +1,9 @@
 /** The figures that matter most, before and after. */
+import { formatGflops } from '../../cost/cost.ts';
 import type { Measurements } from '../../evaluation/measurements.ts';
 import type { Metrics } from '../../evaluation/metrics.ts';
 import { shownMetrics } from '../../evaluation/shown-metrics.ts';
+import { answersVerdict } from '../../evaluation/verdict.ts';
 import { objectiveTitle } from '../../objectives/registry.ts';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
@@ -18,8 +20,8 @@ export function headlineSection({ gflops, runs, evaluation, data }: Measurements
   const cards: Card[] = [
     {
       name: 'FLOPs per image',
-      value: `${gflops.after.toFixed(3)} G`,
-      note: `from ${gflops.before.toFixed(3)} G (${changeInPercent(gflops.before, gflops.after)}), multiply-accumulates by the paper’s count`,
+      value: `${formatGflops(gflops.after, gflops.before)} G`,
+      note: `from ${formatGflops(gflops.before)} G (${changeInPercent(gflops.before, gflops.after)}), multiply-accumulates by the paper’s count`,
     },
   ];
   for (const { batch, imagesPerSecond, baselineImagesPerSecond, milliseconds, baselineMilliseconds, speedup } of runs) {
@@ -38,11 +40,13 @@ export function headlineSection({ gflops, runs, evaluation, data }: Measurements
     );
   }
   if (evaluation !== null) cards.push(...qualityCards(evaluation.before, evaluation.after));
+  const verdict = evaluation === null ? null : answersVerdict(evaluation.after);
   const measured = evaluation?.after.kl === null ? 'The answers were compared' : 'Accuracy, agreement and KL';
   return {
     id: 'headline',
     title: 'What was gained',
     content: html`<dl class="cards">${cards.map(cardOf)}</dl>
+      ${verdict !== null && html`<p><strong>${verdict.words}</strong></p>`}
       ${evaluation !== null && html`<p>${measured} on ${data ?? `${evaluation.after.images} images`}.</p>`}`,
   };
 }

@@ -1,31 +1,54 @@
 /** What was kept, merged and pruned, on images (Figure 5 of the paper). */
 import { mean } from 'd3-array';
+import type { ImagePrediction } from '../../evaluation/predictions.ts';
+import type { Labels } from '../../loading/labels.ts';
 import { html } from '../html.ts';
 import type { Html } from '../html.ts';
 import type { ReportSection } from '../page.ts';
 import { encodePng } from '../picture-series.ts';
 import type { PictureSeries } from '../picture-series.ts';
 import type { RgbImage } from '../../data/pillow-resize.ts';
+import { predictionInWords } from '../predictions-in-words.ts';
 import { prefixInWords } from '../token-groups.ts';
 import type { TokenCounts } from '../token-groups.ts';
 import { dataTable } from '../plot.ts';
 
-/**
- * The pictures of some images, within the page.
- * @param remark what is special in pictures of the method's tokens, in a sentence.
- */
-export async function picturesSection(series: readonly PictureSeries[], remark = ''): Promise<ReportSection> {
+/** What is told beside the pictures. */
+export interface PicturesOptions {
+  /** What is special in pictures of the method's tokens, in a sentence. */
+  readonly remark?: string | undefined;
+  /** What both networks say of the images, where they name classes. */
+  readonly predictions?: readonly ImagePrediction[] | null | undefined;
+  /** Names of the classes. */
+  readonly labels?: Labels | undefined;
+}
+
+/** The pictures of some images, within the page. */
+export async function picturesSection(
+  series: readonly PictureSeries[],
+  { remark = '', predictions, labels }: PicturesOptions = {},
+): Promise<ReportSection> {
+  const named = new Map(predictions?.map((prediction) => [prediction.file, prediction]));
   const figures: Html[] = [];
-  for (const one of series) figures.push(await seriesFigure(one));
+  for (const one of series) figures.push(await seriesFigure(one, named.get(one.file), labels));
   return {
     id: 'pictures',
     title: 'What the network looks at',
     content: html`<p>
         Patches that are still tokens of their own are shown as they came. The patches of a merged token have their
-        average colour and a border in that token’s own colour, also where they lie apart. Pruned patches are black.
+        average colour and a border in that token’s own colour, also where they lie apart. Pruned patches are hatched.
         Look at whether the object keeps its patches while even background is merged. ${remark}
         ${emptyBlocksInWords(series)}
+        ${
+          named.size > 0 &&
+          'Below the name of an image stands what the uncompressed network says of it, and → what the compressed one says.'
+        }
       </p>
+      <ul class="legend marks">
+        <li><span class="kept"></span>a token of its own</li>
+        <li><span class="merged"></span>merged</li>
+        <li><span class="pruned"></span>pruned</li>
+      </ul>
       ${figures}`,
   };
 }
@@ -54,7 +77,11 @@ const patchesOf = ({ untouched, mergedPatches, prunedPatches }: TokenCounts): nu
 /** Pictures beside each other where the page is wide. */
 const mostColumns = 6;
 
-async function seriesFigure({ file, prefix, input, blocks, counts }: PictureSeries): Promise<Html> {
+async function seriesFigure(
+  { file, prefix, input, blocks, counts }: PictureSeries,
+  prediction: ImagePrediction | undefined,
+  labels: Labels | undefined,
+): Promise<Html> {
   const pictures = [await pictureFigure(input, `${file}, as the network sees it`, html`input`)];
   for (const { block, picture } of blocks) {
     const count = counts[block - 1];
@@ -68,7 +95,10 @@ async function seriesFigure({ file, prefix, input, blocks, counts }: PictureSeri
     );
   }
   return html`<figure class="series">
-    <figcaption><strong>${file}</strong></figcaption>
+    <figcaption>
+      <strong>${file}</strong>
+      ${prediction !== undefined && html`<br />${predictionInWords(prediction, labels)}`}
+    </figcaption>
     <div class="strip" style="--columns:${Math.min(pictures.length, mostColumns)}">${pictures}</div>
   </figure> `;
 }

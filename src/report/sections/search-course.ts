@@ -1,5 +1,6 @@
 /** The course of a search: loss and cost over its steps, in both phases. */
 import { lineY, ruleY } from '@observablehq/plot';
+import { decimalsFor } from '../../cost/cost.ts';
 import type { Objective } from '../../objectives/objective.ts';
 import type { SearchHistoryEntry, SearchPhase } from '../../search/search-options.ts';
 import { html } from '../html.ts';
@@ -76,9 +77,14 @@ function phaseFigures(
   const points = thinned(entries, mostPoints);
   const [first, last] = [entries[0], entries.at(-1)];
   const costs = [...entries.map(({ cost }) => cost), target];
+  const decimals = decimalsFor(target);
   const table = {
     header: [unit, lossName, costUnit],
-    rows: thinned(entries, mostRows).map((entry) => [entry.step, entry.loss.toFixed(5), entry.cost.toFixed(4)]),
+    rows: thinned(entries, mostRows).map((entry) => [
+      entry.step,
+      entry.loss.toFixed(5),
+      entry.cost.toFixed(decimals + 1),
+    ]),
   };
   return html`${plotFigure({
     title: `${name}: loss`,
@@ -94,7 +100,7 @@ function phaseFigures(
     title: `${name}: ${costUnit === 'GFLOPs' ? 'FLOPs' : 'cost'}`,
     caption:
       'The cost of the present kept numbers beside the target (dashed). It should stay at the target, or come to it.',
-    description: `A line: the cost goes from ${first?.cost.toFixed(3)} to ${last?.cost.toFixed(3)} ${costUnit}; the target is ${target.toFixed(3)}.`,
+    description: `A line: the cost goes from ${first?.cost.toFixed(decimals)} to ${last?.cost.toFixed(decimals)} ${costUnit}; the target is ${target.toFixed(decimals)}.`,
     plot: {
       x: { label: unit, labelAnchor: 'center', labelArrow: 'none' },
       y: { grid: true, label: costUnit, domain: rangeAround(costs) },

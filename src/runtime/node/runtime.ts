@@ -2,14 +2,15 @@
  * ONNX Runtime for Node (`onnxruntime-node`): CPU, and WebGPU or other execution providers where
  * they are installed.
  */
-import { listSupportedBackends } from 'onnxruntime-node';
-import { DiffrateError, messageOf } from '../../errors.ts';
+import { DiffrateError } from '../../errors.ts';
 import type { OnnxModel } from '../../onnx/model.ts';
 import { onnxFileOf } from '../../onnx/onnx-file.ts';
 import type { OnnxFile } from '../../onnx/onnx-file.ts';
+import { loadingFailure } from '../device-failure.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime.ts';
 import { loadBatchSession } from './batch-session.ts';
 import { batchThreads } from './batch-threads.ts';
+import { listSupportedBackends } from './onnx-runtime.ts';
 import { createSession } from './session.ts';
 
 /** The runtime of this process. */
@@ -28,7 +29,7 @@ async function load(model: OnnxModel | OnnxFile, options: SessionOptions = {}): 
     }
     return await createSession(file, options);
   } catch (error) {
-    throw new DiffrateError(`ONNX Runtime cannot load the model on "${device}": ${messageOf(error)}`);
+    throw loadingFailure(error, device);
   }
 }
 

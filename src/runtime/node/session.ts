@@ -1,9 +1,9 @@
 /** One session of onnxruntime-node. */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { OnnxFile } from '../../onnx/onnx-file.ts';
 import { availableCores } from '../../threads/available-cores.ts';
 import type { SessionOptions } from '../runtime.ts';
 import { OnnxRuntimeSession } from '../session.ts';
+import { InferenceSession, Tensor } from './onnx-runtime.ts';
 
 /**
  * Threads spin while a model runs, but not between runs: the cores belong to image decoding or to

@@ -8,6 +8,7 @@ import { DiffrateError, messageOf } from '../../errors.ts';
 import type { OnnxModel } from '../../onnx/model.ts';
 import { onnxFileOf } from '../../onnx/onnx-file.ts';
 import type { OnnxFile } from '../../onnx/onnx-file.ts';
+import { loadingFailure } from '../device-failure.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime.ts';
 import { OnnxRuntimeSession } from '../session.ts';
 
@@ -48,7 +49,11 @@ export function createWebRuntime(settings: WebRuntimeSettings = {}): Runtime {
     if (device === 'webgpu' && !hasWebGpu()) {
       throw new DiffrateError('There is no WebGPU here; use the device "cpu" or a browser with WebGPU.');
     }
-    library ??= loadLibrary(settings);
+    library ??= loadLibrary(settings).catch((error: unknown) => {
+      // A network may be back when the next model is loaded.
+      library = undefined;
+      throw error;
+    });
     const { InferenceSession, Tensor, env } = await library;
     // The number of threads belongs to the WebAssembly module, not to a session.
     if (options.threads !== undefined) env.wasm.numThreads = options.threads;
@@ -65,7 +70,7 @@ export function createWebRuntime(settings: WebRuntimeSettings = {}): Runtime {
     try {
       return new OnnxRuntimeSession(await InferenceSession.create(bytes, sessionOptions), Tensor);
     } catch (error) {
-      throw new DiffrateError(`ONNX Runtime cannot load the model on "${device}": ${messageOf(error)}`);
+      throw loadingFailure(error, device);
     }
   };
   return { load };

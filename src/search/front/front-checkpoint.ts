@@ -5,7 +5,7 @@ import { identitySchema } from '../checkpoint.ts';
 import type { CheckpointKind, IdentifiedCheckpoint, Identity } from '../checkpoint.ts';
 import type { LearnerState } from '../learners/learner.ts';
 import type { LocalSearchState } from '../local-search.ts';
-import { countSchema, learnerSchema, localSearchSchema } from '../search-checkpoint.ts';
+import { countSchema, learnerSchema, localSearchSchema, secondsSchema } from '../search-checkpoint.ts';
 
 /** A budget's schedule, found. */
 export interface FoundPoint {
@@ -47,7 +47,7 @@ const schema = v.object({
     v.object({ ratio: v.number(), kept: keptSchema, losses: v.array(v.number()), localSearch: localSearchSchema }),
   ),
   localSearch: v.optional(localSearchSchema),
-  seconds: v.number(),
+  seconds: secondsSchema,
   done: v.optional(v.boolean()),
 });
 

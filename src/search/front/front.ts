@@ -10,6 +10,7 @@
  * (`neighbours-line.ts`). The step graph, the teacher's answers and the calibration images are
  * loaded once.
  */
+import { checkTargets } from '../../execution/local-evaluator.ts';
 import { onceEach } from '../../data/skipped-images.ts';
 import { frontCheckpoint } from './front-checkpoint.ts';
 import type { FrontCheckpoint } from './front-checkpoint.ts';
@@ -17,15 +18,44 @@ import { learnerFor, passesDone, pointOf } from './front-course.ts';
 import type { FrontCourse, FrontStanding } from './front-course.ts';
 import type { FrontOptions, FrontOutcome, FrontProgress } from './front-options.ts';
 import { frontPlanOf } from './front-plan.ts';
-import type { FrontTurn } from './front-plan.ts';
+import type { FrontPlan, FrontTurn } from './front-plan.ts';
 import { refineAll } from './front-refinement.ts';
-import { resumedFrom } from '../checkpoint.ts';
+import { requireKnownOptions } from '../../data/known-options.ts';
+import { imagesFor } from '../../networks/model.ts';
+import { requireStepsWithin, resumedFrom } from '../checkpoint.ts';
+import type { Identity } from '../checkpoint.ts';
 import { followGradients } from '../gradient-phase.ts';
-import { checkSearchOptions } from '../option-check.ts';
+import { checkSearchOptions, plannedOptionNames } from '../option-check.ts';
 import { PacedCheckpoint } from '../paced-checkpoint.ts';
-import { evaluatorOf, identityOf } from '../plan.ts';
+import { evaluatorOf, identityOf, tellOfFewImages } from '../plan.ts';
 import { meanOf } from '../race/race.ts';
 import { scheduleOf } from '../searched-schedule.ts';
+
+/** A front's search with everything settled that needs no network to run. */
+interface PreparedFront {
+  readonly options: FrontOptions;
+  readonly plan: FrontPlan;
+  readonly identity: Identity;
+  readonly resumed: FrontCheckpoint | undefined;
+}
+
+/**
+ * Settles and checks the search of a front; nothing is run.
+ * @throws {DiffrateError} as `searchFront` does before it runs anything.
+ */
+export async function prepareFront(asked: FrontOptions): Promise<PreparedFront> {
+  const told = { ...asked, onWarning: onceEach(asked?.onWarning) };
+  checkSearchOptions(told);
+  requireKnownOptions(told, { ...plannedOptionNames, front: true }, 'search');
+  const options = { ...told, images: imagesFor(told.model, told.images, told) };
+  const plan = frontPlanOf(options);
+  const { budgets, search } = plan;
+  const identity = await identityOf(options, search, `front ${budgets.map(({ ratio }) => ratio).join(' ')}`);
+  const resumed = await resumedFrom(options, identity, frontCheckpoint);
+  requireStepsWithin(resumed, plan.steps, options.progress?.name);
+  if (options.createEvaluator === undefined) checkTargets({ ...options, ...search });
+  return { options, plan, identity, resumed };
+}
 
 /**
  * Searches the schedules of a front. Progress of the finished search stays in its store:
@@ -39,12 +69,8 @@ export async function searchFront(
   asked: FrontOptions,
   onProgress: (progress: FrontProgress) => void = () => {},
 ): Promise<FrontOutcome> {
-  const options = { ...asked, onWarning: onceEach(asked?.onWarning) };
-  checkSearchOptions(options);
-  const plan = frontPlanOf(options);
+  const { options, plan, identity, resumed } = await prepareFront(asked);
   const { budgets, turns, search } = plan;
-  const identity = await identityOf(options, search, `front ${budgets.map(({ ratio }) => ratio).join(' ')}`);
-  const resumed = await resumedFrom(options, identity, frontCheckpoint);
   const learnt = turns.filter(({ steps }) => steps > 0);
   const learners = new Map(learnt.map((turn) => [turn, learnerFor(plan, turn.budget)]));
   resumed?.learners.forEach((state, index) => learners.get(learnt[index] as FrontTurn)?.restore(state));
@@ -60,6 +86,7 @@ export async function searchFront(
     seconds: secondsBefore + elapsed(),
     ...state,
   });
+  await tellOfFewImages(options);
   const evaluator = await evaluatorOf(options, search);
   const course: FrontCourse = {
     options,
@@ -75,6 +102,7 @@ export async function searchFront(
   try {
     await learnStarts(course);
     if (resumed?.done !== true) await refineAll(course);
+    await tellOfFewImages(options, evaluator);
     const seconds = elapsed();
     await checkpoints.finish(checkpointOf({ step: plan.steps, loss: meanOf(found.at(-1)?.losses ?? []), done: true }));
     const recipe = `a front of ${budgets.length} budgets, ${plan.steps} steps`;
