@@ -239,7 +239,16 @@ describe('the package’s entries', () => {
   });
 
   const small = ['src/graph', 'src/onnx', 'src/runtime'];
-  const model = ['src/checkpoints', 'src/cost', 'src/data', 'src/loading', 'src/networks', 'src/nn', 'src/reduction'];
+  const model = [
+    'src/checkpoints',
+    'src/cost',
+    'src/data',
+    'src/loading',
+    'src/networks',
+    'src/nn',
+    'src/options',
+    'src/reduction',
+  ];
   it.each([
     ['./graph', ['src/graph', 'src/onnx']],
     ['./onnx', ['src/onnx']],

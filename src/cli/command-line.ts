@@ -7,7 +7,7 @@ import { defineCommand, renderUsage } from 'citty';
 import type { ArgsDef, CommandDef } from 'citty';
 import { DiffrateError, UsageError, messageOf, quoted } from '../errors.ts';
 import { inCommandWords } from './command-words.ts';
-import { nearest } from '../data/nearest.ts';
+import { nearest } from '../options/nearest.ts';
 import { threadsRemark } from '../threads/available-cores.ts';
 import { oneLine, printWarning } from './output.ts';
 import { parseArguments } from './strict-arguments.ts';

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import type { ParseArgsConfig } from 'node:util';
 import type { ArgDef, ArgsDef, ParsedArgs } from 'citty';
 import { UsageError, quoted } from '../errors.ts';
-import { nearest } from '../data/nearest.ts';
+import { nearest } from '../options/nearest.ts';
 
 /**
  * Values that may follow an option although they begin with a dash: negative numbers, and `-`

@@ -10,7 +10,7 @@ import type { MeasuredPrecision } from '../exporting/measured-precision.ts';
 import type { ExportDtype } from '../exporting/precision.ts';
 import type { FileWriter } from '../files/staged-folder.ts';
 import type { LoadedModel } from '../loading/model-from-files.ts';
-import type { OptionNames } from '../data/known-options.ts';
+import type { OptionNames } from '../options/known-options.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import type { SearchHistoryEntry, SearchOutcome, SearchProgress } from '../search/search-options.ts';
 import type { NodeSearchOptions } from './search.ts';

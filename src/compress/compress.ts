@@ -24,7 +24,7 @@ import { prepareOutputFile } from '../files/output-file.ts';
 import { progressFile } from '../files/progress-file.ts';
 import { loadModel } from '../loading/load-model.ts';
 import type { LoadedModel } from '../loading/model-from-files.ts';
-import { requireKnownOptions } from '../data/known-options.ts';
+import { requireKnownOptions } from '../options/known-options.ts';
 import { imagesFor } from '../networks/model.ts';
 import { compressOptionNames } from './compress-options.ts';
 import type { CompressOptions, CompressProgress, CompressionResult, OpenedCompression } from './compress-options.ts';

@@ -7,7 +7,7 @@ import { spreadSample } from './image-sample.ts';
 import type { ImageSource } from './image-source.ts';
 import { memoryImages } from './memory-images.ts';
 import type { MemoryImage } from './memory-images.ts';
-import { requireKnownOptions } from './known-options.ts';
+import { requireKnownOptions } from '../options/known-options.ts';
 import { checkLimit, imageOptionNames, openImageFolder } from './open-image-folder.ts';
 import type { OpenImageFolderOptions } from './open-image-folder.ts';
 

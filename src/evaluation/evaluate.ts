@@ -12,7 +12,7 @@ import { checkLabels } from '../data/image-source.ts';
 import type { ImageSource } from '../data/image-source.ts';
 import { openImages } from '../data/open-images.ts';
 import { NetworkSession } from '../execution/network-session.ts';
-import { requireKnownOptions } from '../data/known-options.ts';
+import { requireKnownOptions } from '../options/known-options.ts';
 import { imagesFor } from '../networks/model.ts';
 import type { Model } from '../networks/model.ts';
 import { requireFinite } from '../objectives/answer-rows.ts';

@@ -2,7 +2,7 @@
 import type { SkippedImage } from '../data/batches.ts';
 import type { DecodedImages } from '../data/decoded-images.ts';
 import type { ImageInput } from '../data/open-images.ts';
-import type { OptionNames } from '../data/known-options.ts';
+import type { OptionNames } from '../options/known-options.ts';
 import type { Model } from '../networks/model.ts';
 import type { Objective } from '../objectives/objective.ts';
 import type { OnnxFile } from '../onnx/onnx-file.ts';

@@ -9,7 +9,7 @@ import { square } from '../data/preprocessing.ts';
 import type { Preprocessing } from '../data/preprocessing.ts';
 import { caformer } from './caformer/caformer.ts';
 import type { DeclaredNetwork } from './family.ts';
-import { nearest } from '../data/nearest.ts';
+import { nearest } from '../options/nearest.ts';
 import type { NetworkDescription } from './network.ts';
 import { usualVisionTransformer } from './vision-transformer/configuration.ts';
 import type { VisionTransformerConfiguration } from './vision-transformer/configuration.ts';

@@ -1,6 +1,6 @@
 /** What callers without types can leave out or misspell: told of before anything is loaded. */
 import { UsageError } from '../errors.ts';
-import type { OptionNames } from '../data/known-options.ts';
+import type { OptionNames } from '../options/known-options.ts';
 import { presets } from './presets.ts';
 import type { PlannedOptions } from './plan.ts';
 

@@ -9,7 +9,7 @@ import { requireTarget } from '../cost/target-check.ts';
 import { onceEach } from '../data/skipped-images.ts';
 import type { Evaluator } from '../execution/evaluator.ts';
 import { checkTargets } from '../execution/local-evaluator.ts';
-import { requireKnownOptions } from '../data/known-options.ts';
+import { requireKnownOptions } from '../options/known-options.ts';
 import { imagesFor } from '../networks/model.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { requireStepsWithin, resumedFrom } from './checkpoint.ts';

@@ -1,7 +1,7 @@
 /** What the command line accepts, and the sentence for everything else. */
 import type { ArgsDef } from 'citty';
 import { describe, expect, it } from 'vitest';
-import { nearest } from '../../src/data/nearest.ts';
+import { nearest } from '../../src/options/nearest.ts';
 import { integerOption, integersOption, positiveOption, wordsOption } from '../../src/cli/options.ts';
 import { parseArguments } from '../../src/cli/strict-arguments.ts';
 import { parseTarget } from '../../src/cli/target-options.ts';

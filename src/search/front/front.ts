@@ -20,7 +20,7 @@ import type { FrontOptions, FrontOutcome, FrontProgress } from './front-options.
 import { frontPlanOf } from './front-plan.ts';
 import type { FrontPlan, FrontTurn } from './front-plan.ts';
 import { refineAll } from './front-refinement.ts';
-import { requireKnownOptions } from '../../data/known-options.ts';
+import { requireKnownOptions } from '../../options/known-options.ts';
 import { imagesFor } from '../../networks/model.ts';
 import { requireStepsWithin, resumedFrom } from '../checkpoint.ts';
 import type { Identity } from '../checkpoint.ts';

@@ -9,7 +9,7 @@ import { memoryImages } from '../../src/data/memory-images.ts';
 import { UsageError } from '../../src/errors.ts';
 import { evaluateModel } from '../../src/evaluation/evaluate.ts';
 import { exportModel } from '../../src/exporting/export-model.ts';
-import { requireKnownOptions } from '../../src/data/known-options.ts';
+import { requireKnownOptions } from '../../src/options/known-options.ts';
 import { randomModel } from '../random-network.ts';
 
 const model = randomModel();
