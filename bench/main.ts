@@ -6,6 +6,7 @@ import { cpus } from 'node:os';
 import { availableCores } from '../src/threads/available-cores.ts';
 import { batchThreads } from './batch-threads.ts';
 import { compressed } from './compressed.ts';
+import { correction } from './correction.ts';
 import { decoding } from './decoding.ts';
 import { fineTuning } from './fine-tuning.ts';
 import { front } from './front.ts';
@@ -21,6 +22,7 @@ import { search } from './search.ts';
 import { searchPage } from './search-page.ts';
 import { searchStep } from './search-step.ts';
 import { seedsOfDemo } from './seeds.ts';
+import { selectionStudy } from './selection.ts';
 import { trainingStep } from './training-step.ts';
 
 const measurements: readonly Measurement[] = [
@@ -34,11 +36,13 @@ const measurements: readonly Measurement[] = [
   search,
   searchPage,
   seedsOfDemo,
+  selectionStudy,
   klRanges,
   preprocessing,
   front,
   recipeStudy,
   fineTuning,
+  correction,
   learnedPeers,
 ];
 

@@ -14,7 +14,7 @@ import { readScheduleFile } from '../src/exporting/schedule-file.ts';
 import { publishedSchedules } from '../src/reduction/published-schedules.ts';
 import { dataPath, loadDeitTiny, modelName, weightsFile } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
-import { uniformRate } from './uniform-rate.ts';
+import { uniformNumber } from './uniform-number.ts';
 
 const seeds = [0, 1, 2];
 const folder = join('out', 'bench-search');
@@ -45,7 +45,7 @@ export const search: Measurement = {
     for (const target of (process.env['SEARCH_GFLOPS'] ?? '0.8').split(',')) {
       variants.push({
         // Merging as published, which suits it better than `patches`.
-        schedule: uniformRate(model, calibration, Number(target)),
+        schedule: uniformNumber(model, calibration, Number(target)),
         scheduleName: `uniform rate to ${target}`,
       });
       for (const seed of seeds) {

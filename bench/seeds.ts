@@ -7,7 +7,7 @@ import { openImageFolder } from '../src/data/open-image-folder.ts';
 import { evaluateVariants } from '../src/evaluation/evaluate.ts';
 import type { Variant } from '../src/evaluation/evaluation-options.ts';
 import { loadModel } from '../src/loading/load-model.ts';
-import { uniformRate } from './uniform-rate.ts';
+import { uniformNumber } from './uniform-number.ts';
 import type { Measurement } from './measurement.ts';
 
 const seeds = [0, 1, 2, 3, 4];
@@ -24,7 +24,7 @@ export const seedsOfDemo: Measurement = {
     const model = await loadModel('vit_demo_patch2_28');
     const calibration = await openImageFolder(images('calibration'));
     const gflops = (ratio * baselineFlops(model.network).total) / flopsPerGflop;
-    const variants: Variant[] = [{ schedule: uniformRate(model, calibration, gflops), scheduleName: 'uniform rate' }];
+    const variants: Variant[] = [{ schedule: uniformNumber(model, calibration, gflops), scheduleName: 'uniform rate' }];
     for (const seed of seeds) {
       const { schedule } = await searchSchedule({ model, images: calibration, target: { ratio }, seed });
       variants.push({ schedule, scheduleName: `seed ${seed}` });

@@ -8,6 +8,7 @@ import { frontIndex } from '../src/exporting/front-folder.ts';
 import { exportDtypes } from '../src/exporting/precision.ts';
 import { mergeRules } from '../src/reduction/merge-rule.ts';
 import { serializeSchedule } from '../src/reduction/schedule.ts';
+import { selectionNumbers, selectionRules } from '../src/reduction/selection.ts';
 import type { Schedule } from '../src/reduction/schedule.ts';
 import { schemaFaults, schemas } from './report-schema.ts';
 
@@ -60,12 +61,24 @@ describe('schemas', () => {
   it('know the program’s words', () => {
     const { $defs } = schemas.get('shared') as { $defs: Record<string, { enum?: string[] }> };
     expect($defs['merging']?.enum).toEqual([...mergeRules]);
+    const rule = parts.filter(([path]) => path.startsWith('shared/$defs/selection/properties/'));
+    expect(rule.map(([path, part]) => [path.split('/').at(-1), part])).toMatchObject([
+      ['rule', { enum: [...selectionRules] }],
+      ...Object.entries(selectionNumbers).map(([name, { least, greatest }]) => [
+        name,
+        { minimum: least, maximum: greatest },
+      ]),
+    ]);
     const dtypes = parts.find(([path]) => path === 'export/properties/dtypes/items')?.[1] as { enum?: string[] };
     expect(dtypes.enum).toEqual([...exportDtypes]);
   });
 
   it.each([
-    ['bench', { model: 'm', schedule: null, method: null, runs: [] }, /\/runs must NOT have fewer than 1 items/],
+    [
+      'bench',
+      { model: 'm', schedule: null, selection: null, method: null, runs: [] },
+      /\/runs must NOT have fewer than 1 items/,
+    ],
     ['bench', { model: 'm', schedule: null, runs: 1 }, /must have required property 'method'/],
     ['schedule', { other: 1 }, /must NOT have additional properties other/],
   ])('refuse a wrong object of %s', (name, value, fault) => {

@@ -59,7 +59,7 @@ export const figure4: PaperExperiment = {
       ],
       notes: [
         `Ours: ${model.name}, ${ranking.images} images, ${count} schedules drawn uniformly from those that never rise and cost at most ${formatNumber(gflops, 3)} GFLOPs and at least ${(100 * (1 - budgetTolerance)).toFixed(0)} % of it. A rank is the number of random schedules that are better, plus one.`,
-        ...(given['search'] === true ? ['All schedules merge as the searched one does.'] : []),
+        ...(given['search'] === true ? ['All schedules select and merge tokens as the searched one does.'] : []),
         `Leading blocks that schedules share ran once, which saved ${(100 * ranking.saved).toFixed(0)} % of the FLOPs.`,
         ...unknownRows('Figure 4'),
       ],

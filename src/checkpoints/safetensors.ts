@@ -103,6 +103,14 @@ export function decodeSafetensors(bytes: Uint8Array, file: string): Weights {
   );
 }
 
+/** Free text entries of a file that `decodeSafetensors` has read; what is no text is left out. */
+export function safetensorsMetadata(bytes: Uint8Array): Readonly<Record<string, string>> {
+  const start = safetensorsDataStart(bytes.subarray(0, 8), bytes.byteLength, 'the file');
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, start))) as Record<string, unknown>;
+  const entries = Object.entries(header['__metadata__'] ?? {});
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+}
+
 /**
  * Header (8-byte length included) and tensors in the order of their bytes: larger elements first,
  * so that every tensor is aligned, else the map's order. The header is padded with spaces to a

@@ -4,6 +4,8 @@
  */
 
 const commandWords: ReadonlyMap<string, string> = new Map([
+  ['correct: false', '--no-correct'],
+  ['correctSchedule', 'diffrate search … --correct'],
   ['decoder', '--decoder'],
   ['evaluateModel', 'diffrate eval'],
   ['ignoreOrientation', '--ignore-orientation'],

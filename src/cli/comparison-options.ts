@@ -7,7 +7,10 @@ import type { ScheduleSource } from '../comparison/schedule-source.ts';
 import { resumeOptions } from './resume-options.ts';
 import { UsageError, quoted } from '../errors.ts';
 import type { LoadedModel } from '../loading/model-from-files.ts';
+import { namedShape } from '../networks/model.ts';
 import type { Objective } from '../objectives/objective.ts';
+import { requireSelectable, settledSelection, withSelection } from '../reduction/selection-choice.ts';
+import type { SelectionChoice } from '../reduction/selection-choice.ts';
 import { publishedSchedules } from '../reduction/published-schedules.ts';
 import type { MethodText } from '../reduction/methods/method-text.ts';
 import type { SessionOptions } from '../runtime/runtime.ts';
@@ -16,6 +19,7 @@ import type { GivenImageOptions } from './image-options.ts';
 import { integerOption } from './options.ts';
 import { printWarning } from './output.ts';
 import { resolveSchedule } from './schedule-option.ts';
+import { parseSelection, selectionOption } from './selection-option.ts';
 
 /** Definitions of the options that no other command has. */
 export const comparisonOptions = {
@@ -52,6 +56,10 @@ export const comparisonOptions = {
     description: 'images that random schedules are evaluated on',
     default: '128',
   },
+  selection: {
+    ...selectionOption,
+    description: `${selectionOption.description}; searches are by it, too`,
+  },
   rounds: { type: 'string', valueHint: 'N', description: 'runs of a throughput measurement', default: '5' },
   ...resumeOptions,
 } as const;
@@ -63,6 +71,7 @@ export interface GivenComparison extends GivenImageOptions {
   readonly schedules?: string;
   readonly 'search-data'?: string;
   readonly 'search-steps'?: string;
+  readonly selection?: string;
   readonly 'random-schedules'?: string;
   readonly 'random-images': string;
   readonly seed: string;
@@ -74,6 +83,8 @@ export interface ComparisonSettings {
   readonly methods: readonly MethodText[];
   readonly random: RandomSchedulesRequest | undefined;
   readonly searchSteps: number | undefined;
+  /** Rule of searches, and of schedules that name none. */
+  readonly selection: SelectionChoice | undefined;
   readonly seed: number;
 }
 
@@ -93,6 +104,7 @@ export function parseComparison(given: GivenComparison): ComparisonSettings {
     methods: given.methods === undefined ? allMethods() : parseMethodList(given.methods),
     random: randomOption(given, budgets, seed),
     searchSteps: integerOption('search-steps', given['search-steps']),
+    selection: parseSelection(given.selection),
     seed,
   };
 }
@@ -150,6 +162,7 @@ export async function scheduleSource(request: ScheduleRequest): Promise<Schedule
       images: labelledFor(model, await resolveSecondFolder(searchData, given), given, 'search data'),
       seed: settings.seed,
       steps: settings.searchSteps,
+      selection: settings.selection,
       onWarning: printWarning,
       fileOf: (gflops) => join(out, 'schedules', `${basename(model.name)}-${gflops}.json`),
     });
@@ -157,10 +170,17 @@ export async function scheduleSource(request: ScheduleRequest): Promise<Schedule
   const nothing = 'no schedule: give --search-data DIR to search one, or --schedules FILE,…';
   if (given.schedules === undefined) {
     const published = publishedSchedules.filter((schedule) => schedule.model === model.name);
-    const found = published.map((schedule) => ({ schedule, name: schedule.name }));
+    const { selection } = settings;
+    requireSelectable(selection && settledSelection(selection), namedShape(model.network, model.name));
+    const found = published.map((schedule) => ({
+      schedule: selection === undefined ? schedule : withSelection(schedule, selection),
+      name: schedule.name,
+    }));
     return listedSchedules(found, model.network, nothing);
   }
-  const files = await Promise.all(given.schedules.split(',').map((file) => resolveSchedule(file.trim(), model)));
+  const files = await Promise.all(
+    given.schedules.split(',').map((file) => resolveSchedule(file.trim(), model, settings.selection)),
+  );
   const found = files.flatMap((named) =>
     named === undefined ? [] : [{ schedule: named.schedule, name: named.scheduleName }],
   );

@@ -5,9 +5,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatCost } from '../cost/cost.ts';
+import type { CorrectionReport } from '../correction/correction-options.ts';
 import type { DecodedImages } from '../data/decoded-images.ts';
 import type { ImageSource } from '../data/image-source.ts';
 import { messageOf } from '../errors.ts';
+import { correctedModel, correctionFileName, readCorrectionFile } from '../exporting/correction-file.ts';
 import type { LoadedModel } from '../loading/model-from-files.ts';
 import type { Objective } from '../objectives/objective.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
@@ -94,11 +96,16 @@ async function picturesOf({
   const broken = new Set(result.evaluation?.after.skipped.map(({ file }) => file));
   const whole = { ...evaluated, images: evaluated.images.filter(({ file }) => !broken.has(file)) };
   const { network } = model;
+  const file = join(result.directory, correctionFileName);
+  const shown =
+    result.correction?.found === true
+      ? await correctedModel(model, result.schedule, await readCorrectionFile(file))
+      : model;
   const tokensOut = effectiveTokens(result.schedule, tokenCount(network.layout)).map((block) => block.tokensOut);
   return withProgress((progress) =>
     drawPictures({
       ...session,
-      network: model,
+      network: shown,
       reducer: diffRate(result.schedule, network),
       source: evaluated,
       images: sampleImages(whole, shownImages, seed),
@@ -126,7 +133,7 @@ async function writtenFiles({ directory, files }: CompressionResult): Promise<Si
 }
 
 async function factsOf({ model, result, searched, evaluated, seed }: CompressionReportRequest): Promise<Fact[]> {
-  const { search, schedule, machine } = result;
+  const { search, schedule, correction, machine } = result;
   const folderFact = (name: string, folder: ImageSource | undefined): Fact[] =>
     folder === undefined ? [] : [[name, `${folder.images.length} of ${folder.name}`]];
   return [
@@ -135,6 +142,7 @@ async function factsOf({ model, result, searched, evaluated, seed }: Compression
       'schedule',
       search === null ? schedule.createdBy : `searched in ${search.steps} steps, ${formatSeconds(search.seconds)}`,
     ],
+    ...(correction === null ? [] : ([['correction', correctionFact(correction)]] as const)),
     ['target', formatCost(result.target, 'GFLOPs', 6)],
     ...(search === null ? [] : ([['seed', seed]] as const)),
     ...folderFact('images to search on', searched),
@@ -143,4 +151,11 @@ async function factsOf({ model, result, searched, evaluated, seed }: Compression
     ['made', new Date().toISOString().slice(0, 16).replace('T', ' ') + ' UTC'],
     ...(await versionFacts()),
   ];
+}
+
+/** What a correction is worth. */
+function correctionFact({ found, before, after, unit, heldOutImages, bestStep }: CorrectionReport): string {
+  return found
+    ? `scales and biases trained in ${bestStep} steps: ${before.toPrecision(3)} → ${after.toPrecision(3)} ${unit} on ${heldOutImages} held-out images`
+    : `none: nothing was better on ${heldOutImages} held-out images`;
 }

@@ -6,6 +6,8 @@ import { isDistance, metricName, metricValue } from '../evaluation/metric-rows.t
 import { shownMetrics } from '../evaluation/shown-metrics.ts';
 import { answersVerdict } from '../evaluation/verdict.ts';
 import { precisionTable } from '../exporting/measured-precision.ts';
+import { correctionLine, correctionOutcome } from './correction-option.ts';
+import { formatSelectionChoice } from '../reduction/selection-choice.ts';
 import { evaluationLine } from './evaluation-line.ts';
 import type { ImageReport } from './image-options.ts';
 import { formatSeconds, formatTable } from './output.ts';
@@ -36,6 +38,7 @@ export function progressReporter(progress: Progress): (report: CompressProgress)
 
 function lineOf(report: CompressProgress): string {
   if (report.stage === 'search') return progressLine(report);
+  if (report.stage === 'correction') return correctionLine(report);
   if (report.stage === 'evaluation') return `evaluating: ${evaluationLine(report)}`;
   return `measuring throughput: round ${report.done} of ${report.of}`;
 }
@@ -45,7 +48,8 @@ function lineOf(report: CompressProgress): string {
  * @param images what is said of images and labels
  */
 export function formatSummary(report: CompressionReport, images: readonly string[]): string {
-  const { model, out, search, gflops, evaluation, runs, schedule, precisions, remarks = [], report: file } = report;
+  const { model, out, search, correction, gflops, evaluation, runs, schedule, precisions, remarks = [] } = report;
+  const { report: file } = report;
   const ratio = (before: number, after: number): string => `${(before / after).toFixed(2)}×`;
   const costs = [
     [
@@ -64,7 +68,11 @@ export function formatSummary(report: CompressionReport, images: readonly string
   const how =
     search === null ? schedule.createdBy : `searched in ${formatSeconds(search.seconds)} (${search.steps} steps)`;
   return [
-    [`${model} → ${out}, schedule: ${how}`, ...images].join('\n'),
+    [
+      `${model} → ${out}, schedule: ${how}, tokens selected by ${formatSelectionChoice(schedule.selection)}`,
+      ...(correction === null ? [] : [correctionOutcome(correction)]),
+      ...images,
+    ].join('\n'),
     formatTable(['', 'before', 'after', 'ratio'], costs),
     ...(evaluation === null
       ? []

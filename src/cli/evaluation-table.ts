@@ -18,7 +18,7 @@ export interface EvaluatedNetwork {
 
 /** The table of an evaluation. Of a network beside itself there are no distances to tell. */
 export function formatEvaluation(
-  result: EvaluationResult & { readonly dataset: ImageFacts },
+  result: EvaluationResult & { readonly correction?: string | null; readonly dataset: ImageFacts },
   { ragged, compared, answers }: EvaluatedNetwork,
 ): string {
   const shown = shownMetrics(result).filter((name) => compared || !isDistance(name));
@@ -26,6 +26,7 @@ export function formatEvaluation(
     ['images', String(result.images)],
     ['labels', String(result.dataset.labels)],
     ['left out', String(result.skipped.length)],
+    ...(typeof result.correction === 'string' ? [['correction', result.correction]] : []),
     [
       `GFLOPs (paper’s count${ragged ? ', mean over images' : ''})`,
       result.gflops === null ? '–' : formatGflops(result.gflops),

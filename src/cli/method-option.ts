@@ -14,6 +14,8 @@ import { buildMethod, parseMethod, reductionMethods } from '../reduction/methods
 import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { resolveSchedule } from './schedule-option.ts';
 import type { NamedSchedule } from './schedule-option.ts';
+import { checkSelection, parseSelection } from './selection-option.ts';
+import type { CompressionGiven } from './selection-option.ts';
 
 /** Definition of the option. */
 export const methodOption = {
@@ -28,16 +30,13 @@ export interface Compression {
   readonly method: NamedMethod | undefined;
 }
 
-interface CompressionArguments {
-  readonly schedule?: string | undefined;
-  readonly method?: string | undefined;
-}
-
 /** What can be told without the network: so a wrong name is answered at once. */
-export function checkCompression({ schedule, method }: CompressionArguments): void {
+export function checkCompression(given: CompressionGiven): void {
+  const { schedule, method } = given;
   if (schedule !== undefined && method !== undefined)
     throw new UsageError('--schedule and --method exclude each other: give one of them.');
   if (method !== undefined) parseMethod(method);
+  checkSelection(given);
 }
 
 /** A network to compress. */
@@ -56,13 +55,16 @@ export interface CompressedNetwork {
  *   or a name is not known
  */
 export async function resolveCompression(
-  args: CompressionArguments,
+  args: CompressionGiven,
   network: CompressedNetwork,
   isForTraining = false,
 ): Promise<Compression> {
   checkCompression(args);
   const text = args.schedule === undefined ? methodText(args.method, network) : undefined;
-  if (text === undefined) return { named: await resolveSchedule(args.schedule, network), method: undefined };
+  if (text === undefined) {
+    const selection = parseSelection(args.selection);
+    return { named: await resolveSchedule(args.schedule, network, selection), method: undefined };
+  }
   const parsed = parseMethod(text);
   if (!isForTraining) checkTrainedFor(parsed, network);
   const file = parsed.given.get('schedule');
@@ -103,8 +105,8 @@ function methodText(asked: string | undefined, { trainedMethod }: CompressedNetw
  */
 export function methodGflops(
   network: CountedNetwork,
-  { method, tokensPerBlock, reducesBeforeBlock }: NamedMethod,
+  { method, tokensPerBlock, work }: NamedMethod,
 ): number | undefined {
   if (method.ragged === true) return undefined;
-  return countMethodFlops(network, tokensPerBlock, reducesBeforeBlock).total / flopsPerGflop;
+  return countMethodFlops(network, tokensPerBlock, work).total / flopsPerGflop;
 }

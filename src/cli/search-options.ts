@@ -12,18 +12,19 @@ import { formatSeconds } from './output.ts';
 import { withProgress } from './progress.ts';
 import { parseResume, resumeOptions } from './resume-options.ts';
 import type { GivenResume } from './resume-options.ts';
+import { parseSelection, searchedSelectionOption } from './selection-option.ts';
 import { sessionOptions } from './session-options.ts';
 
 // citty wants lists that may be changed.
-const presetNames: PresetName[] = ['small-data', 'paper'];
 const targetKinds: TargetKind[] = ['labels', 'teacher'];
+const presetList: PresetName[] = ['small-data', 'quick', 'paper'];
 
 /** Definitions. */
 export const searchOptions = {
   preset: {
     type: 'enum',
-    options: presetNames,
-    description: 'small-data: some hundred images and minutes; paper: its recipe',
+    options: presetList,
+    description: 'small-data: some hundred images and minutes; quick: a quarter of that; paper: its recipe',
     default: 'small-data',
   },
   steps: {
@@ -38,6 +39,7 @@ export const searchOptions = {
     description: 'compare with the labels, or with the uncompressed network',
   },
   objective: options.objective,
+  selection: searchedSelectionOption,
   seed: options.seed,
   ...resumeOptions,
   device: options.device,
@@ -51,6 +53,7 @@ export interface GivenSearch extends GivenResume {
   readonly batch?: string;
   readonly targets?: TargetKind;
   readonly objective?: ObjectiveName;
+  readonly selection?: string;
   readonly seed: string;
   readonly device: string;
   readonly threads?: string;
@@ -59,7 +62,7 @@ export interface GivenSearch extends GivenResume {
 /** The part of the search's options that these definitions stand for. */
 export type SearchSettings = Pick<
   SearchOptions,
-  'preset' | 'steps' | 'batchSize' | 'targets' | 'seed' | 'resume' | 'device' | 'threads'
+  'preset' | 'steps' | 'batchSize' | 'targets' | 'selection' | 'seed' | 'resume' | 'device' | 'threads'
 >;
 
 /** Values of the options. */
@@ -70,6 +73,7 @@ export function parseSearchOptions(given: GivenSearch): SearchSettings {
     steps: integerOption('steps', given.steps),
     batchSize: integerOption('batch', given.batch),
     targets: given.targets,
+    selection: parseSelection(given.selection),
     seed: integerOption('seed', given.seed, 0) ?? 0,
     resume: parseResume(given),
   };

@@ -14,6 +14,7 @@ import { lookUpModel } from '../networks/registry.ts';
 import { resolveModel } from './model-option.ts';
 import { checkCompression, resolveCompression } from './method-option.ts';
 import type { Compression } from './method-option.ts';
+import type { CompressionGiven } from './selection-option.ts';
 
 /** A network, and the schedule or the method to show it under. */
 export interface ShownModel extends Compression {
@@ -27,19 +28,19 @@ export interface ShownModel extends Compression {
  */
 export async function resolveShownModel(
   name: string,
-  given: { readonly weights?: string; readonly schedule?: string; readonly method?: string },
+  given: CompressionGiven & { readonly weights?: string },
 ): Promise<ShownModel> {
-  checkCompression(given);
-  const { method } = given;
+  const { method, selection } = given;
   const own = join(name, 'schedule.json');
   const schedule = given.schedule ?? (method === undefined && (await isFile(own)) ? own : undefined);
+  checkCompression({ schedule, method, selection });
   const isAsked = schedule !== undefined || method !== undefined;
   // Only a folder can bring a method that was trained for it; a registry name's weights need not be
   // read to know that it does not.
   if (!isAsked && lookUpModel(name) !== undefined) throw nothingToShow();
   const model = await resolveModel(await modelBehind(name, given.weights), given.weights);
   if (!isAsked && model.trainedMethod === undefined) throw nothingToShow();
-  return { model, ...(await resolveCompression({ schedule, method }, model)) };
+  return { model, ...(await resolveCompression({ schedule, method, selection }, model)) };
 }
 
 function nothingToShow(): UsageError {

@@ -41,7 +41,7 @@ export class MethodCost {
   async gflops(method: ReductionMethod, built: BuiltMethod): Promise<number> {
     const { network } = this.#model;
     if (method.ragged !== true) {
-      return countMethodFlops(network, built.tokensPerBlock, built.reducesBeforeBlock).total / flopsPerGflop;
+      return countMethodFlops(network, built.tokensPerBlock, built.work).total / flopsPerGflop;
     }
     this.#sample ??= this.#load();
     const batches = await this.#sample;

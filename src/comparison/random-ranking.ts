@@ -1,8 +1,8 @@
 /**
  * Where schedules stand among random ones at the same budget (Fig. 4 of DiffRate, arXiv
  * 2305.17997). All of them are evaluated on a small sample of images, leading blocks that are alike
- * computed once, all of them merging alike. A schedule's rank is the number of random ones that are
- * better, plus one.
+ * computed once, all of them selecting and merging alike. A schedule's rank is the number of random
+ * ones that are better, plus one.
  */
 import { createImageLoader } from '../data/batches.ts';
 import { shuffledSample } from '../data/image-sample.ts';
@@ -128,13 +128,16 @@ export async function rankSchedules(model: Model, options: RankingOptions): Prom
   // so that its answers are there to compare the others with.
   const plain = uncompressed(network.depth, tokensOf(network));
   const tree = scheduleTree([plain, ...listed], network);
-  // Schedules are compared, not ways to merge: all of them merge as the placed one does.
-  const merging = placed.find(({ kept }) => kept.merging !== undefined)?.kept.merging;
+  // Schedules are compared, not rules: all of them choose and merge tokens as the placed one does.
+  const rules = placed.map(({ kept }) => kept);
+  const { merging, selection } =
+    rules.find((kept) => kept.selection !== undefined) ?? rules.find((kept) => kept.merging !== undefined) ?? {};
   const networks = new BlockNetworks(model, {
     ...options,
     runtime,
     batch: batchSize,
     merging: merging ?? 'similarity',
+    selection,
   });
   const sample = await loadSample(model, options);
   const zeros = listed.map(() => 0);
@@ -181,6 +184,7 @@ export async function rankSchedules(model: Model, options: RankingOptions): Prom
       pruneKept: kept.pruneKept,
       mergeKept: kept.mergeKept,
       ...(merging === undefined ? {} : { merging }),
+      ...(selection === undefined ? {} : { selection }),
       gflops: countFlops(network, kept).total / flopsPerGflop,
       distance: mean(distance),
       kl: isKl ? mean(distance) : null,

@@ -9,6 +9,7 @@ import { flopsCost } from '../cost/flops-cost.ts';
 import { readScheduleFile, writeScheduleFile } from '../exporting/schedule-file.ts';
 import { textFingerprint } from '../execution/fingerprints.ts';
 import type { Schedule } from '../reduction/schedule.ts';
+import { formatSelectionChoice, settledSelection } from '../reduction/selection-choice.ts';
 import { searchSpace } from '../reduction/search-space.ts';
 import { searchSchedule } from '../compress/search.ts';
 import type { NodeSearchOptions } from '../compress/search.ts';
@@ -90,14 +91,14 @@ export function listedSchedules(
 /**
  * What a schedule does, in a few letters: a file of the same name may be another one the next time.
  */
-function contentOf({ pruneKept, mergeKept, merging }: Schedule): Promise<string> {
-  return textFingerprint(JSON.stringify([pruneKept, mergeKept, merging]));
+function contentOf({ pruneKept, mergeKept, merging, selection }: Schedule): Promise<string> {
+  return textFingerprint(JSON.stringify([pruneKept, mergeKept, merging, selection]));
 }
 
 /** A search for each budget. */
 export interface SearchedSchedulesOptions extends Pick<
   NodeSearchOptions,
-  'model' | 'preset' | 'seed' | 'steps' | 'objective' | 'runtime' | 'device' | 'threads' | 'onWarning'
+  'model' | 'preset' | 'seed' | 'steps' | 'selection' | 'objective' | 'runtime' | 'device' | 'threads' | 'onWarning'
 > {
   readonly images: ImageSource;
   /** Path of the schedule file for a budget in GFLOPs; the search's checkpoint is beside it. */
@@ -115,7 +116,9 @@ export function searchedSchedules({ fileOf, ...wanted }: SearchedSchedulesOption
   const missing = (gflops: number): NoSchedule | undefined =>
     gflops < min ? { reason: `out of reach: at least ${formatGflops(min)} GFLOPs` } : undefined;
   const done = new Map<number, FoundSchedule>();
-  const description = `searched on ${wanted.images.name}, seed ${wanted.seed ?? 0}, steps ${wanted.steps ?? 'of the preset'}`;
+  const { selection } = wanted;
+  const selected = selection === undefined ? '' : `, by ${formatSelectionChoice(settledSelection(selection))}`;
+  const description = `searched on ${wanted.images.name}, seed ${wanted.seed ?? 0}, steps ${wanted.steps ?? 'of the preset'}${selected}`;
   const searched = async (gflops: number, { before, onStage, onProgress }: ScheduleWish): Promise<FoundSchedule> => {
     const path = fileOf(gflops);
     const finished = before === 'done' ? await readScheduleFile(path).catch(() => undefined) : undefined;

@@ -1,4 +1,5 @@
 /** What a compression is asked for, what it says meanwhile, and what it gives. */
+import type { CorrectionProgress, CorrectionReport, ScheduleCorrector } from '../correction/correction-options.ts';
 import type { CostTarget } from '../cost/cost.ts';
 import type { ImageSource } from '../data/image-source.ts';
 import type { ImageInput } from '../data/open-images.ts';
@@ -22,6 +23,7 @@ type PassedOn = Pick<
   | 'seed'
   | 'resume'
   | 'objective'
+  | 'selection'
   | 'changes'
   | 'steps'
   | 'batchSize'
@@ -46,6 +48,11 @@ export interface CompressOptions extends PassedOn {
   /** What to reach, in GFLOPs or as a share of the uncompressed network's; default 0.65 of it. */
   readonly target?: CostTarget | undefined;
   /**
+   * Also trains scales and biases for the schedule, at no cost in FLOPs, on the images of the
+   * search: `correctSchedule` of `diffrate/training`. By default nothing is trained.
+   */
+  readonly correct?: ScheduleCorrector | undefined;
+  /**
    * The folder to write. One that is there must be diffrate's own, or have no files of a model
    * (config.json, README.md, onnx, …); other files in it stay. The search's checkpoint
    * lies beside it until all is done.
@@ -65,6 +72,7 @@ export const compressOptionNames: OptionNames<CompressOptions> = {
   images: true,
   evaluationImages: true,
   target: true,
+  correct: true,
   directory: true,
   dtypes: true,
   signal: true,
@@ -73,6 +81,7 @@ export const compressOptionNames: OptionNames<CompressOptions> = {
   seed: true,
   resume: true,
   objective: true,
+  selection: true,
   changes: true,
   steps: true,
   batchSize: true,
@@ -96,6 +105,7 @@ export interface OpenedCompression extends Omit<CompressOptions, 'model' | 'imag
 /** How far a compression is. */
 export type CompressProgress =
   | ({ readonly stage: 'search' } & SearchProgress)
+  | ({ readonly stage: 'correction' } & CorrectionProgress)
   | ({ readonly stage: 'evaluation' } & EvaluationProgress)
   /** Rounds in which every network runs once. */
   | { readonly stage: 'throughput'; readonly done: number; readonly of: number };
@@ -118,6 +128,8 @@ export interface CompressionResult extends Measurements {
   readonly schedule: Schedule;
   /** `null` where a published schedule was taken. */
   readonly search: SearchFigures | null;
+  /** What the correction is worth; `null` where none was asked for. */
+  readonly correction: CorrectionReport | null;
   /** The search's course; empty where a published schedule was taken. */
   readonly history: readonly SearchHistoryEntry[];
   readonly files: readonly ExportedFile[];

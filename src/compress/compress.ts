@@ -15,6 +15,8 @@ import { requireTarget } from '../cost/target-check.ts';
 import { onceEach } from '../data/skipped-images.ts';
 import { DiffrateError, messageOf, UsageError } from '../errors.ts';
 import { classesOf } from '../evaluation/metrics.ts';
+import { correctedModel } from '../exporting/correction-file.ts';
+import type { Correction } from '../exporting/correction-file.ts';
 import { checkedDtypes, checkExportDirectory, writeModelFolder } from '../exporting/export-model.ts';
 import type { ExportedModel } from '../exporting/export-model.ts';
 import { deviceRemarks } from '../exporting/precision.ts';
@@ -22,12 +24,16 @@ import { writeModelCard } from '../exporting/model-card-file.ts';
 import { withFolderLock } from '../files/folder-lock.ts';
 import { prepareOutputFile } from '../files/output-file.ts';
 import { progressFile } from '../files/progress-file.ts';
+import type { ProgressStore } from '../files/progress-store.ts';
 import { loadModel } from '../loading/load-model.ts';
 import type { LoadedModel } from '../loading/model-from-files.ts';
 import { requireKnownOptions } from '../options/known-options.ts';
 import { imagesFor } from '../networks/model.ts';
+import type { Schedule } from '../reduction/schedule.ts';
+import { settledSelection } from '../reduction/selection-choice.ts';
 import { compressOptionNames } from './compress-options.ts';
 import type { CompressOptions, CompressProgress, CompressionResult, OpenedCompression } from './compress-options.ts';
+import { checkWantedCorrection, findCorrection } from './find-correction.ts';
 import { checkSchedule, findSchedule } from './find-schedule.ts';
 import type { FoundSchedule } from './find-schedule.ts';
 import { measureFiles } from './measure-files.ts';
@@ -107,6 +113,7 @@ export async function checkCompression(options: CompressOptions): Promise<number
   const { settled, target } = await prepareCompression(options);
   await checkExportDirectory(settled.directory);
   await checkSchedule(settled, target, progressFile(checkpointOf(settled.directory)));
+  await checkWantedCorrection(settled, progressFile(correctionCheckpointOf(settled.directory)));
   return target;
 }
 
@@ -119,6 +126,7 @@ function requireOptions(options: CompressOptions): void {
   if (typeof directory !== 'string' || directory === '')
     throw new UsageError('The compression has no directory: give the path of the folder to write.');
   requireKnownOptions(options, compressOptionNames, 'compression');
+  if (options.selection !== undefined) settledSelection(options.selection, 'The selection of the compression');
 }
 
 /** The model, loaded where it is not yet. */
@@ -145,22 +153,33 @@ const checkpointOf = (directory: string): string => {
   return `${['', '.', '..'].includes(basename(path)) ? resolve(directory) : path}.checkpoint`;
 };
 
+/** Of the correction, which follows the search. */
+const correctionCheckpointOf = (directory: string): string =>
+  checkpointOf(directory).replace(/\.checkpoint$/, '.correction.checkpoint');
+
 async function compressInto(
   options: OpenedCompression,
   target: number,
   onProgress: (progress: CompressProgress) => void,
 ): Promise<CompressionResult> {
   const { model, directory, dtypes = [] } = options;
-  const found = await findSchedule(options, target, progressFile(checkpointOf(directory)), onProgress);
+  const [searching, correcting] = [checkpointOf(directory), correctionCheckpointOf(directory)].map(progressFile) as [
+    ProgressStore,
+    ProgressStore,
+  ];
+  await checkWantedCorrection(options, correcting);
+  const found = await findSchedule(options, target, searching, onProgress);
+  const { correction, report } = await findCorrection(options, found.schedule, correcting, onProgress);
   // Written before anything is measured: what a long search found is then safe, whatever happens.
-  const exported = await writeFound(options, found);
+  const exported = await writeFound(options, found, correction);
   for (const warning of exported.warnings) options.onWarning?.(warning);
   const written = exported.schedule ?? found.schedule;
-  const measured = await measureWritten(options, found, written, onProgress);
+  const measured = await measureWritten(options, found, { schedule: written, correction }, onProgress);
   try {
     await writeModelCard(directory, {
       model,
       schedule: written,
+      correction: correction?.figures,
       dtypes,
       measured,
       precisions: measured.precisions,
@@ -169,7 +188,8 @@ async function compressInto(
     options.onWarning?.(`${sentencePart(error)}; its figures are in the result alone.`);
   }
   // With it a call that was stopped while it measured would not search again.
-  if (found.search !== null) await progressFile(checkpointOf(directory)).remove();
+  if (report !== null) await correcting.remove();
+  if (found.search !== null) await searching.remove();
   const { search, history } = found;
   return {
     model: model.name,
@@ -177,6 +197,7 @@ async function compressInto(
     target,
     schedule: written,
     search,
+    correction: report,
     history,
     ...measured,
     files: exported.files,
@@ -187,9 +208,10 @@ async function compressInto(
 async function writeFound(
   { model, directory, dtypes = [], write }: OpenedCompression,
   { schedule, search }: FoundSchedule,
+  correction: Correction | undefined,
 ): Promise<ExportedModel> {
   try {
-    return await writeModelFolder({ model, schedule, directory, dtypes, write });
+    return await writeModelFolder({ model, schedule, correction, directory, dtypes, write });
   } catch (error) {
     if (search === null) throw error;
     throw new DiffrateError(
@@ -202,7 +224,7 @@ async function writeFound(
 async function measureWritten(
   options: OpenedCompression,
   { search }: FoundSchedule,
-  schedule: CompressionResult['schedule'],
+  { schedule, correction }: { readonly schedule: Schedule; readonly correction: Correction | undefined },
   onProgress: (progress: CompressProgress) => void,
 ): Promise<MeasuredFiles> {
   const { model, directory, dtypes = [], images, evaluationImages, signal } = options;
@@ -211,11 +233,13 @@ async function measureWritten(
     onProgress(progress);
     if (signal?.aborted === true) throw new DiffrateError('It was stopped.');
   };
+  const corrected = correction && (await correctedModel(model, schedule, correction));
   try {
     return await measureFiles({
       model,
       directory,
       schedule,
+      parameters: corrected?.parameters,
       dtypes,
       images: evaluationImages,
       searched: images,

@@ -2,7 +2,9 @@
 import type { ImageSource } from '../data/image-source.ts';
 import { DiffrateError } from '../errors.ts';
 import type { ProgressStore } from '../files/progress-store.ts';
+import { namedShape } from '../networks/model.ts';
 import type { Schedule } from '../reduction/schedule.ts';
+import { requireSelectable, settledSelection, withSelection } from '../reduction/selection-choice.ts';
 import { nodeRuntime } from '../runtime/node/runtime.ts';
 import { prepareSearch } from '../search/search.ts';
 import type { SearchHistoryEntry } from '../search/search-options.ts';
@@ -32,8 +34,7 @@ export async function findSchedule(
   onProgress: (progress: CompressProgress) => void,
 ): Promise<FoundSchedule> {
   const wanted = searchOf(options, gflops, progress);
-  if (wanted === undefined)
-    return { schedule: publishedScheduleNear(options.model.name, gflops), search: null, history: [] };
+  if (wanted === undefined) return { schedule: published(options, gflops), search: null, history: [] };
   const { schedule, history, ...figures } = await searchSchedule(wanted, (progress) =>
     onProgress({ stage: 'search', ...progress }),
   );
@@ -50,8 +51,16 @@ export async function checkSchedule(
   progress: ProgressStore,
 ): Promise<void> {
   const wanted = searchOf(options, gflops, progress);
-  if (wanted === undefined) publishedScheduleNear(options.model.name, gflops);
+  if (wanted === undefined) published(options, gflops);
   else await prepareSearch({ ...wanted, runtime: options.runtime ?? nodeRuntime });
+}
+
+/** The published schedule near the target, with the rule of selection that was asked for. */
+function published({ model, selection, onWarning }: OpenedCompression, gflops: number): Schedule {
+  const schedule = publishedScheduleNear(model.name, gflops);
+  if (selection === undefined) return schedule;
+  requireSelectable(settledSelection(selection), namedShape(model.network, model.name));
+  return withSelection(schedule, selection, { source: schedule.name, onWarning });
 }
 
 /** The search of a compression; `undefined` where it has no images. */
@@ -63,6 +72,6 @@ function searchOf(
   const { images } = options;
   if (images === undefined) return undefined;
   if (images.images.length === 0) throw new DiffrateError('There are no images to search on: give some hundred.');
-  const { directory: _, dtypes: __, evaluationImages: ___, write: ____, ...passed } = options;
+  const { directory: _, dtypes: __, evaluationImages: ___, write: ____, correct: _____, ...passed } = options;
   return { ...passed, images, target: { value: gflops, unit: 'GFLOPs' }, progress };
 }

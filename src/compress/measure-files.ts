@@ -25,6 +25,7 @@ import { dtypeDevices, modelFileName } from '../exporting/precision.ts';
 import type { ExportDtype } from '../exporting/precision.ts';
 import { readOnnxFile } from '../exporting/read-onnx-file.ts';
 import type { Model } from '../networks/model.ts';
+import type { Parameters as NetworkParameters } from '../nn/parameters.ts';
 import { requireFinite } from '../objectives/answer-rows.ts';
 import type { Objective } from '../objectives/objective.ts';
 import type { OnnxFile } from '../onnx/onnx-file.ts';
@@ -44,6 +45,8 @@ export interface FileMeasurement {
   readonly directory: string;
   /** What is fixed in its files. */
   readonly schedule: Schedule;
+  /** Weights in its files, where these are corrected ones. */
+  readonly parameters?: NetworkParameters | undefined;
   readonly dtypes: readonly ExportDtype[];
   /** Without images only throughput is measured. */
   readonly images: ImageSource | undefined;
@@ -155,9 +158,9 @@ async function evaluate(
   folder: ImageSource,
   candidates: readonly Candidate[],
 ): Promise<PlainFigures> {
-  const { model, schedule, objective, session, runtime, decoded, strict, onWarning, onProgress } = request;
+  const { model, schedule, parameters, objective, session, runtime, decoded, strict, onWarning, onProgress } = request;
   const evaluated = running(candidates);
-  const variants: Variant[] = [{}, ...evaluated.map(({ file }) => ({ schedule, file }))];
+  const variants: Variant[] = [{}, ...evaluated.map(({ file }) => ({ schedule, parameters, file }))];
   const { answers } = model.network;
   const compared = 1 + evaluated.findIndex(isYardstick);
   const record = namesClasses(answers) ? new PredictionRecord(folder.images, answers, compared) : undefined;
@@ -179,12 +182,13 @@ async function evaluate(
 
 /** Without images: whether answers are finite numbers at all, on random pixels. */
 async function probe(request: FileMeasurement, candidates: readonly Candidate[]): Promise<PlainFigures> {
-  const { model, schedule, session } = request;
+  const { model, schedule, parameters = model.parameters, session } = request;
   const runtime = guardedRuntime(request.runtime ?? nodeRuntime);
   const { network } = model;
   const answer = async (candidate: Pick<Candidate, 'file'>): Promise<void> => {
     const reducer = diffRate(schedule, network);
-    const loaded = await NetworkSession.load(model, { ...session, runtime, reducer, file: candidate.file });
+    const built = { network, parameters };
+    const loaded = await NetworkSession.load(built, { ...session, runtime, reducer, file: candidate.file });
     try {
       requireFinite(await loaded.run(randomPixels(network, 1, 0)));
     } finally {
@@ -203,9 +207,9 @@ async function probe(request: FileMeasurement, candidates: readonly Candidate[])
 
 /** Times all candidates that could be run so far. */
 async function time(request: FileMeasurement, candidates: readonly Candidate[]): Promise<void> {
-  const { model, schedule, session, runtime, onProgress } = request;
+  const { model, schedule, parameters, session, runtime, onProgress } = request;
   const timed = running(candidates);
-  const variants = timed.map(({ file }) => ({ schedule, file }));
+  const variants = timed.map(({ file }) => ({ schedule, parameters, file }));
   const runs = await measureEach(model, variants, {
     ...session,
     runtime,

@@ -40,6 +40,8 @@ export type { Cost, CostTarget } from '../cost/cost.ts';
 export { readScheduleFile, writeScheduleFile } from '../exporting/schedule-file.ts';
 export { findPublishedSchedule, publishedSchedules } from '../reduction/published-schedules.ts';
 export type { Schedule } from '../reduction/schedule.ts';
+export { withSelection } from '../reduction/selection-choice.ts';
+export type { SelectionChoice } from '../reduction/selection-choice.ts';
 
 // Export
 export { exportModel } from '../exporting/export-model.ts';

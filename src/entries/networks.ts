@@ -62,6 +62,10 @@ export {
 export type { EffectiveBlock, KeptNumbers, Schedule, ScheduleCost } from '../reduction/schedule.ts';
 export { mergeRules } from '../reduction/merge-rule.ts';
 export type { MergeRule } from '../reduction/merge-rule.ts';
+export { selectionNames, settledSelection, withSelection } from '../reduction/selection-choice.ts';
+export type { SelectionChoice, SelectionName, SelectionRemarks } from '../reduction/selection-choice.ts';
+export { dissimilarity, selectionRules } from '../reduction/selection.ts';
+export type { Selection, SelectionRule } from '../reduction/selection.ts';
 export { validateSchedule } from '../reduction/validate-schedule.ts';
 export type { InputSize, ScheduleValidationOptions } from '../reduction/validate-schedule.ts';
 export { compressibleBlocks } from '../reduction/network-shape.ts';
@@ -78,12 +82,14 @@ export { keepAllTokens } from '../reduction/token-reducer.ts';
 export type {
   AttendedView,
   BlockView,
+  FusedTokens,
+  MapView,
   MaskedAttention,
   QuerySelection,
   TokenReducer,
 } from '../reduction/token-reducer.ts';
 export { firstTokens, gatherTokens, sourceOf, splitTokens, withTraveller } from '../reduction/token-state.ts';
-export type { TokenState, Traveller, TravellerRule, Travellers } from '../reduction/token-state.ts';
+export type { SelectedTokens, TokenState, Traveller, TravellerRule, Travellers } from '../reduction/token-state.ts';
 
 // Counts
 export { baselineFlops, countFlops } from '../cost/flops.ts';

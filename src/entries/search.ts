@@ -69,6 +69,8 @@ export type { Answers, Measure, MeasureResult, Objective } from '../objectives/o
 export { formatCost, priceByDifference, reachableRange } from '../cost/cost.ts';
 export type { Cost, CostRange, CostTarget } from '../cost/cost.ts';
 export { flopsCost } from '../cost/flops-cost.ts';
+export { realFlopsCost } from '../cost/real-flops-cost.ts';
+export type { ReductionRules } from '../reduction/methods/diffrate-inputs.ts';
 export { searchSpace } from '../reduction/search-space.ts';
 export type { SearchSpace } from '../reduction/search-space.ts';
 

@@ -8,6 +8,7 @@
 export { buildMethod, parseMethod, reductionMethods } from '../reduction/methods/registry.ts';
 export type { NamedMethod } from '../reduction/methods/registry.ts';
 export type {
+  BlockWork,
   BuiltMethod,
   Knob,
   MethodResources,

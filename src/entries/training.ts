@@ -1,7 +1,19 @@
 /**
- * `diffrate/training`: training from scratch and fine-tuning with a schedule, in Node.
+ * `diffrate/training`: training from scratch, fine-tuning with a schedule, and corrections of
+ * schedules without FLOPs, in Node.
  * @module diffrate/training
  */
+export { correctSchedule } from '../correction/correct-schedule.ts';
+export type {
+  CorrectionLook,
+  CorrectionOptions,
+  CorrectionOutcome,
+  CorrectionProgress,
+  CorrectionReport,
+  ScheduleCorrector,
+} from '../correction/correction-options.ts';
+export { correctedModel, readCorrectionFile, writeCorrectionFile } from '../exporting/correction-file.ts';
+export type { Correction, CorrectionFigures } from '../exporting/correction-file.ts';
 export { recipes } from '../training/recipe.ts';
 export type { RecipeName, TrainingRecipe } from '../training/recipe.ts';
 export type { PatchDropoutCourse, PatchDropoutStage } from '../training/patch-dropout-stages.ts';

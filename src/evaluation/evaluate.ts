@@ -109,13 +109,15 @@ export async function evaluateEach(
     const running = new Set<RunningVariant>();
     for (const [index, variant] of variants.entries()) {
       const reducer = reducers[index] ?? keepAllTokens;
-      const isPlain = reducer === keepAllTokens && compared === model && variant.file === undefined;
+      const { parameters = model.parameters, file } = variant;
+      const isOwn = parameters === model.parameters && file === undefined;
+      const isPlain = reducer === keepAllTokens && compared === model && isOwn;
       try {
         running.add({
           index,
           variant,
           reducer,
-          session: isPlain ? plain : await load(reducer, model, variant.file),
+          session: isPlain ? plain : await load(reducer, { ...model, parameters }, file),
           metrics: new MetricAccumulator(network.answers, objective),
           milliseconds: 0,
           flops: 0,

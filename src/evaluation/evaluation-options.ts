@@ -4,6 +4,7 @@ import type { DecodedImages } from '../data/decoded-images.ts';
 import type { ImageInput } from '../data/open-images.ts';
 import type { OptionNames } from '../options/known-options.ts';
 import type { Model } from '../networks/model.ts';
+import type { Parameters } from '../nn/parameters.ts';
 import type { Objective } from '../objectives/objective.ts';
 import type { OnnxFile } from '../onnx/onnx-file.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
@@ -21,6 +22,8 @@ export interface Variant {
   readonly scheduleName?: string | undefined;
   /** A method with its parameters, in place of a schedule. */
   readonly reducer?: TokenReducer | undefined;
+  /** Weights in place of the model's: those of a correction. */
+  readonly parameters?: Parameters | undefined;
   /**
    * The network as a file, which runs in place of the graph that would be built. The schedule or
    * the reducer says what is fixed in it; it cannot be a ragged one.
@@ -66,6 +69,7 @@ export const evaluationOptionNames: OptionNames<EvaluationOptions & Variant> = {
   schedule: true,
   scheduleName: true,
   reducer: true,
+  parameters: true,
   file: true,
   gflops: true,
   reference: true,

@@ -9,6 +9,7 @@ import { RandomGenerator } from '../data/random.ts';
 import { NetworkSession, pixelCount } from '../execution/network-session.ts';
 import type { Model } from '../networks/model.ts';
 import type { Network } from '../networks/network.ts';
+import type { Parameters } from '../nn/parameters.ts';
 import type { OnnxFile } from '../onnx/onnx-file.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
@@ -25,6 +26,8 @@ export interface TimedVariant {
   readonly schedule?: KeptNumbers | undefined;
   /** A method in place of a schedule. */
   readonly reducer?: TokenReducer | undefined;
+  /** Weights in place of the model's: those of a correction. */
+  readonly parameters?: Parameters | undefined;
   /**
    * The network as a file, which runs in place of the graph that would be built. The schedule or
    * the reducer says what is fixed in it.
@@ -83,8 +86,8 @@ const warmUpRounds = 3;
  * @throws {DiffrateError} if the device cannot run the network
  */
 export async function measureThroughput(model: Model, options: ThroughputOptions = {}): Promise<ThroughputRun[]> {
-  const { schedule, reducer, file, ...timing } = options;
-  const isPlain = schedule === undefined && reducer === undefined && file === undefined;
+  const { schedule, reducer, parameters, file, ...timing } = options;
+  const isPlain = [schedule, reducer, parameters, file].every((given) => given === undefined);
   const onFailure = (_: number, error: unknown): void => {
     throw error;
   };
@@ -184,7 +187,8 @@ async function timeBatch(
   };
   const load = async (variant?: TimedVariant): Promise<NetworkSession> => {
     const reducer = variant === undefined ? undefined : reducerOf(network, variant);
-    return NetworkSession.load(model, { ...options, runtime, batch, reducer, file: variant?.file });
+    const loaded = { network, parameters: variant?.parameters ?? model.parameters };
+    return NetworkSession.load(loaded, { ...options, runtime, batch, reducer, file: variant?.file });
   };
   const plain = await load();
   try {

@@ -12,9 +12,10 @@ import { canReadPrefixOnly, forwardFrom, forwardTo, pixelInput } from '../networ
 import type { BlockContext, Network } from '../networks/network.ts';
 import type { OnnxModel } from '../onnx/model.ts';
 import type { MergeRule } from '../reduction/merge-rule.ts';
-import { freeDiffRate, removalOf } from '../reduction/methods/diffrate-inputs.ts';
-import type { Removal } from '../reduction/methods/diffrate-inputs.ts';
+import { freeBlock, freeDiffRate } from '../reduction/methods/diffrate-inputs.ts';
+import type { FreeBlock, ReductionRules } from '../reduction/methods/diffrate-inputs.ts';
 import type { EffectiveBlock } from '../reduction/schedule.ts';
+import type { Selection } from '../reduction/selection.ts';
 import { tokenCount } from '../reduction/token-layout.ts';
 import type { TokenReducer } from '../reduction/token-reducer.ts';
 import { sourceTraveller } from '../reduction/token-state.ts';
@@ -40,21 +41,23 @@ export interface BlockNetworksOptions extends SessionOptions {
   readonly batch: number;
   /** How tokens merge. */
   readonly merging: MergeRule;
+  /** Which tokens go, where that is not by class attention alone. */
+  readonly selection?: Selection | undefined;
 }
 
 /** The sessions of one network at one batch size; dispose it. */
 export class BlockNetworks {
   readonly #model: BuiltNetwork;
   readonly #batch: number;
-  readonly #merging: MergeRule;
+  readonly #rules: ReductionRules;
   readonly #runtime: Runtime;
   readonly #options: SessionOptions;
   readonly #sessions = new Map<string, Promise<Session>>();
 
-  constructor(model: BuiltNetwork, { runtime, batch, merging, ...options }: BlockNetworksOptions) {
+  constructor(model: BuiltNetwork, { runtime, batch, merging, selection, ...options }: BlockNetworksOptions) {
     this.#model = model;
     this.#batch = batch;
-    this.#merging = merging;
+    this.#rules = { merging, selection };
     this.#runtime = runtime;
     this.#options = options;
   }
@@ -78,11 +81,11 @@ export class BlockNetworks {
 
   /** Tokens after a block of the span, counted from its first, that keeps these numbers. */
   async run(index: number, state: BlockState, kept: EffectiveBlock): Promise<BlockState> {
-    const removal = removalOf(kept);
-    const session = await this.#session(`blocks.${index}.${removal}`, () =>
-      blockModel(this.#model, this.#batch, index, removal, this.#merging),
+    const { block, counts } = freeBlock(this.#model.network, kept, this.#rules);
+    const session = await this.#session(`blocks.${index}.${kindOf(block)}`, () =>
+      blockModel(this.#model, this.#batch, index, block, this.#rules),
     );
-    const outputs = await session.run({ ...feedsOf(state), ...countsOf(removal, kept) });
+    const outputs = await session.run({ ...feedsOf(state), ...vectorsOf(counts) });
     return {
       features: outputs['features_out'] as RuntimeTensor,
       size: outputs['size_out'] as RuntimeTensor,
@@ -95,11 +98,12 @@ export class BlockNetworks {
    * @param kept what that block keeps, by default all. It reaches no readout of prefix tokens.
    */
   async readout(state: BlockState, kept?: EffectiveBlock): Promise<Float32Array> {
-    const removal = kept === undefined ? 'none' : removalOf(kept);
-    const session = await this.#session(`readout.${removal}`, () =>
-      readoutModel(this.#model, this.#batch, removal, this.#merging),
+    const { block, counts } =
+      kept === undefined ? { block: keepsAll, counts: {} } : freeBlock(this.#model.network, kept, this.#rules);
+    const session = await this.#session(`readout.${kindOf(block)}`, () =>
+      readoutModel(this.#model, this.#batch, block, this.#rules),
     );
-    const { answer } = await session.run({ ...feedsOf(state), ...(kept && countsOf(removal, kept)) });
+    const { answer } = await session.run({ ...feedsOf(state), ...vectorsOf(counts) });
     return answer?.data as Float32Array;
   }
 
@@ -128,12 +132,12 @@ function feedsOf({ features, size, source }: BlockState): Record<string, Runtime
   return source === undefined ? { features, size } : { features, size, source };
 }
 
-/** Kept numbers as far as a removal needs them. */
-function countsOf(removal: Removal, { pruneKept, mergeKept }: EffectiveBlock): Record<string, RuntimeTensor> {
-  return {
-    ...(removal === 'none' ? {} : { pruneKept: integers([pruneKept]) }),
-    ...(removal === 'merge' ? { mergeKept: integers([mergeKept]) } : {}),
-  };
+const keepsAll: FreeBlock = { removal: 'none', chooses: false };
+
+const kindOf = ({ removal, chooses }: FreeBlock): string => (chooses ? `${removal}-chosen` : removal);
+
+function vectorsOf(counts: Readonly<Record<string, number>>): Record<string, RuntimeTensor> {
+  return Object.fromEntries(Object.entries(counts).map(([name, count]) => [name, integers([count])]));
 }
 
 /** At the input every token is its own source, `[B, N, N]`. */
@@ -166,11 +170,11 @@ function blockModel(
   { network, parameters }: BuiltNetwork,
   batch: number,
   index: number,
-  removal: Removal,
-  merging: MergeRule,
+  free: FreeBlock,
+  rules: ReductionRules,
 ): OnnxModel {
   const { state, inputs } = stateInputs(network, batch);
-  const { reducer, counts } = freeDiffRate(removal, network, merging);
+  const { reducer, counts } = freeDiffRate(free, network, rules);
   const context = contextOf(parameters, reducer, index, false);
   const block = network.span.first + index;
   const after = inScope(`blocks.${block}`, () => network.block(block, state, context));
@@ -189,11 +193,11 @@ function blockModel(
 function readoutModel(
   { network, parameters }: BuiltNetwork,
   batch: number,
-  removal: Removal,
-  merging: MergeRule,
+  free: FreeBlock,
+  rules: ReductionRules,
 ): OnnxModel {
   const { state, inputs } = stateInputs(network, batch);
-  const { reducer, counts } = freeDiffRate(removal, network, merging);
+  const { reducer, counts } = freeDiffRate(free, network, rules);
   const block = network.span.end - 1;
   const context = contextOf(parameters, reducer, network.depth - 1, canReadPrefixOnly(network, reducer, block));
   const last = inScope(`blocks.${block}`, () => network.block(block, state, context));

@@ -6,7 +6,11 @@ import { sha256 } from '../data/digest.ts';
 import { imageDigests } from '../data/different-images.ts';
 import type { ImageSource } from '../data/image-source.ts';
 import { constantBytes } from '../graph/tensor.ts';
+import type { Network } from '../networks/network.ts';
 import { networkParameters } from '../networks/recorded-parameters.ts';
+import { effectiveSchedule, serializeSchedule } from '../reduction/schedule.ts';
+import type { Schedule } from '../reduction/schedule.ts';
+import { tokenCount } from '../reduction/token-layout.ts';
 import type { BuiltNetwork } from './network-session.ts';
 
 /** Length of a fingerprint, in hexadecimal digits. */
@@ -46,6 +50,16 @@ async function contents(source: ImageSource): Promise<readonly string[]> {
     sizes.push(...(await Promise.all(some.map((image) => sizeOf(image).then(String, () => 'unreadable')))));
   }
   return sizes;
+}
+
+/**
+ * Of what a schedule does in a network: kept numbers, and whatever else in its file says how tokens
+ * go. The network's name, costs and origin do not count.
+ */
+export async function scheduleFingerprint(schedule: Schedule, { layout }: Pick<Network, 'layout'>): Promise<string> {
+  const written = JSON.parse(serializeSchedule(effectiveSchedule(schedule, tokenCount(layout)))) as Partial<Schedule>;
+  const { model: _, inputSize: __, cost: ___, gflops: ____, target: _____, createdBy: ______, ...reduction } = written;
+  return textFingerprint(JSON.stringify(reduction));
 }
 
 /** Of a text, or of bytes. */

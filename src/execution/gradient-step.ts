@@ -4,8 +4,10 @@
  * piece, the sum is the same.
  */
 import type { Objective } from '../objectives/objective.ts';
+import type { ReductionRules } from '../reduction/methods/diffrate-inputs.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SearchSpace } from '../reduction/search-space.ts';
+import type { Selection } from '../reduction/selection.ts';
 import { tokenCount } from '../reduction/token-layout.ts';
 import { floats } from '../runtime/runtime.ts';
 import type { Runtime, RuntimeTensor, Session, SessionOptions } from '../runtime/runtime.ts';
@@ -51,6 +53,8 @@ export interface GradientStepOptions extends SessionOptions {
   readonly space: SearchSpace;
   /** Removed tokens attend to themselves, as in the paper. */
   readonly toThemselves: boolean;
+  /** Which tokens go, and how they merge; by default as published. */
+  readonly rules?: ReductionRules | undefined;
 }
 
 /** A loaded step graph. */
@@ -58,18 +62,20 @@ export class GradientStep {
   readonly #session: Session;
   readonly #objective: Objective;
   readonly #space: SearchSpace;
+  readonly #selection: Selection | undefined;
 
-  private constructor(session: Session, objective: Objective, space: SearchSpace) {
+  private constructor(session: Session, objective: Objective, space: SearchSpace, selection: Selection | undefined) {
     this.#session = session;
     this.#objective = objective;
     this.#space = space;
+    this.#selection = selection;
   }
 
   /** Builds and loads the graph. */
   static async load(model: BuiltNetwork, options: GradientStepOptions): Promise<GradientStep> {
-    const { runtime, objective, space, toThemselves, ...session } = options;
-    const graph = buildStepGraph(model, objective, space.searched, toThemselves);
-    return new GradientStep(await runtime.load(graph.model, session), objective, space);
+    const { runtime, objective, space, toThemselves, rules = {}, ...session } = options;
+    const graph = buildStepGraph(model, objective, space.searched, toThemselves, rules);
+    return new GradientStep(await runtime.load(graph.model, session), objective, space, rules.selection);
   }
 
   /**
@@ -99,7 +105,9 @@ export class GradientStep {
       pixel_values: floats(pixels, shape),
       targets: floats(targets, [shape[0], this.#objective.targetSize]),
     };
-    for (const block of searched) Object.assign(feeds, maskFeeds(block, layout, masks[block] as BlockMasks));
+    for (const block of searched) {
+      Object.assign(feeds, maskFeeds(block, layout, masks[block] as BlockMasks, this.#selection));
+    }
     const wanted = searched.flatMap((block) => [`blocks.${block}.mask_gradient`, `blocks.${block}.source_gradient`]);
     const results = await this.#session.run(feeds, ['loss', ...wanted]);
     const values = (name: string): Float64Array =>

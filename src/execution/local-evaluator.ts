@@ -14,6 +14,7 @@ import type { Objective } from '../objectives/objective.ts';
 import type { MergeRule } from '../reduction/merge-rule.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import type { SearchSpace } from '../reduction/search-space.ts';
+import type { Selection } from '../reduction/selection.ts';
 import type { Runtime, SessionOptions } from '../runtime/runtime.ts';
 import { BlockNetworks } from './block-networks.ts';
 import { loadCalibrationImages } from './calibration-images.ts';
@@ -38,8 +39,10 @@ export interface LocalEvaluatorOptions {
   /** Removed tokens attend to themselves in the masked network. */
   readonly toThemselves: boolean;
   readonly space: SearchSpace;
-  /** How tokens merge in the networks whose losses are asked for. */
+  /** How tokens merge. */
   readonly merging: MergeRule;
+  /** Which tokens go, where that is not by class attention alone. */
+  readonly selection?: Selection | undefined;
   readonly seed: number;
   /** A batch is so many micro-batches of so many images. */
   readonly microBatches: number;
@@ -135,8 +138,8 @@ export class LocalEvaluator implements Evaluator {
     );
     this.#skipped = [...this.#skipped, ...skipped];
     const parts = new Looks(images, looks);
-    const { runtime, session, merging } = this.#options;
-    const blocks = new BlockNetworks(model, { ...session, runtime, merging, batch: parts.batch });
+    const { runtime, session, merging, selection } = this.#options;
+    const blocks = new BlockNetworks(model, { ...session, runtime, merging, selection, batch: parts.batch });
     const source = { network: model.network, blocks, objective, looks: parts, pixels, targets: answers };
     this.#calibration = { looks: parts, blocks, losses: new CalibrationLosses(source) };
     return parts;
@@ -209,11 +212,24 @@ export class LocalEvaluator implements Evaluator {
   }
 
   async #gradientsFrom(batch: number): Promise<GradientPhase> {
-    const { runtime, session, model, recipe, seed, space, toThemselves, targets: kind, microBatches } = this.#options;
+    const {
+      runtime,
+      session,
+      model,
+      recipe,
+      seed,
+      space,
+      toThemselves,
+      targets: kind,
+      microBatches,
+      merging,
+      selection,
+    } = this.#options;
     const objective = this.#objective;
     const teacher = kind === 'teacher' ? await this.#loadTeacher() : undefined;
     const targets = new SoftTargets(recipe, objective, seed, teacher);
-    const step = await GradientStep.load(model, { ...session, runtime, objective, space, toThemselves });
+    const rules = { merging, selection };
+    const step = await GradientStep.load(model, { ...session, runtime, objective, space, toThemselves, rules });
     try {
       const batches = new NumberedBatches(this.#options, batch * microBatches);
       this.#loader = batches.loader;

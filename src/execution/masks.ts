@@ -3,7 +3,9 @@
  * back to the two proxies: `m = m_previous · m_prune · m_merge`, each hard, 0 from its kept number
  * up to the current live token number and 1 elsewhere.
  */
+import { selectionCounts } from '../reduction/dissimilarity.ts';
 import { excluded } from '../reduction/merge.ts';
+import type { Selection } from '../reduction/selection.ts';
 import { tokenCount } from '../reduction/token-layout.ts';
 import type { TokenLayout } from '../reduction/token-layout.ts';
 import type { RuntimeTensor } from '../runtime/runtime.ts';
@@ -14,6 +16,8 @@ export interface BlockMasks {
   /** Live tokens before and after the block. */
   readonly liveBefore: number;
   readonly liveAfter: number;
+  /** Live tokens between pruning and merging. */
+  readonly pruned: number;
   /**
    * Hard masks by sorted position; `undefined` where the kept number is not below the live number
    * and the proxy takes no part.
@@ -29,6 +33,7 @@ export function blockMasks(tokens: number, live: number, pruneKept: number, merg
   return {
     liveBefore: live,
     liveAfter: merged,
+    pruned,
     prune: pruned < live ? hardMask(tokens, pruned, live) : undefined,
     merge: merged < pruned ? hardMask(tokens, merged, pruned) : undefined,
   };
@@ -44,7 +49,12 @@ export function sourceRange(tokens: number, masks: BlockMasks): { readonly start
 }
 
 /** Feeds of the searched block (see `SearchedBlock`). Prefix tokens are no destinations. */
-export function maskFeeds(block: number, layout: TokenLayout, masks: BlockMasks): Record<string, RuntimeTensor> {
+export function maskFeeds(
+  block: number,
+  layout: TokenLayout,
+  masks: BlockMasks,
+  selection?: Selection,
+): Record<string, RuntimeTensor> {
   const tokens = tokenCount(layout);
   const { start, end } = sourceRange(tokens, masks);
   const mask = new Float32Array(tokens)
@@ -59,6 +69,20 @@ export function maskFeeds(block: number, layout: TokenLayout, masks: BlockMasks)
     [`${name}.source_start`]: integers([start]),
     [`${name}.source_end`]: integers([end]),
     [`${name}.source_weight`]: floats(merged, [end - start]),
+    ...(selection === undefined ? {} : selectionFeeds(name, layout, masks, selection)),
+  };
+}
+
+function selectionFeeds(
+  name: string,
+  { prefix }: TokenLayout,
+  { pruned, liveAfter }: BlockMasks,
+  selection: Selection,
+): Record<string, RuntimeTensor> {
+  const sure = liveAfter < pruned ? selectionCounts(selection, prefix, pruned, liveAfter).sure : pruned;
+  return {
+    [`${name}.prune_kept`]: floats(Float32Array.of(pruned), [1]),
+    [`${name}.sure`]: floats(Float32Array.of(sure), [1]),
   };
 }
 

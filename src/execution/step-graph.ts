@@ -11,6 +11,7 @@ import { forward, pixelInput } from '../networks/forward.ts';
 import type { Objective } from '../objectives/objective.ts';
 import type { OnnxModel } from '../onnx/model.ts';
 import { diffRateSearch } from '../reduction/methods/diffrate-search.ts';
+import type { ReductionRules } from '../reduction/methods/diffrate-inputs.ts';
 import type { SearchedBlock } from '../reduction/methods/diffrate-search.ts';
 import type { BuiltNetwork } from './network-session.ts';
 
@@ -32,10 +33,11 @@ export function buildStepGraph(
   objective: Objective,
   searched: readonly number[],
   toThemselves: boolean,
+  rules: ReductionRules = {},
 ): StepGraph {
   const pixels = pixelInput(network);
   const targets = input('targets', 'float32', ['batch', objective.targetSize]);
-  const { reducer, blocks } = diffRateSearch(network, { searched, toThemselves });
+  const { reducer, blocks } = diffRateSearch(network, { searched, toThemselves, rules });
   const { answer } = forward(network, pixels, { parameters, reducer, prefixOnlyLastBlock: true });
   const loss = objective.loss(answer, targets);
   const wanted = blocks.flatMap(({ block, mask, sourceWeight }) => [
@@ -50,12 +52,13 @@ export function buildStepGraph(
   wanted.forEach(({ name, of }, index) => {
     outputs[name] = found[index] ?? mul(of, 0);
   });
-  const inputs = blocks.flatMap(({ mask, destinations, sourceStart, sourceEnd, sourceWeight }) => [
+  const inputs = blocks.flatMap(({ mask, destinations, sourceStart, sourceEnd, sourceWeight, pruneKept, sure }) => [
     mask,
     destinations,
     sourceStart,
     sourceEnd,
     sourceWeight,
+    ...(pruneKept === undefined || sure === undefined ? [] : [pruneKept, sure]),
   ]);
   return { model: lower(outputs, [pixels, targets, ...inputs]), blocks };
 }

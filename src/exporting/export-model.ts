@@ -19,6 +19,8 @@ import { effectiveSchedule, serializeSchedule } from '../reduction/schedule.ts';
 import type { KeptNumbers, Schedule } from '../reduction/schedule.ts';
 import { tokenCount } from '../reduction/token-layout.ts';
 import { validateSchedule } from '../reduction/validate-schedule.ts';
+import { correctedModel, correctionFileName, encodeCorrection } from './correction-file.ts';
+import type { Correction } from './correction-file.ts';
 import { toHalfPrecision } from './half-precision.ts';
 import { modelCard } from './model-card.ts';
 import { diffrateMember, modelConfiguration, preprocessorConfiguration } from './model-configuration.ts';
@@ -34,6 +36,8 @@ export interface ExportOptions {
   readonly model: LoadedModel;
   /** Kept numbers to fix in the graph; without one the network is exported as it is. */
   readonly schedule?: Schedule | undefined;
+  /** Parameters that were trained for this schedule, in place of the model's. */
+  readonly correction?: Correction | undefined;
   /** A method with static token numbers, in place of a schedule. */
   readonly method?: NamedMethod | undefined;
   /**
@@ -58,6 +62,7 @@ export interface ExportOptions {
 const exportOptionNames: OptionNames<ExportOptions> = {
   model: true,
   schedule: true,
+  correction: true,
   method: true,
   directory: true,
   dtypes: true,
@@ -96,6 +101,7 @@ const folderKind: FolderKind = {
   isOurs: async (folder) => (await readJsonIfThere(join(folder, 'config.json')))?.[diffrateMember] !== undefined,
   replaced: [
     'schedule.json',
+    correctionFileName,
     // Of the network that was there before.
     'report.html',
     ...exportDtypes.flatMap((dtype) => [`onnx/${modelFileName(dtype)}`, `onnx/${modelFileName(dtype)}_data`]),
@@ -116,9 +122,9 @@ export async function checkExportDirectory(directory: string): Promise<void> {
  * Exports a network as a model folder. Kept numbers are static, the batch is free: input
  * `pixel_values [batch, channels, height, width]`, outputs as the network names them:
  * `logits [batch, classes]`, or `last_hidden_state [batch, 1, C]` and `pooler_output [batch, C]`.
- * @throws {DiffrateError} where the schedule does not fit the network, the method keeps another
- *   number of tokens for each image, or the folder cannot be written or is being written by another
- *   process; nothing is then left behind.
+ * @throws {DiffrateError} where the schedule or the correction does not fit the network, the
+ *   method keeps another number of tokens for each image, or the folder cannot be written or is
+ *   being written by another process; nothing is then left behind.
  */
 export async function exportModel(options: ExportOptions): Promise<ExportedModel> {
   requireKnownOptions(options, exportOptionNames, 'export');
@@ -130,9 +136,11 @@ export async function exportModel(options: ExportOptions): Promise<ExportedModel
  * @throws {DiffrateError} as that does.
  */
 export async function writeModelFolder(options: ExportOptions): Promise<ExportedModel> {
-  const { model, directory, measured, method } = options;
+  const { model, directory, measured, method, correction } = options;
   if (method !== undefined && options.schedule !== undefined)
     throw new UsageError('Export a schedule or a method, not both.');
+  if (correction !== undefined && options.schedule === undefined)
+    throw new UsageError('A correction is for one schedule: export that as well.');
   if (method !== undefined) requireStatic(method);
   const dtypes = checkedDtypes(options.dtypes);
   const { network } = model;
@@ -142,7 +150,8 @@ export async function writeModelFolder(options: ExportOptions): Promise<Exported
       : validateSchedule(options.schedule, namedShape(network, model.name), { allowRising: true });
   const schedule = options.schedule && withCost(effectiveSchedule(options.schedule, tokenCount(network.layout)), model);
   const reducer = method?.reducer ?? (schedule && diffRate(schedule, network));
-  const graph = withMetadata(networkModel(model, reducer), model, schedule, method);
+  const built = schedule && correction ? await correctedModel(model, schedule, correction) : model;
+  const graph = withMetadata(networkModel(built, reducer), options, schedule);
 
   const limit = Math.min(options.externalDataAbove ?? largestInlineBytes, largestInlineBytes);
   const models = dtypes.map((dtype) => modelFiles(conversions[dtype](graph), modelFileName(dtype), limit));
@@ -157,8 +166,12 @@ export async function writeModelFolder(options: ExportOptions): Promise<Exported
   const files: FolderFile[] = [
     ...models.flat(),
     ...(schedule === undefined ? [] : [{ path: 'schedule.json', content: serializeSchedule(schedule) }]),
+    ...(correction === undefined ? [] : [{ path: correctionFileName, content: [encodeCorrection(correction)] }]),
     { path: 'preprocessor_config.json', content: jsonText(preprocessorConfiguration(model.preprocessing)) },
-    { path: 'README.md', content: modelCard({ model, schedule, method, dtypes, measured }) },
+    {
+      path: 'README.md',
+      content: modelCard({ model, schedule, correction: correction?.figures, method, dtypes, measured }),
+    },
     { path: 'config.json', content: jsonText(config) },
   ];
   await writeFolder(directory, files, folderKind, options.write);
@@ -194,10 +207,11 @@ export function checkedDtypes(dtypes: readonly ExportDtype[] = ['fp32']): readon
   return [...new Set(dtypes)];
 }
 
-const keptNumbers = ({ pruneKept, mergeKept, merging }: Schedule): KeptNumbers => ({
+const keptNumbers = ({ pruneKept, mergeKept, merging, selection }: Schedule): KeptNumbers => ({
   pruneKept,
   mergeKept,
   ...(merging === undefined ? {} : { merging }),
+  ...(selection === undefined ? {} : { selection }),
 });
 
 /** The schedule with what it costs in this network, by the paper's count. */
@@ -221,12 +235,12 @@ function withCost(schedule: Schedule, { network }: LoadedModel): Schedule {
  */
 function withMetadata(
   graph: OnnxModel,
-  { name }: LoadedModel,
+  { model: { name }, method, correction }: ExportOptions,
   schedule: Schedule | undefined,
-  method: NamedMethod | undefined,
 ): OnnxModel {
   const metadata: Record<string, string> = { ...graph.metadata, 'diffrate.model': name };
   if (schedule !== undefined) metadata['diffrate.schedule'] = JSON.stringify(keptNumbers(schedule));
+  if (correction !== undefined) metadata['diffrate.correction'] = JSON.stringify(correction.figures);
   if (method !== undefined) metadata['diffrate.method'] = method.name;
   return { ...graph, metadata };
 }

@@ -17,12 +17,16 @@ import { forward, pixelInput } from '../networks/forward.ts';
 import { parameterRecorder } from '../networks/recorded-parameters.ts';
 import { lookUpModel } from '../networks/registry.ts';
 import type { RegistryEntry } from '../networks/registry.ts';
+import type { Network } from '../networks/network.ts';
 import type { MergeRule } from '../reduction/merge-rule.ts';
 import { diffRate } from '../reduction/methods/diffrate.ts';
 import type { NamedMethod } from '../reduction/methods/registry.ts';
 import { effectiveTokens } from '../reduction/schedule.ts';
 import type { Schedule } from '../reduction/schedule.ts';
+import { selectionInWords } from '../reduction/selection-choice.ts';
 import { tokenCount } from '../reduction/token-layout.ts';
+import { correctionSentence } from './correction-file.ts';
+import type { CorrectionFigures } from './correction-file.ts';
 import { precisionTable } from './measured-precision.ts';
 import type { MeasuredPrecision } from './measured-precision.ts';
 import type { ExportDtype } from './precision.ts';
@@ -32,6 +36,8 @@ import { onnxRuntimeCode, pipelineTask, transformersCode } from './usage-code.ts
 export interface ModelCard {
   readonly model: LoadedModel;
   readonly schedule?: Schedule | undefined;
+  /** What parameters that were trained for the schedule are worth, where there are such. */
+  readonly correction?: CorrectionFigures | undefined;
   /** A method in place of a schedule. */
   readonly method?: NamedMethod | undefined;
   readonly dtypes: readonly ExportDtype[];
@@ -92,7 +98,7 @@ function borders({ network, parameters }: LoadedModel): string {
   return `Input \`pixel_values\` ${formatShape(pixels.shape)}, output ${named.join(' and ')}${pooled}.`;
 }
 
-function introduction({ model, schedule, method, dtypes }: ModelCard): string {
+function introduction({ model, schedule, correction, method, dtypes }: ModelCard): string {
   const { name, network } = model;
   const { depth } = network;
   const tokens = tokenCount(network.layout);
@@ -113,10 +119,20 @@ ${how}
   const blocks = effectiveTokens(schedule, tokens).map(({ tokensOut }) => tokensOut);
   return `${title}
 
-The weights are those of the original network, ${unchanged(dtypes)}. Each block prunes and merges tokens, by a schedule that is fixed in
+The weights are those of the original network, ${correction === undefined ? '' : 'but for a correction, and else '}${unchanged(dtypes)}. Each block prunes and merges tokens, by a schedule that is fixed in
 the ONNX graph ([DiffRate](https://arxiv.org/abs/2305.17997), ICCV 2023); its ${tokens} tokens become ${blocks.join(', ')}
-after the ${depth} blocks. ${mergingSentences[schedule.merging ?? 'similarity']} See \`schedule.json\`. ${input}`;
+after the ${depth} blocks. ${selectionSentence(schedule, network)} ${mergingSentence(schedule)} See \`schedule.json\`. ${input}${correction === undefined ? '' : `\n\n${correctionSentence(correction)} See \`correction.safetensors\`.`}`;
 }
+
+/** By what tokens are selected, in a sentence. */
+const selectionSentence = ({ selection }: Schedule, network: Network): string =>
+  `Tokens are selected by ${selectionInWords(selection, network)}.`;
+
+/** What a token is after others have been merged into it, by a rule that keeps lengths or not. */
+const mergingSentence = ({ selection, merging = 'similarity' }: Schedule): string =>
+  selection === undefined
+    ? mergingSentences[merging]
+    : 'A merged token is a mean of the patches that it stands for, weighted by attention, and attention weighs it by their number.';
 
 const unchanged = (dtypes: readonly ExportDtype[]): string =>
   dtypes.every((dtype) => dtype === 'fp32') ? 'unchanged' : 'unchanged but for their precision where that is lower';
@@ -135,7 +151,7 @@ const mergingSentences: Readonly<Record<MergeRule, string>> = {
 function compressedFlops({ model, schedule, method }: ModelCard): readonly [number, number] | undefined {
   const { network } = model;
   if (method !== undefined) {
-    const counted = countMethodFlops(network, method.tokensPerBlock, method.reducesBeforeBlock).total;
+    const counted = countMethodFlops(network, method.tokensPerBlock, method.work).total;
     return [counted, countGraphFlops(network, method.reducer)];
   }
   if (schedule === undefined) return undefined;

@@ -15,7 +15,7 @@ import { mlp } from '../nn/mlp.ts';
 import type { Parameters } from '../nn/parameters.ts';
 import { softmaxAttention } from '../nn/softmax-attention.ts';
 import { leadingTokens } from '../reduction/token-layout.ts';
-import type { AttendedView, BlockView } from '../reduction/token-reducer.ts';
+import type { AttendedView, BlockView, FusedTokens } from '../reduction/token-reducer.ts';
 import { gatherTokens } from '../reduction/token-state.ts';
 import type { TokenState } from '../reduction/token-state.ts';
 import type { BlockContext } from './network.ts';
@@ -48,18 +48,19 @@ export function transformerBlock(
   const { parameters, reducer, reducedBlock, prefixOnly } = context;
   const before = inScope('reduction', () => reducer.beforeBlock?.(reducedBlock, state) ?? state);
   const attended = inScope('attention', () => attentionResidual(index, before, sizes, context));
-  const reduced = prefixOnly
-    ? attended.state
-    : inScope(
-        'reduction',
-        () => reducer.afterAttention?.(reducedBlock, attended.state, attended.view) ?? attended.state,
-      );
+  const { view } = attended;
+  const reduced =
+    prefixOnly || view === undefined
+      ? attended.state
+      : inScope('reduction', () => reducer.afterAttention?.(reducedBlock, attended.state, view) ?? attended.state);
   const features = inScope('mlp', () => {
     const normalized = layerNorm(reduced.features, parameters, `blocks.${index}.norm2`, width, layerNormEpsilon);
     const output = mlp(normalized, parameters, `blocks.${index}.mlp`, sizes);
     return add(reduced.features, context.branch(output, index, 'mlp'));
   });
-  return { ...reduced, features };
+  const after = { ...reduced, features };
+  if (prefixOnly || view === undefined) return after;
+  return inScope('reduction', () => reducer.afterBlock?.(reducedBlock, after, view) ?? after);
 }
 
 /** Index of the class token. */
@@ -78,26 +79,79 @@ interface Projected {
   queriesOf(x: Tensor): Tensor;
 }
 
+/** Tokens after attention; the view is absent where they have read by a map that is not theirs. */
+interface Attended {
+  readonly state: TokenState;
+  readonly view?: AttendedView;
+}
+
 /** `x + Attention(LN(x))` for the tokens that the reducer lets be queries. */
 function attentionResidual(
   index: number,
   state: TokenState,
   sizes: TransformerBlockSizes,
   context: BlockContext,
-): { readonly state: TokenState; readonly view: AttendedView } {
-  const { width } = sizes;
-  const { parameters, branch } = context;
-  const projected = project(index, state, sizes, context);
+): Attended {
+  const fused = fusedTokens(index, state, sizes, context);
+  if (fused?.attend !== undefined) return readByFormerMap(index, fused.state, fused.attend, sizes, context);
+  const projected = project(index, fused?.state ?? state, sizes, context);
   const { attending, queryInput } = queriesFor(projected, sizes, context);
   const attention = attend(projected, projected.queriesOf(queryInput), context);
-  const output = linear(
-    joinHeads(attention.output),
-    linearParameters(parameters, `blocks.${index}.attn.proj`, width, width),
+  return { state: withOutput(index, attending, joinHeads(attention.output), sizes, context), view: attention.view };
+}
+
+/** Tokens with what attention gathered for them, `[B, P, C]`, projected and added. */
+function withOutput(
+  index: number,
+  state: TokenState,
+  output: Tensor,
+  { width }: TransformerBlockSizes,
+  { parameters, branch }: BlockContext,
+): TokenState {
+  const projected = linear(output, linearParameters(parameters, `blocks.${index}.attn.proj`, width, width));
+  return { ...state, features: add(state.features, branch(projected, index, 'attention')) };
+}
+
+/** What the reducer fuses by the map of the tokens that entered the block. */
+function fusedTokens(
+  index: number,
+  state: TokenState,
+  sizes: TransformerBlockSizes,
+  context: BlockContext,
+): FusedTokens | undefined {
+  const { reducer, reducedBlock } = context;
+  if (reducer.fuse === undefined) return undefined;
+  const { normalized, view, queriesOf, sizes: keySizes } = project(index, state, sizes, context);
+  const map = new Lazy(() => softmax(proportionalLogits(queriesOf(normalized), view.keys, keySizes)));
+  return inScope('reduction', () =>
+    reducer.fuse?.(reducedBlock, state, {
+      heads: view.heads,
+      probabilities: () => map.tensor,
+      attentionReceived: () => receivedOf(map.tensor),
+    }),
   );
-  return {
-    state: { ...attending, features: add(attending.features, branch(output, index, 'attention')) },
-    view: attention.view,
-  };
+}
+
+/** Fused tokens read values of their own by the map of the tokens before they fused. */
+function readByFormerMap(
+  index: number,
+  state: TokenState,
+  attend: NonNullable<FusedTokens['attend']>,
+  sizes: TransformerBlockSizes,
+  context: BlockContext,
+): Attended {
+  const { width, layerNormEpsilon, prefix } = sizes;
+  const { parameters, prefixOnly } = context;
+  const normalized = layerNorm(state.features, parameters, `blocks.${index}.norm1`, width, layerNormEpsilon);
+  const [, , valuePart] = queryKeyValue(parameters, `blocks.${index}.attn`, width);
+  const output = attend(linear(normalized, valuePart), prefixOnly);
+  const attending = prefixOnly ? { features: leadingTokens(state.features, prefix) } : state;
+  return { state: withOutput(index, attending, output, sizes, context) };
+}
+
+/** Attention that each key receives, `[B, N, 1]`, of a map `[B, H, P, N]`. */
+function receivedOf(map: Tensor): Tensor {
+  return reshape(reduceMean(map, [1, 2]), [dimensionAt(map, 0), dimensionAt(map, 3), 1]);
 }
 
 /** Keys, values and what may be known before attention. */
@@ -121,7 +175,7 @@ function project(
     return reducer.attentionWeights?.(reducedBlock, state, logits) ?? softmax(logits);
   };
   const classAttention = new Lazy(() => gather(inScope('class-attention', classRow), classTokenIndex, 2));
-  const view: BlockView = { heads, keys, values, classAttention: () => classAttention.tensor };
+  const view: BlockView = { heads, keys, values, normalized, classAttention: () => classAttention.tensor };
   return { state, normalized, view, classAttention, sizes, queriesOf };
 }
 
@@ -177,10 +231,9 @@ function attend(
     weights === undefined
       ? softmaxAttention(logits, values)
       : { probabilities: weights, output: matMul(weights, values) };
-  const [batch, tokens] = [dimensionAt(keys, 0), dimensionAt(keys, 2)];
   // The row is the first of the map, unless a reducer has asked for it before.
   const row = classAttention.isBuilt ? classAttention : new Lazy(() => gather(probabilities, classTokenIndex, 2));
-  const received = new Lazy(() => reshape(reduceMean(probabilities, [1, 2]), [batch, tokens, 1]));
+  const received = new Lazy(() => receivedOf(probabilities));
   return {
     output,
     view: {

@@ -29,9 +29,12 @@ export function mlp(
   const first = linearParameters(parameters, `${name}.fc1`, width, hidden);
   const second = linearParameters(parameters, `${name}.fc2`, hidden, width);
   // The special backward pass is that of the exact GELU.
-  const isTrained = activation === 'gelu' && constantBytes(first.weight) === undefined && first.bias !== undefined;
-  const output = isTrained
-    ? trainedMlp(rows, first.weight, first.bias, second)
-    : linear(activate(linear(rows, first), activation), second);
+  const isTrained = first.bias !== undefined && !(isConstant(first.weight) && isConstant(first.bias));
+  const output =
+    isTrained && activation === 'gelu'
+      ? trainedMlp(rows, first.weight, first.bias, second)
+      : linear(activate(linear(rows, first), activation), second);
   return reshape(output, [...leading, width]);
 }
+
+const isConstant = (parameter: Tensor): boolean => constantBytes(parameter) !== undefined;

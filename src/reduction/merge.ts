@@ -42,7 +42,7 @@ export interface Matching {
 export const excluded = -3e4;
 
 /** Stands in for the length of a token of zeros, whose products are 0 as well. */
-const smallestLength = 1e-20;
+export const smallestLength = 1e-20;
 
 /**
  * Matches sources `[B, S, C]` to destinations `[B, K, C]` by cosine similarity; a source's own
@@ -51,10 +51,16 @@ const smallestLength = 1e-20;
  * similar to several destinations, to the last bit, joins all of them.
  * @param allowed `[1, 1, K]`: 0, or `excluded` for a token that takes none; without it every
  *   destination takes some.
+ * @param ofDestinations their lengths `[B, K, 1]`.
  */
-export function matchTokens(sources: Tensor, destinations: Tensor, allowed?: Tensor): Matching {
+export function matchTokens(
+  sources: Tensor,
+  destinations: Tensor,
+  allowed?: Tensor,
+  ofDestinations = lengths(destinations),
+): Matching {
   const toColumns = (x: Tensor): Tensor => transpose(x, [0, 2, 1]);
-  const products = div(matMul(sources, toColumns(destinations)), toColumns(lengths(destinations)));
+  const products = div(matMul(sources, toColumns(destinations)), toColumns(ofDestinations));
   const chosenFrom = allowed === undefined ? products : add(products, allowed);
   const similarity = reduceMax(chosenFrom, [2], true);
   return { choices: cast(equal(chosenFrom, similarity), 'float32'), similarity };
@@ -66,15 +72,15 @@ export function cosinesOf({ similarity }: Matching, sources: Tensor): Tensor {
 }
 
 /** Euclidean lengths `[B, N, 1]` of tokens `[B, N, C]`. */
-function lengths(x: Tensor): Tensor {
+export function lengths(x: Tensor): Tensor {
   return add(reduceL2(x, [2], true), column(smallestLength, dimensionAt(x, 1)));
 }
 
 /**
- * What keeps `prefix` tokens in front of `count` destinations from being chosen; `undefined` where
- * there are none.
+ * What keeps `prefix` tokens in front of `count` destinations from being chosen, `[1, 1, count]`;
+ * `undefined` where there are none.
  */
-function prefixExcluded(prefix: number, count: number): Tensor | undefined {
+export function prefixExcluded(prefix: number, count: number): Tensor | undefined {
   if (prefix === 0) return undefined;
   const bias = Float32Array.from({ length: count }, (_, index) => (index < prefix ? excluded : 0));
   return constant(bias, [1, 1, count], 'float32');
@@ -140,7 +146,7 @@ export function mergeTokens(
  * Sums `[B, K, 1]` of the rows of `x [B, K, S]`: as a product with ones, which takes up a
  * transposition of `x` at no cost.
  */
-function rowSums(x: Tensor): Tensor {
+export function rowSums(x: Tensor): Tensor {
   const ones = column(1, dimensionAt(x, 2));
   return typeof ones === 'number' ? reduceSum(x, [2], true) : matMul(x, ones);
 }
@@ -150,6 +156,6 @@ function rowSums(x: Tensor): Tensor {
  * Runtime adds a column to a column four times as fast as it adds one number to it, for which it
  * wakes its threads.
  */
-function column(value: number, count: Dimension): Tensor | number {
+export function column(value: number, count: Dimension): Tensor | number {
   return typeof count === 'number' ? constant(new Float32Array(count).fill(value), [1, count, 1], 'float32') : value;
 }

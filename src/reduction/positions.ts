@@ -60,9 +60,14 @@ export function positionsOf(indices: Tensor, count: number): Tensor {
   return lookUp(indices, count, (position) => position);
 }
 
+/** A column `[B, P, 1]` as a row `[B, 1, P]`; a transposition would be moved before the look-up. */
+export function asRow(column: Tensor): Tensor {
+  return reshape(column, [dimensionAt(column, 0), 1, dimensionAt(column, 1)]);
+}
+
 /** One-hot columns `[B, count, P]`: where each of the positions `[B, P, 1]` is. */
 export function oneHotColumns(positions: Tensor, count: number): Tensor {
-  const row = reshape(positions, [dimensionAt(positions, 0), 1, dimensionAt(positions, 1)]);
+  const row = asRow(positions);
   return cast(
     equal(
       perPosition(count, (position) => position),

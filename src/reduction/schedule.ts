@@ -1,14 +1,16 @@
 /**
  * A schedule: how many tokens every block keeps after pruning and after merging (DiffRate, arXiv
  * 2305.17997, section 3.1). It is the product of a search and a small JSON file:
- * `{model, inputSize, pruneKept, mergeKept, merging, gflops, target, createdBy}`. Kept numbers
- * count the class token where the network has one, so an untouched ViT at 224/16 keeps 197.
+ * `{model, inputSize, pruneKept, mergeKept, merging, selection, gflops, target, createdBy}`. Kept
+ * numbers count the class token where the network has one, so an untouched ViT at 224/16 keeps 197.
  */
 
 import * as v from 'valibot';
 import { DiffrateError, messageOf, quoted } from '../errors.ts';
 import { mergeRules } from './merge-rule.ts';
 import type { MergeRule } from './merge-rule.ts';
+import { parseSelection } from './selection.ts';
+import type { Selection } from './selection.ts';
 
 /**
  * Kept token numbers per block; both lists are as long as the network has compressible blocks. May
@@ -21,6 +23,8 @@ export interface KeptNumbers {
   readonly mergeKept: readonly number[];
   /** How the tokens that go merge, where that is not as published. */
   readonly merging?: MergeRule | undefined;
+  /** Which tokens go, where that is not by class attention alone, as published. */
+  readonly selection?: Selection | undefined;
 }
 
 /** A cost other than FLOPs. */
@@ -82,6 +86,7 @@ const scheduleSchema = v.object({
   pruneKept: keptNumbers,
   mergeKept: keptNumbers,
   merging: v.optional(v.picklist(mergeRules)),
+  selection: v.optional(v.unknown()),
   cost: v.optional(v.object({ unit: v.string(), value: finite, target: finite, device: v.optional(v.string()) })),
   gflops: v.optional(v.nullable(v.pipe(v.number(), v.finite('finite'), v.minValue(0, 'at least 0'))), null),
   target: v.optional(v.nullable(v.union([v.pipe(v.number(), v.finite('finite')), v.string()])), null),
@@ -97,8 +102,9 @@ function sentenceOf(issue: v.BaseIssue<unknown>): string {
 }
 
 /**
- * Reads a schedule from the text of a JSON file. Unknown members are ignored; `merging`, `gflops`,
- * `target` and `createdBy` may be absent, so that a schedule can be written by hand.
+ * Reads a schedule from the text of a JSON file. Unknown members are ignored. `merging`,
+ * `selection`, `gflops`, `target` and `createdBy` may be absent, so that a schedule can be written
+ * by hand.
  * `validateSchedule` checks whether it fits a network.
  *
  * @param json text of the file
@@ -121,7 +127,15 @@ export function parseSchedule(json: string, source: string): Schedule {
         'it needs model, inputSize, pruneKept and mergeKept, as `searchSchedule` gives them.',
     );
   }
-  const schedule = result.output;
+  const { selection: rule, ...others } = result.output;
+  const selection = rule === undefined ? undefined : parseSelection(rule, source);
+  const schedule = { ...others, ...(selection === undefined ? {} : { selection }) };
+  if (selection !== undefined && schedule.merging !== 'patches') {
+    throw new DiffrateError(
+      `${source} selects tokens by ${selection.rule} but merges by ${schedule.merging ?? 'similarity'}: ` +
+        'write "merging": "patches", the only way of merging that the rule has.',
+    );
+  }
   if (schedule.pruneKept.length !== schedule.mergeKept.length) {
     throw new DiffrateError(
       `${source} is not a schedule: pruneKept has ${schedule.pruneKept.length} blocks but mergeKept has ` +
@@ -142,6 +156,7 @@ export function serializeSchedule(schedule: Schedule): string {
     pruneKept: schedule.pruneKept,
     mergeKept: schedule.mergeKept,
     ...(schedule.merging === undefined ? {} : { merging: schedule.merging }),
+    ...(schedule.selection === undefined ? {} : { selection: schedule.selection }),
     ...(schedule.cost === undefined ? {} : { cost: schedule.cost }),
     gflops: schedule.gflops,
     target: schedule.target,

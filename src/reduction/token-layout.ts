@@ -51,6 +51,9 @@ export function prefixBonus(prefix: number, position: number): number {
   return position < prefix ? aboveAll + step * (prefix - 1 - position) : 0;
 }
 
+/** More than any bonus: subtracted from prefix tokens, it puts them below all others. */
+export const prefixMark = 4 * aboveAll;
+
 /**
  * `[1, N, 1]`: a value per position of tokens whose prefix is still in front.
  * @param count N

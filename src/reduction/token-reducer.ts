@@ -18,11 +18,36 @@ export interface BlockView {
   readonly keys: Tensor;
   /** Values `[B, H, N, D]` of all tokens that entered the block. */
   readonly values: Tensor;
+  /** What queries, keys and values are made of: those tokens through the norm, `[B, N, C]`. */
+  readonly normalized: Tensor;
   /**
    * Attention of the first prefix token, the class token, per head `[B, H, N]`, after the size
    * bias; needs no other query.
    */
   classAttention(): Tensor;
+}
+
+/** What a reducer may look at where the attention map is there, but no token has read by it yet. */
+export interface MapView {
+  /** Number of heads H. */
+  readonly heads: number;
+  /** All attention probabilities `[B, H, N, N]` of the tokens that entered the block. */
+  probabilities(): Tensor;
+  /** Attention that every token receives, `[B, N, 1]`: the mean over heads and queries. */
+  attentionReceived(): Tensor;
+}
+
+/** Tokens that have fused between a block's attention map and its values. */
+export interface FusedTokens {
+  /** The N' tokens that are left, before attention. */
+  readonly state: TokenState;
+  /**
+   * What they read by the map of the tokens before: values `[B, N', C]` of the tokens that are left
+   * give an output `[B, N', C]`, heads side by side, before the projection. Absent: they attend as
+   * if they had entered the block.
+   * @param prefixOnly only prefix tokens are read of this block: the output is `[B, prefix, C]`.
+   */
+  readonly attend?: (values: Tensor, prefixOnly: boolean) => Tensor;
 }
 
 /** What a reducer may look at after attention. */
@@ -85,6 +110,12 @@ export interface TokenReducer {
    */
   attentionWeights?(block: number, state: TokenState, logits: Tensor): Tensor | undefined;
   /**
+   * Between the attention map and the values (MCTF): tokens fuse by what the map says of them.
+   * `selectQueries`, `attend` and `afterAttention` are not asked in a block whose fused tokens
+   * attend by that map.
+   */
+  fuse?(block: number, state: TokenState, view: MapView): FusedTokens | undefined;
+  /**
    * Before attending: which tokens are queries at all (DiffRate's early prune, ATS). `undefined`:
    * all of them.
    */
@@ -96,6 +127,11 @@ export interface TokenReducer {
   attend?(block: number, state: TokenState, queries: Tensor, keys: Tensor, values: Tensor): MaskedAttention | undefined;
   /** Between the attention residual and the MLP (DiffRate, EViT, ToMe, PPT, …). */
   afterAttention?(block: number, state: TokenState, view: AttendedView): TokenState;
+  /**
+   * After the MLP (MCTF in one of its forms). It is not asked where only prefix tokens are read of
+   * the block.
+   */
+  afterBlock?(block: number, state: TokenState, view: AttendedView): TokenState;
 }
 
 /** What an attention of the reducer's own gives back. */

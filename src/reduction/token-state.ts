@@ -25,6 +25,16 @@ export interface Traveller {
 /** Travellers by name. */
 export type Travellers = Readonly<Record<string, Traveller>>;
 
+/** What a selection rule has chosen, for pictures of it. */
+export interface SelectedTokens {
+  /** Source map `[B, N, N0]` of the tokens that it chose among. */
+  readonly source: Tensor;
+  /** `[B, N, 1]`: their attention per size, that of prefix tokens above all. */
+  readonly attention: Tensor;
+  /** int64 `[B, R, 1]`: positions of those that went. */
+  readonly gone: Tensor;
+}
+
 /** The tokens at one place of the network. */
 export interface TokenState {
   /** `[B, N, C]`, the residual stream. */
@@ -43,6 +53,8 @@ export interface TokenState {
   readonly travellers?: Travellers | undefined;
   /** Tokens that skip blocks and come back later (Evo-ViT's placeholders). */
   readonly aside?: TokenState | undefined;
+  /** What a selection rule has chosen last; only where sources are traced. */
+  readonly selected?: SelectedTokens | undefined;
 }
 
 /**
@@ -59,6 +71,17 @@ export function sourceOf({ travellers }: TokenState): Tensor | undefined {
 /** The state with one traveller more, or another value of it. */
 export function withTraveller(state: TokenState, name: string, value: Tensor, merging: TravellerRule): TokenState {
   return { ...state, travellers: { ...state.travellers, [name]: { value, merging } } };
+}
+
+/** The state without one of its travellers, and that one's value. */
+export function takeTraveller(
+  state: TokenState,
+  name: string,
+): { readonly state: TokenState; readonly value?: Tensor } {
+  const { [name]: taken, ...others } = state.travellers ?? {};
+  if (taken === undefined) return { state };
+  const { travellers: _, ...rest } = state;
+  return { state: Object.keys(others).length === 0 ? rest : { ...rest, travellers: others }, value: taken.value };
 }
 
 /** Applies a function to every traveller. */

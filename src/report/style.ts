@@ -75,6 +75,8 @@ summary { cursor: pointer; color: var(--link); }
 .legend .kept { background: linear-gradient(135deg, #d9a066 0 33%, #6b8f71 33% 66%, #3d5a80 66%); }
 .legend .pruned { background: repeating-linear-gradient(135deg, #c8c8c8 0 1.5px, #4a4a4a 1.5px 6px); }
 .legend.marks span { width: 1.4em; height: 1.1em; vertical-align: -.2em; }
+.legend .alike { background: radial-gradient(circle, #fff 0 .22em, #000 .24em .36em, #8a7b5a .38em); }
+.legend .attention { background: radial-gradient(circle, #000 0 .22em, #fff .24em .36em, #8a7b5a .38em); }
 pre { background: var(--page); border: 1px solid var(--line); border-radius: .4rem; padding: .6rem .8rem; margin: .3rem 0 .9rem;
   white-space: pre-wrap; overflow-wrap: anywhere; }
 .facts { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.2rem; margin: 0; }

@@ -14,7 +14,15 @@ export interface TokenGroups {
   readonly owners: Int32Array;
   /** Per token: how many patches it stands for; 0 for prefix tokens. */
   readonly sizes: Int32Array;
+  /** Per patch: why its token went last; absent where no selection rule says. */
+  readonly reasons?: readonly (MergeReason | undefined)[] | undefined;
 }
+
+/**
+ * Why a token went by the rule `dissimilarity`: it would have gone by its attention alone, or only
+ * because it is alike a token that is more important.
+ */
+export type MergeReason = 'attention' | 'alike';
 
 /** What became of an image's patches, in numbers. */
 export interface TokenCounts {
@@ -27,6 +35,11 @@ export interface TokenCounts {
   /** Patches in those. */
   readonly mergedPatches: number;
   readonly prunedPatches: number;
+  /**
+   * Of the merged patches those that went only because they are alike more important ones; absent
+   * where no selection rule says.
+   */
+  readonly alikePatches?: number;
 }
 
 /** Prefix tokens in words: `the class token`, `the 5 prefix tokens`. */
@@ -62,8 +75,37 @@ export function tokenGroups(source: Float32Array, layout: TokenLayout, mask?: Fl
   return { owners, sizes };
 }
 
+/** The tokens among which one block's rule chose. */
+export interface Selected {
+  /** `[N, N0]`, 0 or 1: which input tokens had gone into each. */
+  readonly source: Float32Array;
+  /** `[N]`: attention per size, that of prefix tokens above all. */
+  readonly attention: Float32Array;
+  /** Those that went. */
+  readonly gone: readonly number[];
+}
+
+/** Reasons per patch after a block, from those before it. */
+export function mergeReasons(
+  before: readonly (MergeReason | undefined)[],
+  { source, attention, gone }: Selected,
+  layout: TokenLayout,
+): (MergeReason | undefined)[] {
+  const ranked = Array.from(attention.keys()).sort((a, b) => (attention[a] ?? 0) - (attention[b] ?? 0));
+  const least = new Set(ranked.slice(0, gone.length));
+  const inputTokens = tokenCount(layout);
+  const reasons = [...before];
+  for (const token of gone) {
+    for (let patch = 0; patch < reasons.length; patch++) {
+      if ((source[token * inputTokens + layout.prefix + patch] ?? 0) < 0.5) continue;
+      reasons[patch] = least.has(token) ? 'attention' : 'alike';
+    }
+  }
+  return reasons;
+}
+
 /** Counts the groups. */
-export function countTokens({ owners, sizes }: TokenGroups): TokenCounts {
+export function countTokens({ owners, sizes, reasons }: TokenGroups): TokenCounts {
   const merged = sizes.filter((size) => size > 1);
   return {
     tokens: sizes.length,
@@ -71,5 +113,8 @@ export function countTokens({ owners, sizes }: TokenGroups): TokenCounts {
     mergedTokens: merged.length,
     mergedPatches: merged.reduce((sum, size) => sum + size, 0),
     prunedPatches: owners.filter((owner) => owner === pruned).length,
+    ...(reasons === undefined
+      ? {}
+      : { alikePatches: reasons.filter((reason, patch) => reason === 'alike' && owners[patch] !== pruned).length }),
   };
 }

@@ -3,13 +3,14 @@
  * 2305.17997) and in ToMe's `make_visualization`: patches that are tokens of their own as they
  * came, the patches of a merged token in their average colour with a border of that token's own
  * colour around them. The paper paints pruned patches black, which dark photos look like; here they
- * are hatched in two greys, which no photo looks like, whatever colours one can see.
+ * are hatched in two greys, which no photo looks like, whatever colours one can see. Where a
+ * selection rule says why a patch went, a light or a dark disc on it says so.
  */
 import type { RgbImage } from '../data/pillow-resize.ts';
 import type { ImageSize } from '../data/preprocessing.ts';
 import type { TokenLayout } from '../reduction/token-layout.ts';
 import { pruned } from './token-groups.ts';
-import type { TokenGroups } from './token-groups.ts';
+import type { MergeReason, TokenGroups } from './token-groups.ts';
 
 /** A colour: red, green, blue from 0 to 255. */
 export type Colour = readonly [number, number, number];
@@ -30,6 +31,15 @@ const sidesPerStripe = 28;
 const lightShare = 0.25;
 const hatchDark: Colour = [74, 74, 74];
 const hatchLight: Colour = [200, 200, 200];
+
+/** A disc on a merged patch says why it went: its radius, of the patch’s shorter side. */
+const discRadius = 0.17;
+const white: Colour = [255, 255, 255];
+/** Inside and rim of a disc: light for likeness, dark for little attention. */
+const discs: Readonly<Record<MergeReason, readonly [Colour, Colour]>> = {
+  alike: [white, black],
+  attention: [black, white],
+};
 
 /** Colour of a pruned patch's pixel: light diagonal stripes on dark. */
 export function hatching(x: number, y: number, { height, width }: ImageSize): Colour {
@@ -117,7 +127,7 @@ interface PlaceInPatch {
 
 /** What is painted over a pixel; `undefined` where the image shows. */
 function colourAt(
-  { owners, sizes }: TokenGroups,
+  { owners, sizes, reasons }: TokenGroups,
   averages: readonly Colour[],
   [rowCount, columnCount]: TokenLayout['grid'],
   { row, column, x, y, cell, border, hatch }: PlaceInPatch,
@@ -138,7 +148,18 @@ function colourAt(
     (rows !== 0 && differs(rows, 0)) ||
     (columns !== 0 && differs(0, columns)) ||
     (rows !== 0 && columns !== 0 && differs(rows, columns));
-  return onBorder ? borderColour(owners.indexOf(owner)) : averages[owner];
+  if (onBorder) return borderColour(owners.indexOf(owner));
+  const reason = reasons?.[row * columnCount + column];
+  return (reason && discColour(reason, x, y, cell)) ?? averages[owner];
+}
+
+/** Colour of a disc’s pixel; `undefined` beside the disc. */
+function discColour(reason: MergeReason, x: number, y: number, { height, width }: ImageSize): Colour | undefined {
+  const radius = Math.max(1.5, discRadius * Math.min(height, width));
+  const distance = Math.hypot(x + 0.5 - width / 2, y + 0.5 - height / 2);
+  if (distance > radius) return undefined;
+  const [inside, rim] = discs[reason];
+  return distance > radius - Math.max(1, radius / 4) ? rim : inside;
 }
 
 /** Mean colour of all pixels of all patches of each token, rounded. */

@@ -8,10 +8,16 @@ import { sourceOf } from '../reduction/token-state.ts';
 import { nodeRuntime } from '../runtime/node/runtime.ts';
 import { floats } from '../runtime/runtime.ts';
 import type { Runtime, Session, SessionOptions } from '../runtime/runtime.ts';
-import { tokenGroups } from './token-groups.ts';
-import type { TokenGroups } from './token-groups.ts';
+import { gridTokens } from '../reduction/token-layout.ts';
+import { mergeReasons, tokenGroups } from './token-groups.ts';
+import type { MergeReason, TokenGroups } from './token-groups.ts';
 
 const sourceName = (block: number): string => `source_${block}`;
+const selectedNames = (block: number) => ({
+  source: `before_${block}`,
+  attention: `attention_${block}`,
+  gone: `gone_${block}`,
+});
 const maskName = (block: number): string => `mask_${block}`;
 
 /** Where the traced network runs. */
@@ -24,8 +30,11 @@ export interface TraceOptions extends SessionOptions {
 export class TokenTracer {
   readonly #session: Session;
   readonly #network: Network;
+  /** Whether a rule says why tokens go. */
+  readonly #selects: boolean;
 
-  private constructor(session: Session, network: Network) {
+  private constructor(session: Session, network: Network, selects: boolean) {
+    this.#selects = selects;
     this.#session = session;
     this.#network = network;
   }
@@ -45,13 +54,24 @@ export class TokenTracer {
     const { states } = forward(network, pixels, { parameters, reducer, trace: true });
     const traced = states.flatMap((state, block) => {
       const [source, mask] = [sourceOf(state), state.mask];
+      // A block that removes nothing passes on what an earlier one has chosen.
+      const selected = state.selected === states[block - 1]?.selected ? undefined : state.selected;
+      const names = selectedNames(block);
       return [
+        ...(selected === undefined
+          ? []
+          : [
+              [names.source, selected.source] as const,
+              [names.attention, selected.attention] as const,
+              [names.gone, selected.gone] as const,
+            ]),
         ...(source === undefined ? [] : [[sourceName(block), source] as const]),
         ...(mask === undefined ? [] : [[maskName(block), mask] as const]),
       ];
     });
     const model = lower(Object.fromEntries(traced), [pixels]);
-    return new TokenTracer(await runtime.load(model, session), network);
+    const selects = states.some(({ selected }) => selected !== undefined);
+    return new TokenTracer(await runtime.load(model, session), network, selects);
   }
 
   /**
@@ -63,11 +83,20 @@ export class TokenTracer {
     const { input, depth, layout } = this.#network;
     const shape = [1, input.channels, input.height, input.width];
     const results = await this.#session.run({ pixel_values: floats(pixels, shape) });
+    let reasons: readonly (MergeReason | undefined)[] = Array.from({ length: gridTokens(layout) }, () => undefined);
     return Array.from({ length: depth }, (_, block) => {
       const source = results[sourceName(block)]?.data;
       const mask = results[maskName(block)]?.data;
       if (!(source instanceof Float32Array)) throw new RangeError(`block ${block} has no source map`);
-      return tokenGroups(source, layout, mask instanceof Float32Array ? mask : undefined);
+      const groups = tokenGroups(source, layout, mask instanceof Float32Array ? mask : undefined);
+      if (!this.#selects) return groups;
+      const names = selectedNames(block);
+      const [before, attention] = [results[names.source]?.data, results[names.attention]?.data];
+      const gone = results[names.gone];
+      if (before instanceof Float32Array && attention instanceof Float32Array && gone !== undefined) {
+        reasons = mergeReasons(reasons, { source: before, attention, gone: Array.from(gone.data, Number) }, layout);
+      }
+      return { ...groups, reasons };
     });
   }
 

@@ -21,7 +21,7 @@ export interface IdentifiedCheckpoint {
 export const identitySchema = v.record(v.string(), v.string());
 
 /** What sentences call the work. */
-export type Work = 'search' | 'comparison';
+export type Work = 'search' | 'comparison' | 'correction';
 
 /** Where progress is kept, and what to do with progress that is there already. */
 export interface ProgressOptions {

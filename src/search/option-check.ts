@@ -1,6 +1,7 @@
 /** What callers without types can leave out or misspell: told of before anything is loaded. */
 import { UsageError } from '../errors.ts';
 import type { OptionNames } from '../options/known-options.ts';
+import { settledSelection } from '../reduction/selection-choice.ts';
 import { presets } from './presets.ts';
 import type { PlannedOptions } from './plan.ts';
 
@@ -24,6 +25,7 @@ export const plannedOptionNames: OptionNames<PlannedOptions> = {
   cost: true,
   objective: true,
   preset: true,
+  selection: true,
   changes: true,
   steps: true,
   seed: true,
@@ -58,10 +60,13 @@ export function checkSearchOptions(options: PlannedOptions): void {
   const { createEvaluator } = options;
   if (createEvaluator !== undefined && typeof createEvaluator !== 'function')
     throw new UsageError('The createEvaluator of the search must be a function that gives an evaluator.');
-  const { preset, steps, batchSize, seed, threads } = options;
+  const { preset, selection, steps, batchSize, seed, threads } = options;
   if (preset !== undefined && !Object.hasOwn(presets, preset)) {
-    throw new UsageError(`There is no preset "${String(preset)}": use ${Object.keys(presets).join(' or ')}.`);
+    const names = Object.keys(presets);
+    const known = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
+    throw new UsageError(`There is no preset "${String(preset)}": use ${known}.`);
   }
+  if (selection !== undefined) settledSelection(selection, 'The selection of the search');
   requireInteger('steps', steps, 1);
   requireInteger('batchSize', batchSize, 1);
   requireInteger('threads', threads, 1);

@@ -16,6 +16,8 @@ import type { TargetKind } from '../execution/soft-targets.ts';
 import { namedShape } from '../networks/model.ts';
 import type { Objective } from '../objectives/objective.ts';
 import { objectiveFor } from '../objectives/registry.ts';
+import { formatSelectionChoice, requireSelectable, settledSelection } from '../reduction/selection-choice.ts';
+import type { SelectionChoice } from '../reduction/selection-choice.ts';
 import { searchSpace } from '../reduction/search-space.ts';
 import type { SearchSpace } from '../reduction/search-space.ts';
 import { guardedRuntime } from '../runtime/guarded-runtime.ts';
@@ -56,13 +58,14 @@ export type PlannedOptions = Omit<SearchOptions, 'target'>;
 /**
  * Settles the options.
  * @throws {DiffrateError} for an objective that takes no labels where these are the targets, and
- *   for a network with no block to search.
+ *   for a network with no block to search, or without what the rule of selection ranks tokens by.
  */
 export function planOf(options: PlannedOptions): Plan {
   const { model, images: folder } = options;
   const { network } = model;
   const presetName = options.preset ?? defaultPreset;
-  const preset: Preset = { ...presets[presetName], ...options.changes };
+  const preset = withRule({ ...presets[presetName], ...options.changes }, options.selection);
+  requireSelectable(preset.selection, namedShape(network, model.name));
   const { microBatches, microBatchSize, batchSize } = microBatchesOf(
     options.batchSize ?? preset.batchSize,
     preset.microBatchSize,
@@ -82,6 +85,13 @@ export function planOf(options: PlannedOptions): Plan {
   const cost = options.cost === undefined ? flopsCost(network) : checkedCost(options.cost);
   const { seed = 0 } = options;
   return { presetName, preset, seed, batchSize, steps, microBatches, microBatchSize, targets, objective, space, cost };
+}
+
+/** The recipe with another rule of selection; rules but the paper's have one way of merging. */
+function withRule(preset: Preset, choice: SelectionChoice | undefined): Preset {
+  if (choice === undefined) return preset;
+  const selection = settledSelection(choice, 'The selection of the search');
+  return { ...preset, selection, ...(selection === undefined ? {} : { merging: 'patches' }) };
 }
 
 /**
@@ -129,7 +139,7 @@ export function sessionOf({ device, threads }: PlannedOptions): SessionOptions {
 export function evaluatorOf(options: PlannedOptions, plan: Plan): Promise<Evaluator> {
   const { model, images: folder, strict, onWarning, runtime, decoded = new DecodedImages() } = options;
   const { preset, targets, objective, space, seed, microBatches, microBatchSize } = plan;
-  const { augmentation, mixing, labelSmoothing, toThemselves, merging } = preset;
+  const { augmentation, mixing, labelSmoothing, toThemselves, merging, selection } = preset;
   const { createEvaluator } = options;
   const asked: LocalEvaluatorOptions = {
     runtime: guardedRuntime(runtime),
@@ -142,6 +152,7 @@ export function evaluatorOf(options: PlannedOptions, plan: Plan): Promise<Evalua
     toThemselves,
     space,
     merging,
+    selection,
     seed,
     microBatches,
     microBatchSize,
@@ -169,6 +180,7 @@ export async function identityOf(options: PlannedOptions, plan: Plan, budget: st
     objective: plan.objective.name,
     preset: plan.presetName,
     changes: changed,
+    selection: formatSelectionChoice(plan.preset.selection),
     targets: plan.targets,
     steps: `${plan.steps} of ${plan.batchSize} images`,
     seed: String(plan.seed),

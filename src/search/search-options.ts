@@ -8,6 +8,7 @@ import type { TargetKind } from '../execution/soft-targets.ts';
 import type { Model } from '../networks/model.ts';
 import type { Objective } from '../objectives/objective.ts';
 import type { Schedule } from '../reduction/schedule.ts';
+import type { SelectionChoice } from '../reduction/selection-choice.ts';
 import type { Device, Runtime } from '../runtime/runtime.ts';
 import type { ProgressOptions } from './checkpoint.ts';
 import type { Preset, PresetName } from './presets.ts';
@@ -25,6 +26,11 @@ export interface SearchOptions extends ProgressOptions {
   readonly objective?: Objective | undefined;
   /** Default `small-data`. */
   readonly preset?: PresetName | undefined;
+  /**
+   * The rule by which tokens go in place of the preset's: `dissimilarity`, also with numbers
+   * (`{ rule: 'dissimilarity', power: 1 }`), or `class-attention`, the paper's.
+   */
+  readonly selection?: SelectionChoice | undefined;
   /** What differs from the preset's recipe, for studies of it. */
   readonly changes?: Partial<Preset> | undefined;
   /** Steps in place of the preset's. */

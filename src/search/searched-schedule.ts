@@ -2,6 +2,7 @@
 import { countFlops, flopsPerGflop } from '../cost/flops.ts';
 import { effectiveSchedule } from '../reduction/schedule.ts';
 import type { KeptNumbers, Schedule } from '../reduction/schedule.ts';
+import { formatSelectionChoice } from '../reduction/selection-choice.ts';
 import { tokenCount } from '../reduction/token-layout.ts';
 import { inputSizeOf } from '../reduction/validate-schedule.ts';
 import type { Plan } from './plan.ts';
@@ -13,8 +14,14 @@ import type { SearchOptions } from './search-options.ts';
  * @param recipe length and kind of the search, in words.
  */
 export function scheduleOf(
-  { model, images, changes, device }: Pick<SearchOptions, 'model' | 'images' | 'changes' | 'device'>,
-  { presetName, preset: { merging }, cost, batchSize, seed }: Plan,
+  {
+    model,
+    images,
+    selection: asked,
+    changes,
+    device,
+  }: Pick<SearchOptions, 'model' | 'images' | 'selection' | 'changes' | 'device'>,
+  { presetName, preset: { merging, selection }, cost, batchSize, seed }: Plan,
   target: number,
   kept: KeptNumbers,
   recipe: string,
@@ -34,10 +41,11 @@ export function scheduleOf(
     pruneKept: kept.pruneKept,
     mergeKept: kept.mergeKept,
     ...(merging === 'similarity' ? {} : { merging }),
+    ...(selection === undefined ? {} : { selection }),
     ...(isFlops ? {} : { cost: own }),
     gflops: rounded(countFlops(network, kept).total / flopsPerGflop),
     target: isFlops ? target : `${target} ${cost.unit}`,
-    createdBy: `diffrate search, preset ${presetName}${changes === undefined ? '' : ' changed'}, ${recipe} of ${batchSize} images${images.remark === undefined ? '' : ' (photos not turned)'}, seed ${seed}`,
+    createdBy: `diffrate search, preset ${presetName}${changes === undefined ? '' : ' changed'}${asked === undefined ? '' : `, selection ${formatSelectionChoice(selection)}`}, ${recipe} of ${batchSize} images${images.remark === undefined ? '' : ' (photos not turned)'}, seed ${seed}`,
   };
   return effectiveSchedule(schedule, tokenCount(network.layout));
 }

@@ -1,8 +1,9 @@
 /**
- * Where the local search starts: a line search from the learnt schedule back to the uniform rate
- * that learning began with, and how much of what it prunes would better be merged. Gradients of the
- * masked network lead astray where images are few, and they see a merge only through its first
- * order; what compressed networks answer decides how far to follow them.
+ * Where the local search starts: a line search from the learnt schedule back to the one that
+ * learning began with, the same number of tokens in every block, and how much of what it prunes
+ * would better be merged. Gradients of the masked network lead astray where images are few, and
+ * they see a merge only through its first order; what compressed networks answer decides how far
+ * to follow them.
  */
 import type { KeptNumbers } from '../reduction/schedule.ts';
 import { startLocalSearch } from './local-search.ts';
@@ -13,14 +14,14 @@ import type { Projection } from './projection.ts';
 import { Championship } from './race/race.ts';
 import type { ComparedImages, Entrant, Found } from './race/race.ts';
 
-/** Parts of the way from the uniform rate to the learnt schedule that race against it. */
+/** Parts of the way from the first schedule to the learnt one that race against it. */
 const shares = [0.75, 0.5, 0.25, 0];
 
 /** The two ends of the line, at one cost. */
 export interface StartingEnds {
   /** What gradients have learnt. */
   readonly learnt: KeptNumbers;
-  /** The uniform rate. */
+  /** The same number of tokens in every block. */
   readonly uniform: KeptNumbers;
 }
 

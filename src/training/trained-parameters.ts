@@ -93,6 +93,14 @@ export function learnedLayout(learned: readonly LearnedParameter[]): ParameterLa
   return packed(methodParameters(learned));
 }
 
+/** The layout of a part of these parameters, in the same order. */
+export function partialLayout(
+  { parameters }: ParameterLayout,
+  keeps: (parameter: TrainedParameter) => boolean,
+): ParameterLayout {
+  return packed(parameters.filter(keeps));
+}
+
 type Unplaced = Omit<TrainedParameter, 'offset' | 'length'>;
 
 function ownParameters(own: readonly Pick<TrainedParameter, 'name' | 'shape'>[]): Unplaced[] {

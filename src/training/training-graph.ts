@@ -26,7 +26,7 @@ import { DiffrateError } from '../errors.ts';
 import { patchDropout } from './patch-dropout.ts';
 import type { PatchDropout } from './patch-dropout.ts';
 import { foldNormalization } from './folded-normalization.ts';
-import type { ParameterLayout } from './trained-parameters.ts';
+import type { ParameterLayout, TrainedParameter } from './trained-parameters.ts';
 
 /** What a step computes. */
 export interface TrainingGraphOptions {
@@ -82,10 +82,10 @@ export function trainingGraph(options: TrainingGraphOptions): TrainingGraph {
   const { branches, transform } = dropPath(network.blocks, rate);
   const patches = patchRate === 0 ? undefined : patchDropout(network.layout, patchRate);
   const form = method?.learned?.training();
-  // What is not trained gains nothing from folding.
-  const trainsNetwork = method?.learned?.trainsNetwork ?? true;
+  // Folding saves work on tokens where matrices get gradients anyway, and adds these elsewhere.
+  const trainsMatrices = (method?.learned?.trainsNetwork ?? true) && layout.parameters.some(isMatrix);
   const outputs = forward(network, pixels, {
-    parameters: trainsNetwork ? foldNormalization(parameters, network) : parameters,
+    parameters: trainsMatrices ? foldNormalization(parameters, network) : parameters,
     branch: transform,
     prefixOnlyLastBlock: true,
     reducer: form?.reducer ?? patches?.reducer ?? (schedule && diffRate(schedule, network)),
@@ -112,6 +112,8 @@ export function trainingGraph(options: TrainingGraphOptions): TrainingGraph {
     noise,
   };
 }
+
+const isMatrix = ({ shape }: TrainedParameter): boolean => shape.length === 2;
 
 /** A network as a method's terms see it. */
 function viewOf({ answer, states }: ForwardOutputs, network: Network, parameters: Parameters): NetworkView {

@@ -155,7 +155,12 @@ async function identityOf(
   const kept =
     schedule === undefined
       ? null
-      : [schedule.pruneKept, schedule.mergeKept, ...(schedule.merging === undefined ? [] : [schedule.merging])];
+      : [
+          schedule.pruneKept,
+          schedule.mergeKept,
+          ...(schedule.merging === undefined ? [] : [schedule.merging]),
+          ...(schedule.selection === undefined ? [] : [schedule.selection]),
+        ];
   // Of a network its sizes, and what a configuration file would say of it.
   const described = [network, network.hubConfiguration(() => true), preprocessing];
   const settings = await textFingerprint(

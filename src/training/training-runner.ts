@@ -143,6 +143,20 @@ export class TrainingRunner {
     return { loss, gradient: this.#sum ?? this.#step.gradient };
   }
 
+  /** Compares answers with targets, in the scale that the teacher's answers set. */
+  get objective(): Objective {
+    return this.#objective;
+  }
+
+  /**
+   * Targets `[B, T]` of pixels `[B, channels, height, width]` as they are: the teacher's answers.
+   * @throws {DiffrateError} where labels are the targets.
+   */
+  async targetsOf(pixels: Float32Array): Promise<Float32Array> {
+    if (this.#teacher === undefined) throw new DiffrateError('There is no teacher: train towards its answers.');
+    return this.#objective.targets(await this.#teacher.answers(pixels));
+  }
+
   /** Loads the graph of another rate of patch dropout in place of the present one. */
   async #enterStage(patchDropout: number): Promise<void> {
     if (patchDropout === this.#patchDropout) return;

@@ -162,7 +162,9 @@ describe('diffrate flops', () => {
     ['caformer_s36', '5.6', 18, 5.604, 7.973],
   ])('%s at %s has the published cost', async (model, name, blocks, gflops, baseline) => {
     const report = jsonOf(await run('flops', model, '--schedule', name, '--json'));
-    expect(Object.keys(report).join()).toBe('model,schedule,method,atMost,gflops,realGflops,baselineGflops,blocks');
+    expect(Object.keys(report).join()).toBe(
+      'model,schedule,selection,method,atMost,gflops,realGflops,baselineGflops,blocks',
+    );
     expect(report).toMatchObject({ model, schedule: `${model}@${name}` });
     expect(report['gflops']).toBeCloseTo(gflops, 3);
     expect(report['baselineGflops']).toBeCloseTo(baseline, 3);

@@ -58,7 +58,7 @@ describe('diffrate compare', () => {
     expect(readdirSync(inDirectory('all')).sort()).toEqual(['comparison.csv', 'comparison.html', 'comparison.json']);
     const report = JSON.parse(read('all', 'comparison.json')) as ComparisonReport;
     expect(schemaFaults('compare', report)).toEqual([]);
-    expect(report.cells).toHaveLength(18);
+    expect(report.cells).toHaveLength(32);
     expect(report.baseline.images).toBe(6);
     for (const cell of report.cells) {
       if (cell.kind !== 'measured') continue;
@@ -77,7 +77,7 @@ describe('diffrate compare', () => {
     expect(report.rankings[0]?.random).toHaveLength(12);
     expect(report.rankings[0]?.placed[0]?.rankByKl).toBeLessThanOrEqual(13);
     const lines = read('all', 'comparison.csv').trim().split('\r\n');
-    expect(lines).toHaveLength(1 + 1 + 18);
+    expect(lines).toHaveLength(1 + 1 + 32);
     expect(lines[0]).toMatch(/^budget,asked,method,gflops,/);
     const page = read('all', 'comparison.html');
     for (const id of ['comparison', 'random-schedules', 'provenance']) expect(page).toContain(`<section id="${id}"`);

@@ -153,7 +153,9 @@ describe('diffrate search --front', () => {
     const { code, stdout } = await run(...search('fronts/b', '--front', '0.85:0.6:3', '--steps', '9'));
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ratio +GFLOPs +loss +schedule\n0\.850 .*\n0\.725 .*\n0\.600 .*schedule-0\.600\.json\n/);
-    expect(stdout).toMatch(/fronts\/b: 3 schedules, searched in .* \(12 steps, \d+ image passes\)\n$/);
+    expect(stdout).toMatch(
+      /fronts\/b: 3 schedules, searched in .* \(12 steps, \d+ image passes\), tokens selected by dissimilarity\n$/,
+    );
     expect(readdirSync(join(directory, 'fronts/b')).sort()).toEqual([...names, 'schedule-0.123.json'].sort());
     expect(read('fronts/b/schedule-0.123.json')).toBe('mine');
   }, 120_000);

@@ -4,14 +4,15 @@ import { countMethodFlops, sumMethodFlops } from '../../src/cost/method-flops.ts
 import { baselineFlops } from '../../src/cost/flops.ts';
 import { findModel } from '../../src/networks/registry.ts';
 import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
+import { beforeBlock } from '../../src/reduction/methods/method.ts';
 import { smallNetwork } from '../small-networks.ts';
 
 const small = smallNetwork();
 
 const gflops = (model: string, method: string): number => {
   const { network } = findModel(model);
-  const { tokensPerBlock, reducesBeforeBlock } = buildMethod(parseMethod(method), network);
-  return countMethodFlops(network, tokensPerBlock, reducesBeforeBlock).total / 1e9;
+  const { tokensPerBlock, work } = buildMethod(parseMethod(method), network);
+  return countMethodFlops(network, tokensPerBlock, work).total / 1e9;
 };
 
 describe('countMethodFlops', () => {
@@ -38,13 +39,23 @@ describe('countMethodFlops', () => {
 
   it('counts attention on what is left where tokens go before it: DynamicViT’s 2.9 GFLOPs of DeiT-S', () => {
     expect(gflops('deit_small_patch16_224', 'dynamicvit:keep=0.7')).toBeCloseTo(2.9, 1);
-    const { total, blocks } = countMethodFlops(small, [17, 9, 9, 5], true);
+    const { total, blocks } = countMethodFlops(small, [17, 9, 9, 5], beforeBlock);
     const behind = countMethodFlops(small, [17, 9, 9, 5]);
     const { width } = small;
     expect(blocks[0]).toBe(behind.blocks[0]);
     expect(blocks[2]).toBe(behind.blocks[2]);
     const attention = (tokens: number): number => 4 * tokens * width ** 2 + 2 * tokens ** 2 * width;
     expect(behind.total - total).toBe(attention(17) - attention(9) + attention(9) - attention(5));
+  });
+
+  it('counts half of an attention before MCTF fuses and half after: its 2.6 GFLOPs of DeiT-S', () => {
+    expect(gflops('deit_small_patch16_224', 'mctf:r=16')).toBeCloseTo(2.6, 1);
+    // As the authors' code runs.
+    expect(gflops('deit_tiny_patch16_224', 'mctf:r=16')).toBeCloseTo(0.697, 3);
+    expect(gflops('deit_tiny_patch16_224', 'mctf:share=0.35,blocks=3/6/9')).toBeCloseTo(0.742, 3);
+    const after = gflops('deit_tiny_patch16_224', 'mctf:r=16,ahead=0');
+    expect(after).toBeGreaterThan(gflops('deit_tiny_patch16_224', 'tome:r=16'));
+    expect(gflops('deit_tiny_patch16_224', 'mctf:r=0,ahead=2')).toBe(gflops('deit_tiny_patch16_224', 'tome:r=0'));
   });
 
   it('adds up images that keep different numbers', () => {

@@ -10,12 +10,14 @@ import type { Network } from '../../src/networks/network.ts';
 import { parametersFromWeights } from '../../src/networks/parameters.ts';
 import type { Parameters } from '../../src/nn/parameters.ts';
 import { mergeRules } from '../../src/reduction/merge-rule.ts';
-import type { MergeRule } from '../../src/reduction/merge-rule.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
-import { removalOf } from '../../src/reduction/methods/diffrate-inputs.ts';
+import { freeBlock, removalOf } from '../../src/reduction/methods/diffrate-inputs.ts';
+import type { ReductionRules } from '../../src/reduction/methods/diffrate-inputs.ts';
 import type { ImportanceSource } from '../../src/reduction/network-shape.ts';
 import { effectiveTokens } from '../../src/reduction/schedule.ts';
 import type { EffectiveBlock, KeptNumbers } from '../../src/reduction/schedule.ts';
+import { dissimilarity } from '../../src/reduction/selection.ts';
+import type { Selection } from '../../src/reduction/selection.ts';
 import { tokenCount } from '../../src/reduction/token-layout.ts';
 import { sourceOf } from '../../src/reduction/token-state.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
@@ -61,6 +63,13 @@ const schedules: readonly KeptNumbers[] = [
   { pruneKept: [9, 9, 2, 2], mergeKept: [9, 5, 1, 1] },
 ];
 
+/** With the usual numbers, with others, and with all tokens as candidates. */
+const selections: readonly Selection[] = [
+  dissimilarity,
+  { ...dissimilarity, power: 1.4, perSize: 1, weight: 1, norm: 0.8 },
+  { ...dissimilarity, candidates: 1, weight: 0, norm: 0 },
+];
+
 function networkOf({ sizes, importanceFrom }: Variant): Network {
   return { ...smallNetwork({ ...narrowSizes, ...sizes }), importanceFrom };
 }
@@ -87,9 +96,18 @@ async function blockByBlock(
   network: Network,
   parameters: Parameters,
   kept: KeptNumbers,
-  merging: MergeRule,
+  rules: ReductionRules,
 ): Promise<{ answers: Float32Array; states: BlockState[] }> {
-  const blocks = new BlockNetworks({ network, parameters }, { runtime: nodeRuntime, threads: 1, batch, merging });
+  const blocks = new BlockNetworks(
+    { network, parameters },
+    {
+      runtime: nodeRuntime,
+      threads: 1,
+      batch,
+      merging: rules.merging ?? 'similarity',
+      selection: rules.selection,
+    },
+  );
   try {
     const states = [await blocks.embed(pixelsOf(network))];
     const numbers = effectiveTokens(kept, tokenCount(network.layout));
@@ -102,9 +120,9 @@ async function blockByBlock(
 }
 
 /** The same with the numbers as constants of one graph. */
-async function atOnce(network: Network, parameters: Parameters, kept: KeptNumbers, merging: MergeRule) {
+async function atOnce(network: Network, parameters: Parameters, kept: KeptNumbers, rules: ReductionRules) {
   const pixels = pixelInput(network, batch);
-  const reducer = diffRate(kept, network, { merging });
+  const reducer = diffRate({ ...kept, ...rules }, network);
   const { answer, states } = forward(network, pixels, { parameters, reducer, prefixOnlyLastBlock: true });
   const before = states.slice(0, -1);
   const { channels, height, width } = network.input;
@@ -120,12 +138,27 @@ describe.each(Object.entries(variants))('a network with %s', (_, variant) => {
   const network = networkOf(variant);
   const parameters = parametersFromWeights(smallWeights(network), 'random weights');
 
-  it.each(schedules.map((schedule, index) => ({ schedule, index, merging: mergeRules[index] as MergeRule })))(
+  it.each(schedules.map((schedule, index) => ({ schedule, index, merging: mergeRules[index] })))(
     'answers block by block what it answers at once: schedule $index, merged by $merging',
     async ({ schedule, merging }) => {
       const kept = withPrefix(schedule, network.layout.prefix);
-      const wanted = await atOnce(network, parameters, kept, merging);
-      const { answers, states } = await blockByBlock(network, parameters, kept, merging);
+      const wanted = await atOnce(network, parameters, kept, { merging });
+      const { answers, states } = await blockByBlock(network, parameters, kept, { merging });
+      expectClose(answers, wanted.answers.data);
+      states.slice(1).forEach(({ features }, block) => {
+        expect(features.shape).toEqual(wanted.features[block]?.shape);
+        expectClose(features.data as Float32Array, wanted.features[block]?.data ?? []);
+      });
+    },
+  );
+
+  it.each(schedules.map((schedule, index) => ({ schedule, index, selection: selections[index] })))(
+    'answers block by block what it answers at once where dissimilarity selects: schedule $index',
+    async ({ schedule, selection }) => {
+      const kept = withPrefix(schedule, network.layout.prefix);
+      const rules = { merging: 'patches', selection } as const;
+      const wanted = await atOnce(network, parameters, kept, rules);
+      const { answers, states } = await blockByBlock(network, parameters, kept, rules);
       expectClose(answers, wanted.answers.data);
       states.slice(1).forEach(({ features }, block) => {
         expect(features.shape).toEqual(wanted.features[block]?.shape);
@@ -165,8 +198,8 @@ describe('a network that restores its tokens', () => {
 
   it('answers block by block what it answers at once, sources travelling along', async () => {
     const kept = { pruneKept: [16, 5], mergeKept: [5, 5] };
-    const wanted = await atOnce(network, parameters, kept, 'count');
-    const { answers, states } = await blockByBlock(network, parameters, kept, 'count');
+    const wanted = await atOnce(network, parameters, kept, { merging: 'count' });
+    const { answers, states } = await blockByBlock(network, parameters, kept, { merging: 'count' });
     expectClose(answers, wanted.answers.data);
     expect(states.at(-1)?.source?.shape).toEqual([batch, 5, 16]);
     expect([...(states.at(-1)?.source?.data ?? [])].map(Number)).toEqual([...(wanted.sources[0]?.data ?? [])]);
@@ -181,6 +214,29 @@ describe('removalOf', () => {
     [17, 12, 9, 'merge'],
   ])('of %i tokens of which %i and %i stay is %s', (tokensIn, pruneKept, mergeKept, removal) => {
     expect(removalOf({ tokensIn, pruneKept, mergeKept, tokensOut: mergeKept })).toBe(removal);
+  });
+});
+
+describe('freeBlock', () => {
+  const { layout } = smallNetwork(narrowSizes);
+  const kinds = (pruneKept: number, mergeKept: number) =>
+    freeBlock(
+      { layout },
+      { tokensIn: 17, pruneKept, mergeKept, tokensOut: mergeKept },
+      { merging: 'patches', selection: dissimilarity },
+    );
+
+  it('has a choice where some candidates stay, and no input that its block does not read', () => {
+    expect(kinds(17, 17)).toEqual({ block: { removal: 'none', chooses: false }, counts: {} });
+    expect(kinds(9, 9)).toEqual({ block: { removal: 'prune', chooses: false }, counts: { pruneKept: 9 } });
+    expect(kinds(17, 13)).toEqual({
+      block: { removal: 'merge', chooses: true },
+      counts: { pruneKept: 17, mergeKept: 13, removed: 4, candidates: 8 },
+    });
+    expect(kinds(17, 2)).toEqual({
+      block: { removal: 'merge', chooses: false },
+      counts: { pruneKept: 17, mergeKept: 2, removed: 15 },
+    });
   });
 });
 

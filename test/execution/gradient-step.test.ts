@@ -13,7 +13,9 @@ import { buildStepGraph } from '../../src/execution/step-graph.ts';
 import { classDivergence } from '../../src/objectives/class-divergence.ts';
 import { effectiveTokens } from '../../src/reduction/schedule.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
+import type { ReductionRules } from '../../src/reduction/methods/diffrate-inputs.ts';
 import { searchSpace } from '../../src/reduction/search-space.ts';
+import { dissimilarity } from '../../src/reduction/selection.ts';
 import { tokenCount } from '../../src/reduction/token-layout.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { floats } from '../../src/runtime/runtime.ts';
@@ -102,10 +104,15 @@ describe('a gradient step', () => {
     }
   });
 
-  it('is what the whole batch in one run of the graph gives', async () => {
+  it.each([
+    ['as published', {}],
+    ['by dissimilarity', { merging: 'patches', selection: dissimilarity } as const],
+  ])('is what the whole batch in one run of the graph gives, selecting %s', async (_, rules: ReductionRules) => {
     const images = 6;
     const batch = batchOf(images, 60);
-    const graph = buildStepGraph(model, objective, space.searched, true);
+    const options = { runtime: nodeRuntime, threads: 1, objective, space, toThemselves: true, rules };
+    const own = await GradientStep.load(model, options);
+    const graph = buildStepGraph(model, objective, space.searched, true, rules);
     const session = await nodeRuntime.load(graph.model, { threads: 1 });
     const feeds: Record<string, RuntimeTensor> = {
       pixel_values: floats(batch.pixels, batch.shape),
@@ -113,10 +120,14 @@ describe('a gradient step', () => {
     };
     for (const [block, { tokensIn, pruneKept, mergeKept }] of effectiveTokens(kept, tokens).entries())
       if (space.searched.includes(block))
-        Object.assign(feeds, maskFeeds(block, network.layout, blockMasks(tokens, tokensIn, pruneKept, mergeKept)));
+        Object.assign(
+          feeds,
+          maskFeeds(block, network.layout, blockMasks(tokens, tokensIn, pruneKept, mergeKept), rules.selection),
+        );
     const results = await session.run(feeds);
     await session.dispose();
-    const { loss, gradients } = await step.run(batch, kept);
+    const { loss, gradients } = await own.run(batch, kept);
+    await own.dispose();
     expect(loss).toBeCloseTo(Number(results['loss']?.data[0]) - objective.floor(batch.targets), 5);
     const largest = Math.max(...gradients.flatMap(({ mask }) => [...mask].map(Math.abs)));
     expect(largest).toBeGreaterThan(0);

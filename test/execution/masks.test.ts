@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { blockMasks, maskFeeds, sourceRange, splitMaskGradient } from '../../src/execution/masks.ts';
+import { dissimilarity } from '../../src/reduction/selection.ts';
 import { smallestKept, tokenCount } from '../../src/reduction/token-layout.ts';
 import type { TokenLayout } from '../../src/reduction/token-layout.ts';
 
@@ -68,6 +69,13 @@ describe('masks of a block', () => {
         // Of the tokens that go the more important ones are merged.
         expect(weight.slice(0, merged).every((value) => value === 1)).toBe(true);
         expect(sum(values('mask'))).toBe(tokens - live + masks.liveAfter);
+        expect(feeds['blocks.3.sure']).toBeUndefined();
+        const chosen = maskFeeds(3, layout, masks, dissimilarity);
+        const [pruned, sure] = ['prune_kept', 'sure'].map((name) => Number(chosen[`blocks.3.${name}`]?.data[0]));
+        expect(pruned).toBe(Math.min(live, pruneKept));
+        // What is sure to stay stays, and one patch is sure at least.
+        expect(sure).toBeGreaterThan(layout.prefix);
+        expect(sure).toBeLessThanOrEqual(masks.liveAfter);
       }),
     );
   });

@@ -23,6 +23,7 @@ import type { OnnxModel } from '../../src/onnx/model.ts';
 import { lookUp } from '../../src/reduction/positions.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import { findPublishedSchedule } from '../../src/reduction/published-schedules.ts';
+import { dissimilarity } from '../../src/reduction/selection.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { floats, integers } from '../../src/runtime/runtime.ts';
 import type { RuntimeTensor } from '../../src/runtime/runtime.ts';
@@ -30,10 +31,13 @@ import { randomModel, randomValues, smallConfiguration, smallSchedule } from '..
 
 const meanPooled = { ...smallConfiguration, pool: 'mean' } as const;
 const compressed = (model: LoadedModel): OnnxModel => networkModel(model, diffRate(smallSchedule, model.network));
+const selecting = (model: LoadedModel): OnnxModel =>
+  networkModel(model, diffRate({ ...smallSchedule, merging: 'patches', selection: dissimilarity }, model.network));
 const networks = [
   ['plain', networkModel(randomModel())],
   ['compressed', compressed(randomModel())],
   ['compressed, mean-pooled', compressed(randomModel(meanPooled))],
+  ['compressed by dissimilarity', selecting(randomModel())],
 ] as const;
 const images = 16;
 const pixels = floats(randomValues(images * 3 * 32 * 32, 77), [images, 3, 32, 32]);
@@ -102,6 +106,10 @@ describe('toHalfPrecision', () => {
       for (const name of inputs)
         expect(half.initializers.find((tensor) => tensor.name === name)?.type).not.toBe('float16');
     }
+    // A rank above all others is beyond what a half holds.
+    for (const { inputs } of half.nodes.filter(({ name }) => name.includes('/select/')))
+      for (const name of inputs)
+        expect(half.initializers.find((tensor) => tensor.name === name)?.type).not.toBe('float16');
     for (const { attributes } of casts.values()) expect(attributes['to']).toBeDefined();
     const products = half.nodes.filter(({ operator }) => ['Gemm', 'MatMul', 'Conv'].includes(operator));
     const constants = products.flatMap(({ inputs }) => half.initializers.find(({ name }) => name === inputs[1]) ?? []);

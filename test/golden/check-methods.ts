@@ -2,11 +2,12 @@
  * Other methods of a golden case (`methods` in its description): logits, and whatever else its
  * tensors say of each method.
  */
-import { concat, less, cast, reduceSum, reshape } from '../../src/graph/operators/index.ts';
+import { concat, less, cast, reduceSum, reshape, slice } from '../../src/graph/operators/index.ts';
 import { lower } from '../../src/graph/lower.ts';
-import { dimensionAt } from '../../src/graph/tensor.ts';
+import { dimensionAt, sizeAt } from '../../src/graph/tensor.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
 import { forward, pixelInput } from '../../src/networks/forward.ts';
+import type { Weights } from '../../src/checkpoints/weights.ts';
 import { parametersFromWeights } from '../../src/networks/parameters.ts';
 import { pptScore, scoreVariance } from '../../src/reduction/methods/ppt.ts';
 import { buildMethod, parseMethod, reductionMethods } from '../../src/reduction/methods/registry.ts';
@@ -20,7 +21,7 @@ import { floats } from '../../src/runtime/runtime.ts';
 import type { RuntimeTensor } from '../../src/runtime/runtime.ts';
 import { goldenTensor } from './golden-case.ts';
 import type { GoldenCase, GoldenMethod, Skipped } from './golden-case.ts';
-import { exactly, relativeToLargest, sameRows } from './quantity.ts';
+import { exactly, orderedAs, relativeToLargest, sameRows } from './quantity.ts';
 import type { Quantity } from './quantity.ts';
 
 const tolerance = 1e-4;
@@ -40,16 +41,60 @@ const parameterNames: Readonly<Record<string, Readonly<Record<string, string>>>>
     num_neighbours: 'neighbours',
     token_scale: 'scale',
   },
+  mctf: {
+    r: 'r',
+    blocks: 'blocks',
+    tau_sim: 'sim',
+    tau_info: 'info',
+    tau_size: 'size',
+    one_step_ahead: 'ahead',
+    bidirection: 'bidirection',
+    pooling: 'pooling',
+    proportional_attention: 'proportional',
+  },
+  tofu: { r: 'r', ratio: 'ratio', prune_blocks: 'prune', variant: 'variant', sizes: 'sizes' },
+  atc: {
+    keep_rate: 'keep',
+    clusters: 'clusters',
+    blocks: 'blocks',
+    linkage: 'linkage',
+    proportional_attention: 'proportional',
+  },
+  dtem: { r: 'r', feat_dim: 'width' },
+  kmedoids: { keep_rate: 'keep', blocks: 'blocks', iterations: 'iterations' },
+  dpcknn: { keep_rate: 'keep', blocks: 'blocks', neighbours: 'neighbours' },
+};
+
+/** Blocks that prune are the first ones. */
+const leading = (value: unknown): number => (value as readonly number[]).length;
+
+/** Parameters whose values have other names, too. */
+const translated: Readonly<
+  Record<string, (value: unknown, method: GoldenMethod) => Readonly<Record<string, unknown>>>
+> = {
+  'mctf.r': (value) => (typeof value === 'number' && value < 1 ? { share: value } : { r: value }),
+  // Beside a keep rate the description lists what follows from it.
+  'atc.clusters': (value, { keep_rate: rate }) => (rate === undefined ? { clusters: value } : {}),
+  'tofu.prune_blocks': (value) => ({ prune: leading(value) }),
+  'tofu.variant': (value) => ({ variant: String(value).startsWith('third') ? 'third-party' : 'formula' }),
+  'mctf.pooling': (value) => ({ pooling: ['size', 'attention', 'maximum', 'mean'][Number(value)] }),
 };
 
 /** `name:key=value,…` of a description. */
 function textOf(method: GoldenMethod): string {
-  const given = Object.entries(parameterNames[method.method] ?? {}).map(([from, to]) => {
+  const given = Object.entries(parameterNames[method.method] ?? {}).flatMap(([from, to]) => {
     const value = method[from];
-    return `${to}=${Array.isArray(value) ? value.join('/') : String(value).toLowerCase()}`;
+    if (value === undefined) return [];
+    const own = translated[`${method.method}.${from}`]?.(value, method) ?? { [to]: value };
+    return Object.entries(own).map(
+      ([key, each]) => `${key}=${Array.isArray(each) ? each.join('/') : String(each).toLowerCase()}`,
+    );
   });
   return `${method.method}:${given.join(',')}`;
 }
+
+/** Methods whose code leaves tokens in an order of its own, on which no answer depends. */
+const inAnyOrder: ReadonlySet<string> = new Set(['atc']);
 
 /** Whether diffrate has a method. */
 const isKnown = ({ method }: GoldenMethod): boolean =>
@@ -90,7 +135,9 @@ export async function checkMethods(golden: GoldenCase): Promise<Quantity[]> {
     for (const key of ['size', 'token_scales', 'score_variance'] as const) {
       if (!golden.tensors.has(`${prefix}.${key}`)) continue;
       const name = key === 'token_scales' ? 'size' : key;
-      quantities.push(relativeToLargest(label(key), traced[name], goldenTensor(golden, `${prefix}.${key}`), tolerance));
+      const wanted = goldenTensor(golden, `${prefix}.${key}`);
+      const found = inAnyOrder.has(description.method) ? orderedAs(wanted, traced[name]) : traced[name];
+      quantities.push(relativeToLargest(label(key), found, wanted, tolerance));
     }
     for (const key of ['pruned_images', 'tokens_left', 'tokens_per_block'] as const) {
       if (!golden.tensors.has(`${prefix}.${key}`)) continue;
@@ -98,6 +145,12 @@ export async function checkMethods(golden: GoldenCase): Promise<Quantity[]> {
     }
     if (golden.tensors.has(`${prefix}.source`))
       quantities.push(sameRows(label('source'), traced['source'], goldenTensor(golden, `${prefix}.source`)));
+    for (const block of (description['token_blocks'] ?? []) as number[]) {
+      const key = `tokens.${block}`;
+      const wanted = goldenTensor(golden, `${prefix}.${key}`);
+      const found = inAnyOrder.has(description.method) ? orderedAs(wanted, traced[key]) : traced[key];
+      quantities.push(relativeToLargest(label(key), found, wanted, tolerance));
+    }
     const left = description['tokens_left'];
     if (typeof left === 'number')
       quantities.push(exactly(label('tokens left'), built.tokensPerBlock.at(-1) ?? Number.NaN, left));
@@ -138,7 +191,7 @@ async function run(
   const variances: Tensor[] = [];
   const isPpt = trace && description.method === 'ppt';
   const built = forward(network, pixels, {
-    parameters: parametersFromWeights(weights, golden.description.name),
+    parameters: parametersFromWeights(new Map([...weights, ...embeddings(golden, description)]), 'the golden case'),
     reducer: isPpt ? recording(reducer, network.layout, variances, description['blocks'] as number[]) : reducer,
     trace,
     prefixOnlyLastBlock: !trace,
@@ -147,13 +200,17 @@ async function run(
   if (trace) {
     const last = built.states.at(-1) as TokenState;
     const source = sourceOf(last);
-    if (last.size !== undefined) outputs['size'] = last.size;
+    // Methods without sizes: a token stands for as many patches as its source map says.
+    const size = last.size ?? (source && reshape(reduceSum(source, [2]), ['batch', sizeAt(source, 1), 1]));
+    if (size !== undefined) outputs['size'] = size;
     if (source !== undefined) outputs['source'] = source;
     const masks = built.states.map(({ mask, features }) => {
       const counted = mask ?? cast(less(reduceSum(features, [2], true), Infinity), 'float32');
       return reshape(reduceSum(counted, [1]), [dimensionAt(counted, 0), 1]);
     });
     outputs['tokens_per_block'] = concat(masks, 1);
+    for (const block of (description['token_blocks'] ?? []) as number[])
+      outputs[`tokens.${block}`] = slice((built.states[block] as TokenState).features, 0, 0, 1);
     outputs['tokens_left'] = reshape(masks.at(-1) as Tensor, ['batch']);
     if (isPpt) {
       const each = variances.map((variance) => reshape(variance, ['batch', 1]));
@@ -170,6 +227,17 @@ async function run(
   } finally {
     await session.dispose();
   }
+}
+
+/** DTEM's layers of a case, by the names that diffrate has for them. */
+function embeddings({ tensors }: GoldenCase, { method, feat_dim: width }: GoldenMethod): Weights {
+  if (method !== 'dtem') return new Map();
+  const prefix = `embedding${String(width)}.`;
+  return new Map(
+    [...tensors]
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, tensor]) => [`reduction.dtem.${name.slice(prefix.length)}`, tensor]),
+  );
 }
 
 /** Runs images `batch` at a time and joins the results. */

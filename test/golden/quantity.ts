@@ -56,3 +56,29 @@ export function sameRows(name: string, actual: RuntimeTensor | undefined, expect
   }
   return { name, error, tolerance: 0 };
 }
+
+/**
+ * The rows of `actual [B, K, C]`, or `[B, K]`, per image in the order that comes closest to
+ * `expected`: each expected row takes the nearest of those that are left.
+ */
+export function orderedAs(expected: RuntimeTensor, actual: RuntimeTensor | undefined): RuntimeTensor | undefined {
+  if (actual === undefined || actual.data.length !== expected.data.length) return actual;
+  const [images = 0, kept = 0] = expected.shape;
+  const [wanted, found] = [numbersOf(expected), numbersOf(actual)];
+  const width = wanted.length / images / kept;
+  const ordered: number[] = [];
+  for (let image = 0; image < images; image++) {
+    const rowOf = (values: readonly number[], row: number): number[] =>
+      values.slice((image * kept + row) * width, (image * kept + row + 1) * width);
+    const left = new Set(Array.from({ length: kept }, (_, row) => row));
+    for (let row = 0; row < kept; row++) {
+      const own = rowOf(wanted, row);
+      const distance = (other: number): number =>
+        Math.max(...rowOf(found, other).map((value, channel) => Math.abs(value - (own[channel] ?? 0))));
+      const nearest = [...left].reduce((best, other) => (distance(other) < distance(best) ? other : best));
+      left.delete(nearest);
+      ordered.push(...rowOf(found, nearest));
+    }
+  }
+  return { type: 'float32', shape: expected.shape, data: Float32Array.from(ordered) };
+}

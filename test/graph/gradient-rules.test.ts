@@ -6,13 +6,13 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gradients } from '../../src/graph/gradients/index.ts';
 import { gradientRules } from '../../src/graph/gradients/rules.ts';
-import { add, cast, mul, reduceSum } from '../../src/graph/operators/index.ts';
+import { add, cast, mul, reduceL2, reduceSum } from '../../src/graph/operators/index.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
 import { drawing } from './draw.ts';
 import type { Draw } from './draw.ts';
 import type { Float64Tensor } from './float64-array.ts';
 import { finiteDifferences, interpret } from './float64-interpreter.ts';
-import { identityCase, operatorCases } from './operator-cases.ts';
+import { identityCase, operatorCases, reduction } from './operator-cases.ts';
 import type { OperatorCase } from './operator-cases.ts';
 import { nodesOf, relativeError, runGraph } from './run-graph.ts';
 
@@ -56,6 +56,7 @@ const cases: Readonly<Record<string, OperatorCase>> = {
   Split: operatorCases.split,
   ReduceSum: operatorCases.reduceSum,
   ReduceMean: operatorCases.reduceMean,
+  ReduceL2: reduction(reduceL2, 'away from zero'),
   Softmax: operatorCases.softmax,
   LogSoftmax: operatorCases.logSoftmax,
   // The statistics have no rule, and say so (gradients.test.ts).

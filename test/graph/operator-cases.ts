@@ -39,7 +39,8 @@ const someAxes = (draw: Draw, rank: number): number[] => {
   return axes.map((axis) => (draw.oneOf(true, false) ? axis - rank : axis));
 };
 
-const reduction =
+/** A reduction over some axes, all of them or none. */
+export const reduction =
   (operator: typeof operators.reduceSum, range: Range = 'any'): OperatorCase =>
   (draw) => {
     const shape = draw.shape(1);

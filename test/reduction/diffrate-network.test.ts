@@ -17,6 +17,8 @@ import type { DiffRateOptions } from '../../src/reduction/methods/diffrate.ts';
 import { effectiveTokens } from '../../src/reduction/schedule.ts';
 import { mergeRules } from '../../src/reduction/merge-rule.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
+import { dissimilarity } from '../../src/reduction/selection.ts';
+import type { Selection } from '../../src/reduction/selection.ts';
 import type { TokenReducer } from '../../src/reduction/token-reducer.ts';
 import { sourceOf } from '../../src/reduction/token-state.ts';
 import type { TokenState } from '../../src/reduction/token-state.ts';
@@ -26,8 +28,9 @@ import { nodesOf, runGraph } from '../graph/run-graph.ts';
 import { randomValues, randomWeights, smallConfiguration } from '../random-network.ts';
 import { smallNetwork } from '../small-networks.ts';
 import { drawnAttention } from './drawn-attention.ts';
-import { runPlainly } from './plain-network.ts';
-import type { RandomScores } from './plain-network.ts';
+import { selectPlainly } from './plain-dissimilarity.ts';
+import { runMethodPlainly, runPlainly } from './plain-network.ts';
+import type { PlainMethod, RandomScores } from './plain-network.ts';
 
 /** Tokens of both networks, which are ranked by their class token. */
 const ranked = smallNetwork();
@@ -46,6 +49,13 @@ const schedules: readonly KeptNumbers[] = [
   { pruneKept: [17, 9, 9, 6], mergeKept: [17, 8, 9, 4] },
   { pruneKept: [16, 16, 12, 3], mergeKept: [14, 14, 7, 3] },
   { pruneKept: [17, 13, 17, 8], mergeKept: [11, 10, 10, 2] },
+];
+
+/** Of each schedule. */
+const selections: readonly Selection[] = [
+  dissimilarity,
+  { ...dissimilarity, power: 1.4, perSize: 1, weight: 1, norm: 0.8 },
+  { ...dissimilarity, candidates: 1, weight: 0, norm: 0 },
 ];
 
 interface Built {
@@ -177,6 +187,52 @@ describe('a network with DiffRate', () => {
         expectClose((await run(one, 3))['logits'], [...((await run(other, 3))['logits']?.data ?? [])], 2e-5);
       }
       expect(earlier).toBeGreaterThan(0);
+    },
+  );
+
+  it.each(schedules.map((kept, index) => ({ kept, selection: selections[index] })))(
+    'selects by dissimilarity as plain loops do, pruning before attention and after it: $kept',
+    async ({ kept, selection = dissimilarity }) => {
+      const reducer = diffRate({ ...kept, merging: 'patches', selection }, ranked);
+      const { selectQueries, ...late } = reducer;
+      expect(selectQueries).toBeDefined();
+      const pixels = randomValues(images * imageValues, 31);
+      const method: PlainMethod = {
+        reduce: (all, { classRow }, block) => {
+          const scores = all.map(
+            (_, key) => classRow.reduce((sum, row) => sum + (row[key] ?? NaN), 0) / classRow.length,
+          );
+          const [prune, merge] = [kept.pruneKept[block] as number, kept.mergeKept[block] as number];
+          return selectPlainly(all, scores, prune, merge, 1, selection);
+        },
+      };
+      const wanted = Array.from({ length: images }, (_, image) =>
+        runMethodPlainly(
+          smallConfiguration,
+          randomWeights(),
+          pixels.subarray(image * imageValues, (image + 1) * imageValues),
+          method,
+        ),
+      );
+      for (const one of [reducer, late]) {
+        for (const trace of [true, false]) {
+          const found = await run(network('class-token', one, trace), 31);
+          expectClose(
+            found['logits'],
+            wanted.flatMap(({ logits }) => logits),
+            1e-4,
+          );
+          if (!trace) continue;
+          const sizes = wanted.flatMap((outcome) => outcome.tokens.map(({ size }) => size));
+          expectClose(found['size'], sizes, 1e-5);
+          const sources = wanted.flatMap((outcome) =>
+            outcome.tokens.flatMap((token) =>
+              Array.from({ length: tokens }, (_, from) => Number(token.source.has(from))),
+            ),
+          );
+          expect([...(found['source']?.data ?? [])]).toEqual(sources);
+        }
+      }
     },
   );
 

@@ -38,12 +38,14 @@ export function drawnAttention(random: RandomGenerator, tokens: number, width: n
   };
   const keys = fed('keys', [batch, heads, tokens, perHead], () => random.normal());
   const values = fed('values', [batch, heads, tokens, perHead], () => random.normal());
+  const normalized = fed('normalized', [batch, tokens, width], () => random.normal());
   const classRow = fed('class', [batch, heads, tokens], () => random.uniform());
   const map = fed('map', [batch, heads, tokens, tokens], () => random.uniform());
   const view: AttendedView = {
     heads,
     keys,
     values,
+    normalized,
     classAttention: () => classRow,
     probabilities: () => map,
     attentionReceived: () => reshape(reduceMean(map, [1, 2]), [batch, tokens, 1]),

@@ -1,5 +1,7 @@
 import * as fc from 'fast-check';
 import { mergeRules } from '../../src/reduction/merge-rule.ts';
+import { dissimilarity, selectionNumbers } from '../../src/reduction/selection.ts';
+import type { Selection } from '../../src/reduction/selection.ts';
 import { describe, expect, it } from 'vitest';
 import { DiffrateError } from '../../src/errors.ts';
 import {
@@ -19,6 +21,21 @@ const keptLists = fc
     ),
   );
 
+const numberOf = (name: keyof typeof selectionNumbers): fc.Arbitrary<number> => {
+  const { least, greatest, fallback } = selectionNumbers[name];
+  const any = fc.double({ min: least, max: greatest, noNaN: true }).map((value) => value + 0);
+  return fc.oneof(fc.constantFrom(least, fallback, greatest), any);
+};
+
+const selections: fc.Arbitrary<Selection> = fc.record({
+  rule: fc.constant('dissimilarity' as const),
+  power: numberOf('power'),
+  perSize: numberOf('perSize'),
+  candidates: numberOf('candidates'),
+  weight: numberOf('weight'),
+  norm: numberOf('norm'),
+});
+
 const schedules: fc.Arbitrary<Schedule> = fc
   .tuple(
     keptLists,
@@ -27,14 +44,17 @@ const schedules: fc.Arbitrary<Schedule> = fc
     fc.option(fc.double({ min: 0, max: 1e6, noNaN: true }).map((value) => value + 0)),
     fc.oneof(fc.constant(null), fc.string(), fc.integer()),
     fc.string(),
-    fc.option(fc.constantFrom(...mergeRules), { nil: undefined }),
+    fc.oneof(
+      fc.constantFrom({}, ...mergeRules.map((merging) => ({ merging }))),
+      selections.map((selection) => ({ merging: 'patches' as const, selection })),
+    ),
   )
-  .map(([[pruneKept, mergeKept], model, inputSize, gflops, target, createdBy, merging]) => ({
+  .map(([[pruneKept, mergeKept], model, inputSize, gflops, target, createdBy, rules]) => ({
     model,
     inputSize,
     pruneKept,
     mergeKept,
-    ...(merging === undefined ? {} : { merging }),
+    ...rules,
     gflops,
     target,
     createdBy,
@@ -97,6 +117,48 @@ describe('parseSchedule', () => {
     expect(() => parseSchedule(text, 's.json')).toThrow(DiffrateError);
   });
 
+  const selecting = (selection: unknown, merging?: string): string =>
+    plain([17, 13], [17, 9], { selection, ...(merging === undefined ? {} : { merging }) });
+
+  it('gives the numbers of a selection that a file leaves out', () => {
+    expect(parseSchedule(selecting({ rule: 'dissimilarity' }, 'patches'), 's.json').selection).toEqual(dissimilarity);
+    expect(parseSchedule(selecting({ rule: 'dissimilarity', norm: 0.5 }, 'patches'), 's.json').selection).toEqual({
+      ...dissimilarity,
+      norm: 0.5,
+    });
+  });
+
+  it.each([
+    [
+      selecting({ rule: 'likeness', of: 3 }, 'patches'),
+      /^s\.json selects tokens by the rule "likeness", which this version does not know .* use a newer version/,
+    ],
+    [selecting({}, 'patches'), /"selection\.rule" is missing; leave "selection" out for the rule of the paper/],
+    [selecting({ rule: 3 }, 'patches'), /"selection\.rule" must be "dissimilarity" but is 3; leave "selection" out/],
+    [selecting('dissimilarity', 'patches'), /"selection" must be Object but is "dissimilarity"; leave/],
+    [selecting(null, 'patches'), /"selection" must be Object but is null; leave/],
+    [selecting([], 'patches'), /"selection\.rule" is missing; leave/],
+    [
+      selecting({ rule: 'dissimilarity', heads: 1 }, 'patches'),
+      /^s\.json has "heads" in "selection", which this version/,
+    ],
+    [selecting({ rule: 'dissimilarity', power: 9 }, 'patches'), /"selection\.power" must be at most 8 but is 9; leave/],
+    [
+      selecting({ rule: 'dissimilarity', norm: -1 }, 'patches'),
+      /"selection\.norm" must be at least 0 but is -1; leave/,
+    ],
+    [
+      selecting({ rule: 'dissimilarity', weight: '1' }, 'patches'),
+      /"selection\.weight" must be number but is "1"; leave/,
+    ],
+    [selecting({ rule: 'dissimilarity', perSize: null }, 'patches'), /"selection\.perSize" must be number but is null/],
+    [selecting({ rule: 'dissimilarity' }), /selects tokens by dissimilarity but merges by similarity: write "merging"/],
+    [selecting({ rule: 'dissimilarity' }, 'count'), /selects tokens by dissimilarity but merges by count: write/],
+  ])('rejects the selection in %s with one sentence', (text, sentence) => {
+    expect(() => parseSchedule(text, 's.json')).toThrow(sentence);
+    expect(() => parseSchedule(text, 's.json')).toThrow(DiffrateError);
+  });
+
   it('throws nothing but DiffrateError, whatever the text', () => {
     const nearSchedules = fc.record(
       {
@@ -106,6 +168,11 @@ describe('parseSchedule', () => {
         mergeKept: fc.oneof(fc.array(fc.integer()), fc.jsonValue()),
         gflops: fc.oneof(fc.double(), fc.jsonValue()),
         target: fc.jsonValue(),
+        merging: fc.oneof(fc.constantFrom<string>(...mergeRules), fc.jsonValue()),
+        selection: fc.oneof(
+          fc.record({ rule: fc.oneof(fc.constant('dissimilarity'), fc.jsonValue()), power: fc.jsonValue() }),
+          fc.jsonValue(),
+        ),
       },
       { requiredKeys: [] },
     );

@@ -75,6 +75,7 @@ describe('importance', () => {
         heads: 2,
         keys,
         values: keys,
+        normalized: column,
         classAttention: () => row,
         attentionReceived: () => column,
         probabilities: () => keys,
@@ -94,8 +95,8 @@ describe('importance', () => {
 
   it('of what tokens receive is not known before they attend', () => {
     const { view } = drawnAttention(new RandomGenerator(1), 5, width);
-    const { heads, keys, values, classAttention } = view;
-    const before: BlockView = { heads, keys, values, classAttention };
+    const { heads, keys, values, normalized, classAttention } = view;
+    const before: BlockView = { heads, keys, values, normalized, classAttention };
     expect(() => importance('image-attention', before, { prefix: 0 }, 0)).toThrow(/is not known before they attend/);
     expect(importance('class-attention', before, { prefix: 1 }, 0).shape).toEqual([batch, 5, 1]);
   });

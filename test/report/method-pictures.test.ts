@@ -10,6 +10,7 @@ import { TokenTracer } from '../../src/report/token-trace.ts';
 import { NetworkSession, pixelCount } from '../../src/execution/network-session.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { randomModel, randomValues, randomWeights, smallConfiguration, smallSchedule } from '../random-network.ts';
+import { atcPlainly, tofuPlainly } from '../reduction/methods/plain-clusters.ts';
 import {
   atsPlainly,
   contributionScores,
@@ -111,6 +112,14 @@ const plainMethods: Readonly<Record<string, PlainMethod>> = {
     weigh: withoutSizes,
     reduce: (tokens, attention, block) => pitomePlainly(tokens, attention, 0.8, block, depth, 1),
   },
+  'tofu:r=3': {
+    reduce: (tokens, attention, block) =>
+      tofuPlainly(tokens, attention, { wanted: 3, prunes: block < 2, variant: 'formula', sizes: false }, 1),
+  },
+  'atc:keep=0.6': {
+    reduce: (tokens, attention, block) =>
+      block < 1 ? tokens : atcPlainly(tokens, attention, [9, 5, 3][block - 1] ?? 0, 'average', true, 1),
+  },
   'gtp:p=3': gtpMethodPlainly(3),
   'ats:tokens=12': atsMethodPlainly(12),
 };
@@ -161,14 +170,16 @@ describe('the patches of an image, block by block, are those of plain loops:', (
 
   it('of every method that needs no training', () => {
     const tested = new Set(['diffrate', ...Object.keys(plainMethods).map((text) => text.split(':')[0])]);
-    const byDiffrate = ['uniform', 'random'];
+    const byDiffrate = ['uniform', 'constant', 'random'];
+    // Source maps of these are compared in `test/reduction/methods` and by the golden check.
+    const elsewhere = ['dpcknn', 'kmedoids', 'mctf', 'transforming'];
     expect(
       reductionMethods
         .filter(({ trained }) => trained !== true)
         .map(({ name }) => name)
         .filter((name) => !tested.has(name))
         .sort(),
-    ).toEqual(byDiffrate.sort());
+    ).toEqual([...byDiffrate, ...elsewhere].sort());
   });
 });
 

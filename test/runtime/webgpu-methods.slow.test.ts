@@ -19,8 +19,14 @@ const loader = ['/usr/lib/x86_64-linux-gnu/libvulkan.so.1', '/usr/lib/aarch64-li
 const available = existsSync(driver) && loader.some((path) => existsSync(path));
 if (!available) console.warn(`SKIPPED: WebGPU tests need a Vulkan driver (${driver}) and libvulkan1.`);
 
-/** Three blocks: both halves of PiToMe, and the last, which computes the class token alone. */
-const configuration = { ...smallConfiguration, depth: 3 };
+/** These reduce in each block but the last; a second block's shaders are those of the first. */
+const needTwoBlocks = ['tome', 'tofu', 'transforming', 'dtem'];
+
+/** Blocks that reduce, and the last, which computes the class token alone. */
+const configurationFor = (text: string): typeof smallConfiguration => ({
+  ...smallConfiguration,
+  depth: needTwoBlocks.some((name) => text.startsWith(name)) ? 2 : 3,
+});
 
 const methods = [
   'tome:r=3',
@@ -28,9 +34,16 @@ const methods = [
   'ppt:r=3,threshold=0.002,blocks=0/1',
   'pitome:ratio=0.8',
   'gtp:p=2',
+  'mctf:r=3',
+  'tofu:r=3',
+  'kmedoids:keep=0.6',
+  'dpcknn:keep=0.6',
+  'atc:keep=0.8',
+  'transforming:r=3',
   'dynamicvit:keep=0.6',
   'spvit:keep=0.7/0.4',
   'evovit:keep=0.5',
+  'dtem:r=3',
 ];
 
 // Compiling shaders for a CPU takes seconds.
@@ -40,6 +53,7 @@ describe.skipIf(!available)('WebGPU', { timeout: 120_000 }, () => {
   });
 
   it.each(methods)('runs %s entirely on the device', async (text) => {
+    const configuration = configurationFor(text);
     const method = buildMethod(parseMethod(text), smallNetwork(configuration));
     const { reducer } = method;
     const weights = withLearned(randomWeights(configuration), method);

@@ -10,6 +10,7 @@ import { NetworkSession, networkModel } from '../../src/execution/network-sessio
 import { encodeModel, joinChunks } from '../../src/onnx/write.ts';
 import { diffRate } from '../../src/reduction/methods/diffrate.ts';
 import type { KeptNumbers } from '../../src/reduction/schedule.ts';
+import { dissimilarity } from '../../src/reduction/selection.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { randomModel, randomValues, smallConfiguration, smallSchedule } from '../random-network.ts';
 
@@ -22,6 +23,18 @@ if (!available) console.warn(`SKIPPED: WebGPU tests need a Vulkan driver (${driv
 const schedules: Record<string, KeptNumbers> = {
   'prunes and merges': smallSchedule,
   'prunes many before attention': { pruneKept: [17, 6, 6, 5], mergeKept: [17, 6, 5, 5] },
+  'selects by dissimilarity': {
+    pruneKept: [17, 15, 14, 8],
+    mergeKept: [15, 12, 9, 5],
+    merging: 'patches',
+    selection: dissimilarity,
+  },
+  'selects by dissimilarity with other numbers, prunes before attention, and keeps one patch': {
+    pruneKept: [17, 6, 6, 5],
+    mergeKept: [12, 6, 4, 2],
+    merging: 'patches',
+    selection: { ...dissimilarity, power: 1.4, perSize: 1, weight: 0, norm: 0.8 },
+  },
   'merges only': { pruneKept: [17, 17, 14, 10], mergeKept: [17, 14, 10, 5] },
 };
 

@@ -414,7 +414,7 @@ describe('options without types', () => {
       { target: { ratio: '0.65' } },
       'The target\'s ratio must be a number above 0 and below 1, not "0.65": 0.65 keeps 65 % of the cost.',
     ],
-    ['preset', { preset: 'fast' }, 'There is no preset "fast": use small-data or paper.'],
+    ['preset', { preset: 'fast' }, 'There is no preset "fast": use small-data, quick or paper.'],
     ['steps', { steps: 0 }, "The search's steps must be a whole number from 1, not 0."],
     ['seed', { seed: 'one' }, "The search's seed must be a whole number from 0, not one."],
   ])('are told of: %s', async (_, changes, sentence) => {
@@ -424,7 +424,7 @@ describe('options without types', () => {
 });
 
 describe('a runtime that fails in the middle', () => {
-  it.each([3, 30, 90])('at run %i ends the search in its words, and every session is let go of', async (last) => {
+  it.each([3, 30, 70])('at run %i ends the search in its words, and every session is let go of', async (last) => {
     let [runs, open] = [0, 0];
     const failing: Runtime = {
       async load(network, session) {

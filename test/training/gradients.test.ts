@@ -3,6 +3,7 @@
  * in float64 against central finite differences, and as ONNX Runtime computes them.
  */
 import { describe, expect, it } from 'vitest';
+import { correctedLayout } from '../../src/correction/corrected-parameters.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
 import { pixelCount } from '../../src/execution/network-session.ts';
 import { parametersFromWeights } from '../../src/networks/parameters.ts';
@@ -10,6 +11,7 @@ import { objectiveFor } from '../../src/objectives/registry.ts';
 import type { Objective } from '../../src/objectives/objective.ts';
 import { buildMethod, parseMethod } from '../../src/reduction/methods/registry.ts';
 import type { NamedMethod } from '../../src/reduction/methods/registry.ts';
+import type { KeptNumbers } from '../../src/reduction/schedule.ts';
 import { keepAllTokens } from '../../src/reduction/token-reducer.ts';
 import { nodeRuntime } from '../../src/runtime/node/runtime.ts';
 import { floats } from '../../src/runtime/runtime.ts';
@@ -20,6 +22,7 @@ import { trainingGraph } from '../../src/training/training-graph.ts';
 import type { TrainingGraphOptions } from '../../src/training/training-graph.ts';
 import { TrainingStep } from '../../src/training/training-step.ts';
 import { layoutOf, learnedLayout, partOf, vectorOf, weightsOf } from '../../src/training/trained-parameters.ts';
+import type { ParameterLayout } from '../../src/training/trained-parameters.ts';
 import { RandomGenerator } from '../../src/data/random.ts';
 import type { Float64Tensor } from '../graph/float64-array.ts';
 import { interpret } from '../graph/float64-interpreter.ts';
@@ -31,11 +34,12 @@ import { tinyNetwork, tinySchedule, tinyWeights } from './tiny-network.ts';
 const images = 2;
 const step = 1e-5;
 
-type Case = Omit<TrainingGraphOptions, 'layout' | 'objective'>;
+type Case = Omit<TrainingGraphOptions, 'layout' | 'objective'> & { readonly layout?: ParameterLayout };
 
 const plain = tinyNetwork();
 const readsPatches = tinyNetwork({ pool: 'mean' });
 const shortLast = { pruneKept: [10, 8, 7], mergeKept: [10, 7, 7] };
+const mergedSchedule = { pruneKept: [10, 10, 7], mergeKept: [10, 7, 4], merging: 'patches' } as const;
 const registers = [
   { name: 'cls_token', count: 1 },
   { name: 'reg_token', count: 2 },
@@ -74,6 +78,18 @@ const cases: readonly [string, Case][] = [
   ['encoder, tokens dropped', { network: tinyNetwork({ classes: 0 }), dropPath: 0, schedule: tinySchedule }],
   ['labels, tokens dropped', { network: tinyNetwork({ problem: 'labels' }), dropPath: 0, schedule: tinySchedule }],
   ['one value, plain', { network: tinyNetwork({ classes: 1 }), dropPath: 0 }],
+  // Of a correction: tokens go, matrices are constants.
+  ...[tinySchedule, mergedSchedule].flatMap((schedule: KeptNumbers): [string, Case][] =>
+    [plain, readsPatches].map((network) => [
+      `scales and biases alone, ${schedule.merging ?? 'as published'}, ${network.reads}`,
+      {
+        network,
+        dropPath: 0,
+        schedule: network === plain ? schedule : { ...schedule, ...shortLast },
+        layout: correctedLayout(network, () => true),
+      },
+    ]),
+  ),
 ];
 
 const build = (text: string): NamedMethod => buildMethod(parseMethod(text), plain);
@@ -85,6 +101,7 @@ const methods: readonly [string, Case][] = [
   'spvit:keep=0.6/0.3',
   'evovit:keep=0.5',
   'ltmp:target=0.5',
+  'dtem:r=2',
 ].map((text) => [
   text,
   {
@@ -159,9 +176,10 @@ describe('gradients of all weights', () => {
     const { channels, height, width } = network.input;
     const learned = method?.learned;
     const layout =
-      learned?.trainsNetwork === false
+      given.layout ??
+      (learned?.trainsNetwork === false
         ? learnedLayout(learned.parameters)
-        : layoutOf(network, undefined, learned?.parameters);
+        : layoutOf(network, undefined, learned?.parameters));
     const weightsOfNetwork = weightsOf(layoutOf(network), tinyWeights(network));
     // Of what an encoder reads beside its answer nothing is trained.
     const rest = parametersFromWeights(smallWeights(network), 'the start');

@@ -22,7 +22,7 @@ import type { TrainingOptions, TrainingOutcome } from '../../src/training/traini
 import { writeRandomImages } from '../evaluation/random-images.ts';
 import { narrowSizes, smallModel } from '../small-networks.ts';
 
-const methods = ['dynamicvit:keep=0.5', 'spvit:keep=0.7/0.4/0.2', 'evovit:keep=0.5', 'ltmp:target=0.6'];
+const methods = ['dynamicvit:keep=0.5', 'spvit:keep=0.7/0.4/0.2', 'evovit:keep=0.5', 'ltmp:target=0.6', 'dtem:r=5'];
 
 let directory = '';
 let folder: ImageSource;
@@ -39,6 +39,10 @@ const recipe: TrainingRecipe = {
   dropPath: 0.1,
 };
 
+/** An embedding moves answers so little that noise would hide what it learns in six epochs. */
+const recipeOf = (text: string): TrainingRecipe =>
+  text.startsWith('dtem') ? { ...recipe, learningRate: 3e-5, dropPath: 0, augmentation: {} } : recipe;
+
 const start = smallModel(narrowSizes);
 const { network, preprocessing } = start;
 const build = (text: string): NamedMethod => buildMethod(parseMethod(text), network);
@@ -49,7 +53,7 @@ const options = (text: string, changes: Partial<TrainingOptions> = {}): Training
   preprocessing,
   start,
   method: build(text),
-  recipe,
+  recipe: recipeOf(text),
   images: folder,
   seed: 3,
   threads: 1,
@@ -95,7 +99,7 @@ describe.each(methods)('%s', (text) => {
   it('that was killed resumes to the same weights, to the bit', async () => {
     const checkpoint = join(directory, 'run.checkpoint.safetensors');
     const copy = join(directory, 'copy.checkpoint.safetensors');
-    const short = { ...recipe, steps: 5 };
+    const short = { ...recipeOf(text), steps: 5 };
     const whole = await train(options(text, { recipe: short, checkpoint, checkpointSeconds: 0 }), ({ step }) => {
       if (step === 3) copyFileSync(checkpoint, copy);
     });

@@ -13,6 +13,7 @@ import { exportDtypes } from '../../exporting/precision.ts';
 import { formatSummary, progressReporter } from '../compression-report.ts';
 import type { CompressionReport } from '../compression-report.ts';
 import { writeCompressionReport } from '../compression-report-file.ts';
+import { correctingOptions, parseCorrecting } from '../correction-option.ts';
 import { dryRun } from '../dry-run.ts';
 import { imageOptions, imagesInWords, labelledFor, resolveFolder, resolveSecondFolder } from '../image-options.ts';
 import { interruptible } from '../interrupt.ts';
@@ -55,6 +56,7 @@ export const compressCommand = defineCommand({
     dtype: dtypeOption,
     weights: options.weights,
     ...searchOptions,
+    ...correctingOptions,
     ...imageOptions,
     report: {
       type: 'boolean',
@@ -67,6 +69,9 @@ export const compressCommand = defineCommand({
   run: async ({ args }) => {
     const target = parseTarget(args, defaultRatio);
     const settings = parseSearchOptions(args);
+    const correct = parseCorrecting(args);
+    if (correct !== undefined && args.data === undefined)
+      throw new UsageError('--correct trains on images: give --data DIR.');
     const dtypes = wordsOption('dtype', args.dtype, exportDtypes);
     const isDry = args['dry-run'] === true;
     if (args.out !== undefined && !isDry) await checkCompressionDirectory(args.out);
@@ -85,6 +90,7 @@ export const compressCommand = defineCommand({
       images,
       evaluationImages: evaluated,
       target,
+      correct,
       directory: args.out ?? folderNamedAfter(model.name, 'diffrate'),
       dtypes,
       objective,

@@ -5,6 +5,7 @@ import { checkEvaluation, evaluateModel } from '../../evaluation/evaluate.ts';
 import { dryRun } from '../dry-run.ts';
 import { evaluationLine } from '../evaluation-line.ts';
 import { formatEvaluation } from '../evaluation-table.ts';
+import { correctionOption, resolveCorrection } from '../correction-option.ts';
 import { imageOptions, labelledFor, resolveFolder } from '../image-options.ts';
 import { checkCompression, methodGflops, methodOption, resolveCompression } from '../method-option.ts';
 import { resolveModel } from '../model-option.ts';
@@ -12,6 +13,8 @@ import { resolveObjective } from '../objective-option.ts';
 import { integerOption, options } from '../options.ts';
 import { printResult } from '../output.ts';
 import { withProgress } from '../progress.ts';
+import { selectionOf } from '../schedule-option.ts';
+import { selectionOption } from '../selection-option.ts';
 import { sessionOptions } from '../session-options.ts';
 
 export const evalCommand = defineCommand({
@@ -23,6 +26,8 @@ export const evalCommand = defineCommand({
     model: options.model,
     data: options.data,
     schedule: options.schedule,
+    correct: correctionOption,
+    selection: selectionOption,
     method: methodOption,
     weights: options.weights,
     reference: {
@@ -46,6 +51,7 @@ export const evalCommand = defineCommand({
     const folder = labelledFor(model, opened, args);
     const objective = resolveObjective(args.objective, model.network);
     const { named, method } = await resolveCompression(args, model);
+    const correction = await resolveCorrection(args, model, named);
     const reference = args.reference === undefined ? undefined : await resolveModel(args.reference, undefined);
     const gflops = method && methodGflops(model.network, method);
     if (args['dry-run'] === true) {
@@ -56,6 +62,7 @@ export const evalCommand = defineCommand({
       evaluateModel(model, {
         ...session,
         ...named,
+        parameters: correction?.parameters,
         ...(method && { reducer: method.reducer }),
         ...(gflops !== undefined && { gflops }),
         images: folder,
@@ -68,7 +75,12 @@ export const evalCommand = defineCommand({
       }),
     );
     const compared = named !== undefined || method !== undefined || reference !== undefined;
-    const evaluated = { ...result, dataset: imageFacts(folder) };
+    const evaluated = {
+      ...result,
+      selection: selectionOf(named),
+      correction: correction?.name ?? null,
+      dataset: imageFacts(folder),
+    };
     printResult(args.json, evaluated, () =>
       formatEvaluation(evaluated, { ragged: method?.method.ragged ?? false, compared, answers: model.network.answers }),
     );

@@ -3,10 +3,13 @@ import { defineCommand } from 'citty';
 import { UsageError } from '../../errors.ts';
 import { exportModel } from '../../exporting/export-model.ts';
 import { exportDtypes } from '../../exporting/precision.ts';
+import { correctionOption, resolveCorrection } from '../correction-option.ts';
 import { checkCompression, methodGflops, methodOption, resolveCompression } from '../method-option.ts';
 import { resolveModel } from '../model-option.ts';
 import { options, wordsOption } from '../options.ts';
 import { formatTable, printResult } from '../output.ts';
+import { selectionOf } from '../schedule-option.ts';
+import { selectionOption } from '../selection-option.ts';
 
 /** Definition of `--dtype`, which `compress` has, too. */
 export const dtypeOption = {
@@ -21,6 +24,8 @@ export const exportCommand = defineCommand({
   args: {
     model: options.model,
     schedule: options.schedule,
+    correct: correctionOption,
+    selection: selectionOption,
     method: methodOption,
     out: { type: 'string', valueHint: 'DIR', description: 'folder to write', required: true },
     dtype: dtypeOption,
@@ -34,10 +39,12 @@ export const exportCommand = defineCommand({
     const { named, method } = await resolveCompression(args, model);
     if (named === undefined && method === undefined)
       throw new UsageError('diffrate export needs --schedule FILE|NAME or --method NAME:KEY=VALUE,….');
+    const correction = await resolveCorrection(args, model, named);
     // What the exporter would warn of, the schedule's own check has said.
     const { directory, files, schedule } = await exportModel({
       model,
       schedule: named?.schedule,
+      correction: correction?.correction,
       method,
       directory: args.out,
       dtypes,
@@ -45,6 +52,8 @@ export const exportCommand = defineCommand({
     const gflops = method === undefined ? schedule?.gflops : methodGflops(model.network, method);
     const report = {
       model: model.name,
+      correction: correction?.name ?? null,
+      selection: selectionOf(named),
       method: method?.name ?? null,
       out: directory,
       dtypes,

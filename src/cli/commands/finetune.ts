@@ -23,6 +23,8 @@ import { resolveModel } from '../model-option.ts';
 import { resolveObjective } from '../objective-option.ts';
 import { integerOption, options, positiveOption } from '../options.ts';
 import { formatSeconds, printResult } from '../output.ts';
+import { selectionOf } from '../schedule-option.ts';
+import { selectionOption } from '../selection-option.ts';
 import { sessionOptions } from '../session-options.ts';
 import { prepareTrainingOutput, removeTrainingFiles, runTraining, trainingOptions } from '../training-options.ts';
 
@@ -41,6 +43,7 @@ export const finetuneCommand = defineCommand({
   args: {
     model: options.model,
     schedule: options.schedule,
+    selection: selectionOption,
     method: {
       ...methodOption,
       description: `method to train in place of a schedule, such as dynamicvit:keep=0.7; of ${trainedMethods.join(', ')}`,
@@ -129,6 +132,7 @@ export const finetuneCommand = defineCommand({
     const report = {
       model: name,
       schedule: named?.scheduleName ?? null,
+      selection: selectionOf(named),
       method: method?.name ?? null,
       out: args.out,
       dataset: imageFacts(folder),

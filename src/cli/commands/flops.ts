@@ -11,6 +11,7 @@ import type { Network } from '../../networks/network.ts';
 import { lookUpModel } from '../../networks/registry.ts';
 import { diffRate } from '../../reduction/methods/diffrate.ts';
 import { effectiveTokens, uncompressed } from '../../reduction/schedule.ts';
+import { selectionInWords } from '../../reduction/selection-choice.ts';
 import type { EffectiveBlock, KeptNumbers } from '../../reduction/schedule.ts';
 import type { NamedMethod } from '../../reduction/methods/registry.ts';
 import { tokenCount } from '../../reduction/token-layout.ts';
@@ -18,11 +19,15 @@ import { checkCompression, methodOption, resolveCompression } from '../method-op
 import type { CompressedNetwork, Compression } from '../method-option.ts';
 import { options } from '../options.ts';
 import { formatTable, printResult } from '../output.ts';
+import { selectionOf } from '../schedule-option.ts';
+import { selectionOption } from '../selection-option.ts';
 
 /** What the command prints; FLOPs are 10⁹ multiply-accumulates. */
 export interface FlopsReport {
   readonly model: string;
   readonly schedule: string | null;
+  /** By which rule it selects tokens, as `--selection` takes it. */
+  readonly selection: string | null;
   readonly method: string | null;
   /**
    * Token numbers differ per image: those here are the most that there can be, and so are the
@@ -49,6 +54,7 @@ export const flopsCommand = defineCommand({
   args: {
     model: options.model,
     schedule: options.schedule,
+    selection: selectionOption,
     method: methodOption,
     weights: options.weights,
     json: options.json,
@@ -56,8 +62,11 @@ export const flopsCommand = defineCommand({
   run: async ({ args }) => {
     checkCompression(args);
     const network = await findNetwork(args.model, args.weights);
-    const report = reportFlops(network, await resolveCompression(args, network));
-    printResult(args.json, report, () => formatReport(report));
+    const compression = await resolveCompression(args, network);
+    const report = reportFlops(network, compression);
+    const { named } = compression;
+    const words = named && selectionInWords(named.schedule.selection, network.network);
+    printResult(args.json, report, () => formatReport(report, words));
   },
 });
 
@@ -81,12 +90,11 @@ function reportFlops({ name, network, built }: CountedModel, { named, method }: 
   const tokens = tokenCount(network.layout);
   const kept = schedule ?? (method === undefined ? uncompressed(network.depth, tokens) : keptOf(method));
   const count =
-    method === undefined
-      ? countFlops(network, kept)
-      : countMethodFlops(network, method.tokensPerBlock, method.reducesBeforeBlock);
+    method === undefined ? countFlops(network, kept) : countMethodFlops(network, method.tokensPerBlock, method.work);
   return {
     model: name,
     schedule: named?.scheduleName ?? null,
+    selection: selectionOf(named),
     method: method?.name ?? null,
     atMost: method?.method.ragged ?? false,
     gflops: count.total / flopsPerGflop,
@@ -108,7 +116,8 @@ function realFlops(network: Network, schedule: KeptNumbers | undefined, method: 
   return countGraphFlops(network, method?.reducer ?? (schedule && diffRate(schedule, network)));
 }
 
-function formatReport(report: FlopsReport): string {
+/** @param selection by what the schedule selects tokens, in words. */
+function formatReport(report: FlopsReport, selection: string | undefined): string {
   const { model, schedule, method, atMost, gflops, realGflops, baselineGflops, blocks } = report;
   // Only a schedule tells pruning from merging.
   const steps = (block: EffectiveBlock): number[] => (method === null ? [block.pruneKept, block.mergeKept] : []);
@@ -127,6 +136,7 @@ function formatReport(report: FlopsReport): string {
   ];
   return [
     `${model}, ${method ?? (schedule === null ? 'uncompressed' : `schedule ${schedule}`)}`,
+    ...(selection === undefined ? [] : [`Tokens are selected by ${selection}.`]),
     ...(atMost
       ? ['Token numbers differ per image: these are the most; diffrate eval gives the mean over images.']
       : []),

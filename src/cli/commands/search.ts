@@ -3,12 +3,18 @@
  * or a front of them to a folder.
  */
 import { defineCommand } from 'citty';
+import { checkCorrection } from '../../correction/check-correction.ts';
+import { correctionReport } from '../../correction/correction-options.ts';
+import type { CorrectionOptions, CorrectionReport, ScheduleCorrector } from '../../correction/correction-options.ts';
 import { formatCost } from '../../cost/cost.ts';
 import type { ImageSource } from '../../data/image-source.ts';
 import { imageFacts } from '../../data/labels/describe-labels.ts';
+import { UsageError } from '../../errors.ts';
+import { correctionPath, writeCorrectionFile } from '../../exporting/correction-file.ts';
 import { frontFolder, frontIndex, writeFront } from '../../exporting/front-folder.ts';
 import { writeScheduleFile } from '../../exporting/schedule-file.ts';
 import type { Schedule } from '../../reduction/schedule.ts';
+import { formatSelectionChoice } from '../../reduction/selection-choice.ts';
 import { progressFile } from '../../files/progress-file.ts';
 import type { NodeFrontOptions, NodeSearchOptions } from '../../compress/search.ts';
 import { withFolderLock } from '../../files/folder-lock.ts';
@@ -16,6 +22,7 @@ import type { ProgressStore } from '../../files/progress-store.ts';
 import { nodeRuntime } from '../../runtime/node/runtime.ts';
 import { prepareFront } from '../../search/front/front.ts';
 import { prepareSearch } from '../../search/search.ts';
+import { correctingOptions, correctionOutcome, parseCorrecting, runCorrection } from '../correction-option.ts';
 import { dryRun } from '../dry-run.ts';
 import { imageOptions, labelledFor, resolveFolder } from '../image-options.ts';
 import { frontOption, frontTable, parseFront, runFront } from '../front-options.ts';
@@ -29,6 +36,10 @@ import { parseSearchOptions, runSearch, searchOptions } from '../search-options.
 import { parseTarget, targetOptions } from '../target-options.ts';
 
 type SearchIntoFile = NodeSearchOptions & { readonly progress: ProgressStore; readonly images: ImageSource };
+interface CorrectionIntoFile extends CorrectionOptions {
+  readonly correct: ScheduleCorrector;
+  readonly progress: ProgressStore;
+}
 type SearchIntoFolder = NodeFrontOptions & { readonly progress: ProgressStore; readonly images: ImageSource };
 
 export const searchCommand = defineCommand({
@@ -49,6 +60,7 @@ export const searchCommand = defineCommand({
     },
     weights: options.weights,
     ...searchOptions,
+    ...correctingOptions,
     ...imageOptions,
     json: options.json,
   },
@@ -57,6 +69,9 @@ export const searchCommand = defineCommand({
     const front = parseFront(args.front, { ratio, gflops, latency });
     const target = front === undefined ? parseTarget({ ratio, gflops, latency }) : undefined;
     const settings = parseSearchOptions(args);
+    const correct = parseCorrecting(args);
+    if (correct !== undefined && front !== undefined)
+      throw new UsageError('--correct is for one schedule: leave it out, or --front.');
     // Making folders on the way would be writing.
     if (args['dry-run'] !== true)
       await (front === undefined ? prepareOutputFile(out) : prepareFolder(out, frontFolder));
@@ -64,7 +79,8 @@ export const searchCommand = defineCommand({
     const model = await resolveModel(args.model, args.weights);
     const folder = labelledFor(model, opened, args);
     const objective = resolveObjective(args.objective, model.network);
-    const progress = progressFile(`${out.replace(/[/\\]+$/, '')}.checkpoint`);
+    const stem = out.replace(/[/\\]+$/, '');
+    const progress = progressFile(`${stem}.checkpoint`);
     const common = {
       ...settings,
       model,
@@ -73,31 +89,80 @@ export const searchCommand = defineCommand({
       progress,
       strict,
     };
+    const { seed, resume, device, threads } = settings;
+    const correction = {
+      progress: progressFile(`${stem}.correction.checkpoint`),
+      objective,
+      seed,
+      resume,
+      device,
+      threads,
+      strict,
+    };
     if (args['dry-run'] === true) {
       const checked = { ...common, runtime: nodeRuntime };
       if (front !== undefined) await prepareFront({ ...checked, front });
       const reached = target && (await prepareSearch({ ...checked, target })).target;
+      if (correct !== undefined) await checkCorrection(folder, correction);
       return dryRun({ model, objective, images: folder, target: reached, strict, json });
     }
     // Two searches would write one checkpoint.
     await withFolderLock(out, async () => {
       if (front !== undefined) await searchFrontInto(out, { ...common, front }, json);
-      if (target !== undefined) await searchInto(out, { ...common, target }, json);
+      if (target === undefined) return;
+      const wanted = { ...common, target };
+      if (correct !== undefined) await checkCorrection(folder, correction);
+      await searchInto(out, wanted, { correction: correct && { ...correction, correct }, json });
     });
   },
 });
 
-/** Searches one schedule, writes it and prints what it took. */
-async function searchInto(out: string, wanted: SearchIntoFile, json?: boolean): Promise<void> {
+/** What follows a search. */
+interface AfterSearch {
+  /** How its schedule is corrected, where that is wanted. */
+  readonly correction?: CorrectionIntoFile | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** Searches one schedule, writes it, corrects it where that is wanted, and prints what it took. */
+async function searchInto(out: string, wanted: SearchIntoFile, { correction, json }: AfterSearch): Promise<void> {
   const { schedule, steps, seconds, waitingShare, skipped } = await runSearch(wanted);
   await writeScheduleFile(out, schedule);
+  const corrected = correction && (await correctInto(out, schedule, wanted, correction));
   await wanted.progress.remove();
   const peakMemoryBytes = peakMemory();
   printResult(
     json,
-    { ...schedule, out, dataset: imageFacts(wanted.images), steps, seconds, waitingShare, peakMemoryBytes, skipped },
-    () => `${out}: ${costOf(schedule)}, searched in ${formatSeconds(seconds)} (${steps} steps)`,
+    {
+      ...schedule,
+      out,
+      dataset: imageFacts(wanted.images),
+      steps,
+      seconds,
+      waitingShare,
+      correction: corrected ?? null,
+      peakMemoryBytes,
+      skipped,
+    },
+    () => {
+      const searched = `${out}: ${costOf(schedule)}, searched in ${formatSeconds(seconds)} (${steps} steps), tokens selected by ${formatSelectionChoice(schedule.selection)}`;
+      return corrected === undefined ? searched : `${searched}\n${correctionOutcome(corrected)}`;
+    },
   );
+}
+
+/** Trains a correction and writes it beside the schedule, in place of one that was there before. */
+async function correctInto(
+  out: string,
+  schedule: Schedule,
+  { model, images }: SearchIntoFile,
+  correction: CorrectionIntoFile,
+): Promise<CorrectionReport> {
+  const { correct, ...options } = correction;
+  const outcome = await runCorrection(correct, model, schedule, images, options);
+  if (outcome.correction !== null) await writeCorrectionFile(correctionPath(out), outcome.correction);
+  await correction.progress.remove();
+  return correctionReport(outcome);
 }
 
 /** Searches a front, writes its folder and prints what it took. */
@@ -121,7 +186,7 @@ async function searchFrontInto(out: string, wanted: SearchIntoFolder, json?: boo
       skipped,
     },
     () =>
-      `${frontTable(found)}\n\n${out}: ${points.length} schedules, searched in ${formatSeconds(seconds)} (${steps} steps, ${passes} image passes)`,
+      `${frontTable(found)}\n\n${out}: ${points.length} schedules, searched in ${formatSeconds(seconds)} (${steps} steps, ${passes} image passes), tokens selected by ${formatSelectionChoice(points[0]?.schedule.selection)}`,
   );
 }
 

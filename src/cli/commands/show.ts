@@ -34,7 +34,9 @@ import { formatTable, printResult } from '../output.ts';
 import { folderNamedAfter, prepareFolder } from '../output-folder.ts';
 import { withProgress } from '../progress.ts';
 import { typedCommand, versionFacts } from '../provenance.ts';
+import { selectionOf } from '../schedule-option.ts';
 import type { NamedSchedule } from '../schedule-option.ts';
+import { selectionOption } from '../selection-option.ts';
 import { sessionOptions } from '../session-options.ts';
 import { resolveImages } from '../shown-images.ts';
 import { resolveShownModel } from '../shown-model.ts';
@@ -44,6 +46,8 @@ export interface ShowReport {
   readonly model: string;
   /** `null` where there is a method. */
   readonly schedule: string | null;
+  /** By which rule the schedule selects tokens, as `--selection` takes it. */
+  readonly selection: string | null;
   readonly method: string | null;
   readonly out: string;
   /** Blocks that were drawn, numbered from 1. */
@@ -83,6 +87,7 @@ export const showCommand = defineCommand({
       ...options.schedule,
       description: `${options.schedule.description}; by default schedule.json of the model folder`,
     },
+    selection: selectionOption,
     method: methodOption,
     weights: options.weights,
     blocks: { type: 'string', valueHint: '1,4,8,12', description: 'blocks to draw; by default these and the last' },
@@ -139,6 +144,7 @@ export const showCommand = defineCommand({
         facts: [
           ['model', `${model.name} (weights from ${model.source})`],
           [method === undefined ? 'schedule' : 'method', compression.name],
+          ...(found === undefined ? [] : [['selection of tokens', selectionOf(found) ?? ''] as const]),
           ...(await versionFacts()),
         ],
       },
@@ -150,6 +156,7 @@ export const showCommand = defineCommand({
     const report: ShowReport = {
       model: model.name,
       schedule: found?.scheduleName ?? null,
+      selection: selectionOf(found),
       method: method?.name ?? null,
       out,
       blocks,
@@ -162,7 +169,7 @@ export const showCommand = defineCommand({
     };
     printResult(args.json, report, () =>
       [
-        `${model.name}, ${method === undefined ? 'schedule ' : ''}${compression.name}, ${series.length === 1 ? 'one image' : `mean of ${series.length} images`}`,
+        `${model.name}, ${method === undefined ? 'schedule ' : ''}${compression.name}${found === undefined ? '' : ` (selection by ${selectionOf(found)})`}, ${series.length === 1 ? 'one image' : `mean of ${series.length} images`}`,
         formatTable(
           ['block', 'tokens', 'patches kept', 'patches merged', 'into tokens', 'patches pruned'],
           Array.from({ length: network.depth }, (_, block) => {

@@ -13,6 +13,7 @@ import { resolveFolder, resolveSecondFolder, sayImages } from '../image-options.
 import { integerOption, options, positiveOption } from '../options.ts';
 import { formatSeconds, printResult, printWarning } from '../output.ts';
 import { resolveSchedule } from '../schedule-option.ts';
+import { checkSelection, parseSelection, selectionOption } from '../selection-option.ts';
 import { sessionOptions } from '../session-options.ts';
 import { prepareTrainingOutput, removeTrainingFiles, runTraining, trainingOptions } from '../training-options.ts';
 
@@ -21,6 +22,7 @@ export const trainCommand = defineCommand({
   args: {
     config: { type: 'string', valueHint: 'FILE', description: 'network and recipe as JSON', required: true },
     schedule: options.schedule,
+    selection: selectionOption,
     ...trainingOptions,
   },
   run: async ({ args }) => {
@@ -28,8 +30,9 @@ export const trainCommand = defineCommand({
     const [epochs, batchSize] = [positiveOption('epochs', args.epochs), integerOption('batch', args.batch)];
     const learningRate = positiveOption('learning-rate', args['learning-rate']);
     const seed = integerOption('seed', args.seed, 0) ?? 0;
+    checkSelection(args);
     const { name, network, preprocessing, labels, recipe } = await readTrainingConfiguration(args.config);
-    const named = await resolveSchedule(args.schedule, { name, network });
+    const named = await resolveSchedule(args.schedule, { name, network }, parseSelection(args.selection));
     const isDry = args['dry-run'] === true;
     await (isDry ? checkTrainedModelDirectory(args.out) : prepareTrainingOutput(args.out));
     const evalData = args['eval-data'];

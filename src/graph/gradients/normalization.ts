@@ -4,6 +4,7 @@
  */
 import { DiffrateError } from '../../errors.ts';
 import {
+  add,
   cast,
   div,
   dynamicSlice,
@@ -20,6 +21,9 @@ import { constantBytes, constantFloats, int64Vector } from '../tensor.ts';
 import type { GraphNode, Tensor } from '../tensor.ts';
 import { operand, result, sumToShape } from './operands.ts';
 import type { GradientRule, RuleContext } from './rule.ts';
+
+/** Stands in for the length of a vector of zeros. */
+const smallestLength = 1e-20;
 
 /** Puts reduced axes back as ones, so that the gradient broadcasts against the operand. */
 function withReducedAxes(gradient: Tensor, node: GraphNode): { gradient: Tensor; axes: readonly number[] } {
@@ -97,6 +101,13 @@ const layerNormalizationRule: GradientRule = (context) => {
 
 /** Rules of operators that reduce or normalise. */
 export const normalizationRules: Readonly<Record<string, GradientRule>> = {
+  // `d‖x‖ = x / ‖x‖`; a vector of zeros gets no gradient.
+  ReduceL2: ({ node, gradients }: RuleContext) => {
+    const x = operand(node, 0);
+    const { gradient } = withReducedAxes(gradients[0] as Tensor, node);
+    const { gradient: length } = withReducedAxes(result(node), node);
+    return [mul(gradient, div(x, add(length, smallestLength)))];
+  },
   ReduceSum: ({ node, gradients }: RuleContext) => [
     expandLike(withReducedAxes(gradients[0] as Tensor, node).gradient, operand(node, 0)),
   ],

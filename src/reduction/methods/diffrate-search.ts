@@ -6,27 +6,37 @@
  */
 import {
   add,
+  cast,
   div,
   dynamicSlice,
+  less,
   matMul,
   max,
   mul,
   reduceMax,
   reduceSum,
   reshape,
+  sub,
   transpose,
+  where,
 } from '../../graph/operators/index.ts';
 import { dimensionAt, inScope, input, sizeAt, stopGradient } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { maskedAttention } from '../../nn/masked-attention.ts';
 import { importance, metricFor } from '../importance.ts';
-import { cosinesOf, matchTokens } from '../merge.ts';
+import { aboveWorth, attentionPerSize, nearestOf, scoreOf } from '../dissimilarity.ts';
+import { meanWeights, withLength } from '../merge-chosen.ts';
+import type { MergeRule } from '../merge-rule.ts';
+import { cosinesOf, lengths, matchTokens } from '../merge.ts';
+import type { Selection } from '../selection.ts';
 import { sortTokens } from '../sort.ts';
-import { tokenCount } from '../token-layout.ts';
-import { mapTravellers, mergeTravellers } from '../token-state.ts';
+import { perToken, prefixMark, tokenCount } from '../token-layout.ts';
+import type { TokenLayout } from '../token-layout.ts';
+import { mapTravellers, mergeTravellers, withTraveller } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import type { TokenReducer } from '../token-reducer.ts';
 import type { RankedTokens } from './diffrate.ts';
+import type { ReductionRules } from './diffrate-inputs.ts';
 
 /** Inputs of one searched block; positions are those after sorting by importance. */
 export interface SearchedBlock {
@@ -47,6 +57,12 @@ export interface SearchedBlock {
    * published method has none, since its proxies act on the mask alone.
    */
   readonly sourceWeight: Tensor;
+  /**
+   * `[1]` each, where a selection rule chooses: P, how many tokens pruning keeps, and how many of
+   * them stay whatever they resemble.
+   */
+  readonly pruneKept?: Tensor;
+  readonly sure?: Tensor;
 }
 
 /** The reducer and its inputs. */
@@ -61,15 +77,17 @@ export interface SearchReducerOptions {
   readonly searched: readonly number[];
   /** Removed tokens attend to themselves (the paper's eq. 11), or only to kept ones. */
   readonly toThemselves?: boolean;
+  /** How tokens merge and which of them go; by default as published. */
+  readonly rules?: ReductionRules;
 }
 
 /** DiffRate's masked, differentiable form for a network with these tokens. */
 export function diffRateSearch(
   { layout, importanceFrom }: RankedTokens,
-  { searched, toThemselves = true }: SearchReducerOptions,
+  { searched, toThemselves = true, rules: { merging = 'similarity', selection } = {} }: SearchReducerOptions,
 ): SearchReducer {
   const metric = metricFor(importanceFrom);
-  const blocks = searched.map((block) => inputsOf(block, tokenCount(layout)));
+  const blocks = searched.map((block) => inputsOf(block, tokenCount(layout), selection !== undefined));
   const reducer: TokenReducer = {
     name: 'diffrate-search',
     attend(_, state, queries, keys, values) {
@@ -86,14 +104,21 @@ export function diffRateSearch(
       const inputs = blocks.find((candidate) => candidate.block === block);
       if (inputs === undefined) return state;
       const score = stopGradient(inScope('importance', () => importance(metric, view, layout, 0)));
-      const sorted = inScope('sort', () => sortTokens(state, score));
-      return inScope('merge', () => mergeInPlace(masked(sorted, inputs), inputs));
+      if (selection === undefined) {
+        const sorted = inScope('sort', () => sortTokens(state, score));
+        return inScope('merge', () => mergeInPlace(masked(sorted, inputs), inputs, merging));
+      }
+      const { order, attention } = inScope('select', () => choiceOrder(state, score, inputs, layout, selection));
+      const weights = meanWeights(state.size, attention, selection);
+      const weighed = weights === undefined ? state : withTraveller(state, weightTraveller, weights, 'destination');
+      const sorted = inScope('sort', () => sortTokens(weighed, order));
+      return inScope('merge', () => mergeInPlace(masked(sorted, inputs), inputs, merging, selection));
     },
   };
   return { reducer, blocks };
 }
 
-function inputsOf(block: number, tokens: number): SearchedBlock {
+function inputsOf(block: number, tokens: number, selects: boolean): SearchedBlock {
   const named = (name: string): string => `blocks.${block}.${name}`;
   return {
     block,
@@ -102,6 +127,9 @@ function inputsOf(block: number, tokens: number): SearchedBlock {
     sourceStart: input(named('source_start'), 'int64', [1]),
     sourceEnd: input(named('source_end'), 'int64', [1]),
     sourceWeight: input(named('source_weight'), 'float32', [`sources.${block}`]),
+    ...(selects
+      ? { pruneKept: input(named('prune_kept'), 'float32', [1]), sure: input(named('sure'), 'float32', [1]) }
+      : {}),
   };
 }
 
@@ -118,11 +146,47 @@ function masked(state: TokenState, inputs: SearchedBlock): TokenState {
 
 const firstColumn = (features: Tensor): Tensor => reduceMax(features, [-1], true);
 
+/** Weights of a mean, while tokens are being sorted. */
+const weightTraveller = 'weight';
+
 /**
- * Sources stay where they are, masked; destinations become the mean of themselves and what was
+ * In which order the rule `dissimilarity` puts tokens, `[B, N, 1]`: those that are sure to stay,
+ * candidates by what they are worth, pruned tokens, those that were gone before. It is what
+ * `orderOfStaying` does, on all pairs of tokens.
+ */
+function choiceOrder(
+  state: TokenState,
+  score: Tensor,
+  { pruneKept, sure }: SearchedBlock,
+  { prefix, ...grid }: TokenLayout,
+  selection: Selection,
+): { readonly order: Tensor; readonly attention: Tensor } {
+  const tokens = tokenCount({ prefix, ...grid });
+  const toRow = (x: Tensor): Tensor => transpose(x, [0, 2, 1]);
+  /** How many tokens have more, `[B, N, 1]`. */
+  const ranks = (x: Tensor): Tensor => reduceSum(cast(less(x, toRow(x)), 'float32'), [2], true);
+  const size = state.size === undefined ? undefined : stopGradient(state.size);
+  const attention = stopGradient(attentionPerSize(score, size, selection));
+  // What was gone before comes after a token whose attention is too small for a number, too.
+  const byImportance = ranks(state.mask === undefined ? score : add(score, sub(stopGradient(state.mask), 1)));
+  const isThere = less(byImportance, pruneKept as Tensor);
+  const living = where(isThere, attention, sub(-1, byImportance));
+  const marks = perToken({ prefix }, tokens, { prefix: () => prefixMark, grid: () => 0 });
+  const x = stopGradient(state.features);
+  const length = lengths(x);
+  const cosines = div(matMul(div(x, length), toRow(x)), toRow(length));
+  const others = prefix === 0 ? living : sub(living, marks);
+  const worth = scoreOf(living, size, nearestOf(cosines, living, others), selection);
+  const byAttention = ranks(living);
+  const order = where(less(byAttention, sure as Tensor), mul(living, aboveWorth), where(isThere, worth, living));
+  return { order, attention };
+}
+
+/**
+ * Sources stay where they are, masked; destinations become a mean of themselves and what was
  * matched to them.
  */
-function mergeInPlace(state: TokenState, inputs: SearchedBlock): TokenState {
+function mergeInPlace(state: TokenState, inputs: SearchedBlock, merging: MergeRule, selection?: Selection): TokenState {
   const [batch, tokens] = [dimensionAt(state.features, 0), sizeAt(inputs.mask, 0)];
   const name = `sources.${inputs.block}`;
   const sourcesOf = (x: Tensor): Tensor => dynamicSlice(x, 1, inputs.sourceStart, inputs.sourceEnd, name);
@@ -131,18 +195,36 @@ function mergeInPlace(state: TokenState, inputs: SearchedBlock): TokenState {
   const matching = matchTokens(candidates, features, reshape(inputs.destinations, [1, 1, tokens]));
   // A pruned source joins its destination with weight 0, which carries the gradient of merging it.
   const joins = mul(stopGradient(matching.choices), reshape(inputs.sourceWeight, [1, name, 1]));
-  const similarity = stopGradient(cosinesOf(matching, candidates));
   const assignment = transpose(joins, [0, 2, 1]);
-  const total = add(reduceSum(joins, [1]), 1);
-  const share = reshape(div(1, total), [batch, tokens, 1]);
-  const merged = mul(add(state.features, matMul(assignment, sourcesOf(state.features))), share);
-  // Sizes count as at least 1 before they are added up, even those that the similarity has scaled
-  // down. Only the search does so.
-  const before = state.size === undefined ? undefined : max(state.size, 1);
-  const added = before === undefined ? max(similarity, 1) : max(mul(sourcesOf(before), similarity), 1);
-  const size = add(before ?? 1, matMul(assignment, added));
-  if (state.travellers === undefined) return { ...state, features: merged, size };
-  const arriving = { assignment, total: reshape(total, [batch, tokens, 1]) };
-  const sources = mapTravellers(state.travellers, sourcesOf);
-  return { ...state, features: merged, size, travellers: mergeTravellers(state.travellers, sources, arriving) };
+  const arrivals = reshape(add(reduceSum(joins, [1]), 1), [batch, tokens, 1]);
+  const gathered = (x: Tensor): Tensor => add(x, matMul(assignment, sourcesOf(x)));
+  const before = state.size;
+  const { [weightTraveller]: weight, ...travellers } = state.travellers ?? {};
+  const sized = merging === 'patches' && before !== undefined;
+  const weights = weight?.value ?? (sized ? before : undefined);
+  const mean =
+    weights === undefined
+      ? mul(gathered(state.features), div(1, arrivals))
+      : div(gathered(mul(state.features, weights)), gathered(weights));
+  const merged = selection === undefined ? mean : withLength(mean, lengths(state.features), selection);
+  const size = merging === 'similarity' ? similaritySizes() : before === undefined ? arrivals : gathered(before);
+  const others = { ...state, features: merged, size };
+  if (state.travellers === undefined) return others;
+  const arriving =
+    merging === 'similarity'
+      ? { assignment, total: arrivals }
+      : { assignment, ...(before && { sourceSize: sourcesOf(before) }), ownSize: before, total: size };
+  const sources = mapTravellers(travellers, sourcesOf);
+  return { ...others, travellers: mergeTravellers(travellers, sources, arriving) };
+
+  /**
+   * Sizes count as at least 1 before they are added up, even those that the similarity has scaled
+   * down. Only the search does so.
+   */
+  function similaritySizes(): Tensor {
+    const similarity = stopGradient(cosinesOf(matching, candidates));
+    const own = before === undefined ? undefined : max(before, 1);
+    const added = own === undefined ? max(similarity, 1) : max(mul(sourcesOf(own), similarity), 1);
+    return add(own ?? 1, matMul(assignment, added));
+  }
 }

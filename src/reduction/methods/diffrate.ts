@@ -7,19 +7,22 @@
  * Better than the published code, with the same result: importance needs only the class token's
  * attention row, so pruned tokens are chosen before attention and never become queries.
  */
-import { topK } from '../../graph/operators/index.ts';
-import { inScope, sizeAt } from '../../graph/tensor.ts';
+import { slice, topK } from '../../graph/operators/index.ts';
+import { inScope, sizeAt, stopGradient } from '../../graph/tensor.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { importance, metricFor, needsOnlyClassAttention } from '../importance.ts';
 import type { ImportanceMetric } from '../importance.ts';
 import type { MergeRule } from '../merge-rule.ts';
-import { mergeTokens } from '../merge.ts';
+import { attentionPerSize, orderOfStaying, selectionCounts } from '../dissimilarity.ts';
+import { mergeChosen } from '../merge-chosen.ts';
+import { mergeTokens, prefixExcluded } from '../merge.ts';
 import type { NetworkShape } from '../network-shape.ts';
 import { effectiveTokens } from '../schedule.ts';
 import type { KeptNumbers } from '../schedule.ts';
 import { sortTokens } from '../sort.ts';
-import { tokenCount } from '../token-layout.ts';
-import { firstTokens, splitTokens } from '../token-state.ts';
+import type { Selection } from '../selection.ts';
+import { perToken, prefixMark, tokenCount } from '../token-layout.ts';
+import { firstTokens, sourceOf, splitTokens } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import type { AttendedView, BlockView, TokenReducer } from '../token-reducer.ts';
 
@@ -68,6 +71,7 @@ export function diffRate(kept: KeptNumbers, network: RankedTokens, options: Diff
   const own = metricFor(importanceFrom);
   const { metric = own, order: orderName = 'prune-merge', merging = kept.merging ?? 'similarity', seed = 0 } = options;
   const { prefix } = layout;
+  const { selection } = kept;
   const plans = effectiveTokens(kept, tokenCount(layout))
     .map((block, index) => planOf(block, kept, index, orderName))
     // Prefix tokens alone are no destinations: what would be merged into them is pruned.
@@ -75,6 +79,22 @@ export function diffRate(kept: KeptNumbers, network: RankedTokens, options: Diff
   const scoreOf = (block: number, view: BlockView): Tensor => importance(metric, view, layout, seed + block);
   const mergeRest = ({ first, rest }: { first: TokenState; rest: TokenState }): TokenState =>
     inScope('merge', () => mergeTokens(first, rest, layout, merging));
+  /** Importance of the tokens that were chosen before attention, by block. */
+  const chosenEarly = new Map<number, Tensor>();
+  /** Merges all but `left` of the tokens, as the selection rule has it. */
+  const selectAndMerge = (state: TokenState, score: Tensor, left: number, rule: Selection): TokenState => {
+    const tokens = sizeAt(state.features, 1);
+    const counts = selectionCounts(rule, prefix, tokens, left);
+    const marks = prefix === 0 ? undefined : perToken({ prefix }, tokens, { prefix: () => prefixMark, grid: () => 0 });
+    const attention = inScope('sort', () => stopGradient(attentionPerSize(score, state.size, rule)));
+    const inputs = { features: state.features, size: state.size, attention };
+    const order = inScope('select', () => orderOfStaying(inputs, counts, rule, marks));
+    const noDestinations = prefixExcluded(prefix, left);
+    const merged = inScope('merge', () => mergeChosen(state, order, counts, attention, rule, noDestinations));
+    const source = sourceOf(state);
+    if (source === undefined) return merged;
+    return { ...merged, selected: { source, attention, gone: slice(order, 1, left, tokens) } };
+  };
   /** Sorts `count` tokens and merges all but the first `kept` of them. */
   const sortAndMerge = (
     block: number,
@@ -83,6 +103,13 @@ export function diffRate(kept: KeptNumbers, network: RankedTokens, options: Diff
     count: number,
     kept: number,
   ): TokenState => {
+    if (selection !== undefined && kept < count) {
+      const score = scoreOf(block, view);
+      const entered = sizeAt(state.features, 1);
+      if (count === entered) return selectAndMerge(state, score, kept, selection);
+      const sorted = inScope('sort', () => sortTokens(state, score, count));
+      return selectAndMerge(sorted, topK(score, count, true, 1).values, kept, selection);
+    }
     const sorted = inScope('sort', () => sortTokens(state, scoreOf(block, view), count));
     return kept === count ? sorted : mergeRest(inScope('merge', () => splitTokens(sorted, kept)));
   };
@@ -94,7 +121,9 @@ export function diffRate(kept: KeptNumbers, network: RankedTokens, options: Diff
       const plan = plans[block];
       if (plan === undefined || plan.mergeFirst || !needsOnlyClassAttention(metric)) return undefined;
       if (!prunesBeforeAttention(sizeAt(state.features, 1), plan.prune, sizeAt(state.features, 2))) return undefined;
-      return inScope('sort', () => ({ indices: topK(scoreOf(block, view), plan.prune, true, 1).indices }));
+      const { indices, values } = inScope('sort', () => topK(scoreOf(block, view), plan.prune, true, 1));
+      chosenEarly.set(block, values);
+      return { indices };
     },
     afterAttention(block, state, view) {
       const plan = plans[block];
@@ -106,7 +135,10 @@ export function diffRate(kept: KeptNumbers, network: RankedTokens, options: Diff
       }
       // Tokens that were chosen before attention are in order already.
       if (sizeAt(state.features, 1) === entered) return sortAndMerge(block, state, view, plan.prune, plan.merge);
-      return plan.merge < plan.prune ? mergeRest(inScope('merge', () => splitTokens(state, plan.merge))) : state;
+      if (plan.merge === plan.prune) return state;
+      const early = chosenEarly.get(block);
+      if (selection !== undefined && early !== undefined) return selectAndMerge(state, early, plan.merge, selection);
+      return mergeRest(inScope('merge', () => splitTokens(state, plan.merge)));
     },
   };
 }

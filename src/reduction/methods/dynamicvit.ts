@@ -22,6 +22,7 @@ import { attendMasked, behindPrefix, decide, decisionTerms, keptPatches, rankBeh
 import { predictKeeping, predictorParameters } from './keep-predictor.ts';
 import { learnedPrefix, requireLearned } from './learned.ts';
 import type { LearnedMethod, LearnedParameter, TrainingForm } from './learned.ts';
+import { beforeBlock } from './method.ts';
 import type { ReductionMethod } from './method.ts';
 import { ascendingBlocks, blocksKey, featuresOf } from './per-block.ts';
 
@@ -135,7 +136,7 @@ export const dynamicVitMethod: ReductionMethod = {
     return {
       reducer: dynamicVit(options, layout),
       tokensPerBlock,
-      reducesBeforeBlock: true,
+      work: beforeBlock,
       learned: dynamicVitTraining(options, layout),
     };
   },

@@ -23,6 +23,7 @@ import type { TokenReducer } from '../token-reducer.ts';
 import { concatStates, splitTokens, withTraveller } from '../token-state.ts';
 import type { TokenState } from '../token-state.ts';
 import { sortTokens } from '../sort.ts';
+import { beforeBlock } from './method.ts';
 import type { ReductionMethod } from './method.ts';
 import { ascendingBlocks, featuresOf } from './per-block.ts';
 
@@ -115,7 +116,7 @@ export const evoVitMethod: ReductionMethod = {
     return {
       reducer,
       tokensPerBlock: Array.from({ length: network.depth }, (_, block) => (block < start ? tokens : kept)),
-      reducesBeforeBlock: true,
+      work: beforeBlock,
       learned: {
         parameters: [],
         trainsNetwork: true,

@@ -54,16 +54,29 @@ export interface Knob {
   readonly whole?: boolean;
 }
 
+/**
+ * How often a block that lets tokens go computes its attention and its MLP on the tokens that enter
+ * it, and how often on those that it passes on. Half of an attention is queries, keys and scores,
+ * the other half is values, what they are gathered to, and the projection.
+ */
+export interface BlockWork {
+  readonly attention: readonly [entering: number, leaving: number];
+  readonly mlp: readonly [entering: number, leaving: number];
+}
+
+/** Tokens go between attention and MLP (most methods). */
+export const afterAttention: BlockWork = { attention: [1, 0], mlp: [0, 1] };
+
+/** Tokens go before the block. */
+export const beforeBlock: BlockWork = { attention: [0, 1], mlp: [0, 1] };
+
 /** A method with its parameters, for one network. */
 export interface BuiltMethod {
   readonly reducer: TokenReducer;
   /** Tokens after each block; for a ragged method the most that there can be. */
   readonly tokensPerBlock: readonly number[];
-  /**
-   * Tokens go before a block's attention instead of after it: the cost of its attention then
-   * follows from the block's own number.
-   */
-  readonly reducesBeforeBlock?: boolean;
+  /** Where in a block tokens go, as far as FLOPs are concerned; by default `afterAttention`. */
+  readonly work?: BlockWork;
   /** Its trained part. */
   readonly learned?: LearnedMethod;
 }

@@ -69,6 +69,28 @@ export function countPerBlock(method: string, key: string, values: readonly numb
 }
 
 /**
+ * Whole numbers per block of the network: those given, or one number for each of the chosen blocks,
+ * its fraction being spread over them, and 0 for the others.
+ * @throws {DiffrateError} where a list is not one whole number per block.
+ */
+export function countOfChosenBlocks(
+  method: string,
+  key: string,
+  values: readonly number[],
+  blocks: readonly number[],
+  network: NetworkShape,
+): number[] {
+  const { depth } = network;
+  if (values.length > 1 || depth === 1) return countPerBlock(method, key, values, network);
+  const [only = 0] = values;
+  const inOrder = [...new Set(blocks)].sort((a, b) => a - b);
+  return Array.from({ length: depth }, (_, block) => {
+    const place = inOrder.indexOf(block);
+    return place < 0 ? 0 : Math.round(only * (place + 1)) - Math.round(only * place);
+  });
+}
+
+/**
  * The blocks in which a method acts.
  * @throws {DiffrateError} where one does not exist.
  */

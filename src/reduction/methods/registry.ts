@@ -4,36 +4,51 @@
 import { DiffrateError } from '../../errors.ts';
 import { nameOf } from '../network-shape.ts';
 import type { NetworkShape } from '../network-shape.ts';
+import { atcMethod } from './atc.ts';
 import { atsMethod } from './ats.ts';
+import { dpcKnnMethod } from './dpcknn.ts';
+import { dtemMethod } from './dtem.ts';
 import { dynamicVitMethod } from './dynamicvit.ts';
 import { evitMethod } from './evit.ts';
 import { evoVitMethod } from './evovit.ts';
 import { gtpMethod } from './gtp.ts';
+import { kMedoidsMethod } from './kmedoids.ts';
 import { ltmpMethod } from './ltmp.ts';
+import { mctfMethod } from './mctf.ts';
 import type { BuiltMethod, MethodResources, Parameters, ParameterKey, ReductionMethod } from './method.ts';
 import { formatMethod, parseMethodText } from './method-text.ts';
 import type { MethodText } from './method-text.ts';
 import { pitomeMethod } from './pitome.ts';
 import { pptMethod } from './ppt.ts';
-import { diffrateMethod, randomMethod, uniformMethod } from './scheduled.ts';
+import { constantMethod, diffrateMethod, randomMethod, uniformMethod } from './scheduled.ts';
 import { spvitMethod } from './spvit.ts';
+import { tofuMethod } from './tofu.ts';
 import { tomeMethod } from './tome.ts';
+import { transformingMethod } from './transforming.ts';
 
 /** The methods, DiffRate and its schedules first. */
 export const reductionMethods: readonly ReductionMethod[] = [
   diffrateMethod,
   uniformMethod,
+  constantMethod,
   randomMethod,
   evitMethod,
   tomeMethod,
   pptMethod,
   pitomeMethod,
   gtpMethod,
+  mctfMethod,
+  tofuMethod,
+  kMedoidsMethod,
+  dpcKnnMethod,
+  atcMethod,
+  transformingMethod,
   atsMethod,
   dynamicVitMethod,
   evoVitMethod,
   spvitMethod,
   ltmpMethod,
+  dtemMethod,
 ];
 
 /** A method with its parameters for one network, and what to call it. */

@@ -1,21 +1,21 @@
 /**
- * DiffRate (arXiv 2305.17997) by a learnt schedule, and the two schedules that it is compared with.
- * These are a uniform rate, and random monotone ones (the paper's Fig. 4).
- * All three are `diffRate` with other kept numbers; a random or uniform schedule needs no images.
+ * DiffRate (arXiv 2305.17997) by a learnt schedule, and the schedules that it is compared with.
+ * These are a uniform rate, the same number in every block, and random monotone ones (the paper's
+ * Fig. 4). All are `diffRate` with other kept numbers; only a learnt schedule needs images.
  */
-import { mean } from 'd3-array';
 import { DiffrateError } from '../../errors.ts';
 import { importanceMetrics, metricFor } from '../importance.ts';
 import { mergeRules } from '../merge-rule.ts';
-import { uniformNumbers } from '../random-numbers.ts';
 import { effectiveTokens } from '../schedule.ts';
 import type { KeptNumbers } from '../schedule.ts';
 import { nameOf } from '../network-shape.ts';
 import type { NetworkShape } from '../network-shape.ts';
 import { gridTokens, smallestKept, tokenCount } from '../token-layout.ts';
-import type { TokenLayout } from '../token-layout.ts';
+import { requireSelectable, selectionNames, settledSelection } from '../selection-choice.ts';
 import { diffRate, reductionOrders } from './diffrate.ts';
 import type { BuiltMethod, ParameterKey, Parameters, ReductionMethod } from './method.ts';
+import { ofPatches } from './per-block.ts';
+import { constantSchedule, randomSchedule, uniformSchedule } from './plain-schedules.ts';
 
 const metricKey: ParameterKey = {
   name: 'metric',
@@ -39,6 +39,14 @@ const mergingKey: ParameterKey = {
   meaning: 'how tokens merge: own is as the schedule says, similarity as published',
   fallback: 'own',
 };
+/** `own`: as the schedule says. */
+const selectionKey: ParameterKey = {
+  name: 'selection',
+  kind: 'word',
+  words: ['own', ...selectionNames],
+  meaning: 'which tokens go: own is as the schedule says, class-attention as published',
+  fallback: 'own',
+};
 const seedKey: ParameterKey = { name: 'seed', kind: 'integer', meaning: 'seed', fallback: 0, min: 0 };
 const prunedKey: ParameterKey = {
   name: 'pruned',
@@ -53,6 +61,8 @@ function scheduled(kept: KeptNumbers, network: NetworkShape, parameters: Paramet
   const metric = importanceMetrics.find((name) => name === parameters.text('metric'));
   const order = reductionOrders.find((name) => name === parameters.text('order'));
   const merging = mergeRules.find((name) => name === parameters.text('merging'));
+  const rule = selectionNames.find((name) => name === parameters.text('selection'));
+  const selection = rule === undefined ? kept.selection : settledSelection(rule);
   const seed = parameters.number('seed');
   if (metric?.startsWith('class') === true && network.importanceFrom !== 'class-token') {
     throw new DiffrateError(
@@ -66,71 +76,18 @@ function scheduled(kept: KeptNumbers, network: NetworkShape, parameters: Paramet
         'use order=merge-only.',
     );
   }
+  if (selection !== undefined && merging !== undefined && merging !== 'patches') {
+    throw new DiffrateError(
+      `merging=${merging} does not go with selection=${selection.rule}, which merges by patches: ` +
+        'leave merging out, or use selection=class-attention.',
+    );
+  }
+  requireSelectable(selection, network);
   const asked = { ...(metric && { metric }), ...(order && { order }), ...(merging && { merging }) };
   return {
-    reducer: diffRate(kept, network, { seed, ...asked }),
+    reducer: diffRate({ ...kept, selection }, network, { seed, ...asked }),
     tokensPerBlock: effectiveTokens(kept, tokenCount(network.layout)).map(({ tokensOut }) => tokensOut),
   };
-}
-
-/**
- * Kept numbers from the tokens after each block; the given share of the tokens that go is pruned.
- */
-function keptNumbers(
-  tokensOut: readonly number[],
-  layout: TokenLayout,
-  prunedShare: (block: number) => number,
-): KeptNumbers {
-  const pruneKept = tokensOut.map((left, block) => {
-    const entered = tokensOut[block - 1] ?? tokenCount(layout);
-    return entered - Math.round(prunedShare(block) * (entered - left));
-  });
-  return { pruneKept, mergeKept: tokensOut };
-}
-
-/**
- * How many tokens stay where this share of the patches stays: at least one patch, so that none is
- * merged into a prefix token.
- */
-const tokensLeft = (layout: TokenLayout, share: number): number =>
-  Math.max(smallestKept(layout), layout.prefix + Math.round(gridTokens(layout) * share));
-
-/**
- * Kept numbers where every block but the first keeps the same share of the patch tokens that enter
- * it.
- */
-export function uniformSchedule(rate: number, depth: number, layout: TokenLayout, pruned = 0): KeptNumbers {
-  const tokensOut = Array.from({ length: depth }, (_, block) => tokensLeft(layout, rate ** block));
-  return keptNumbers(tokensOut, layout, () => pruned);
-}
-
-/**
- * Random kept numbers that never rise. Each block but the first lets an exponentially distributed
- * share of the logarithm go. The shares are scaled so that a patch token is there with probability
- * `keep`, on average over blocks. Tokens that go are pruned and merged in random shares.
- * @param mergeOnly all that goes is merged.
- */
-export function randomSchedule(
-  seed: number,
-  keep: number,
-  depth: number,
-  layout: TokenLayout,
-  mergeOnly = false,
-): KeptNumbers {
-  const draws = uniformNumbers(2 * depth, seed);
-  let sum = 0;
-  const steps = Array.from({ length: depth }, (_, block) =>
-    block === 0 ? 0 : (sum += Math.log(Math.max(draws[block] ?? 0, 1e-6))),
-  );
-  const kept = (scale: number): number => mean(steps, (step) => Math.exp(scale * step)) ?? NaN;
-  let [low, high] = [0, 1e3];
-  for (let turn = 0; turn < 60; turn++) {
-    const middle = (low + high) / 2;
-    if (kept(middle) > keep) low = middle;
-    else high = middle;
-  }
-  const tokensOut = steps.map((step) => tokensLeft(layout, Math.exp(low * step)));
-  return keptNumbers(tokensOut, layout, (block) => (mergeOnly ? 0 : (draws[depth + block] ?? 0)));
 }
 
 /**
@@ -144,6 +101,7 @@ export const diffrateMethod: ReductionMethod = {
     { name: 'schedule', kind: 'text', meaning: 'schedule file, or the name of a published one', fallback: '' },
     metricKey,
     orderKey,
+    selectionKey,
     mergingKey,
     { ...seedKey, meaning: 'seed of the random metric' },
   ],
@@ -176,6 +134,7 @@ export const uniformMethod: ReductionMethod = {
     prunedKey,
     metricKey,
     orderKey,
+    selectionKey,
     mergingKey,
     { ...seedKey, meaning: 'seed of the random metric' },
   ],
@@ -183,17 +142,65 @@ export const uniformMethod: ReductionMethod = {
   mergesOnly: true,
   knob: { key: 'rate', min: () => 0.1, max: () => 1, rising: true },
   build(parameters, network) {
-    const pruned = parameters.number('pruned');
-    if (network.mergeOnly && pruned > 0) {
-      throw new DiffrateError(
-        `uniform:pruned=${pruned} prunes, but ${nameOf(network)} needs all tokens again after its last block: ` +
-          'set pruned to 0.',
-      );
-    }
+    const pruned = prunedOf('uniform', parameters, network);
     const kept = uniformSchedule(parameters.number('rate'), network.depth, network.layout, pruned);
     return scheduled(kept, network, parameters);
   },
 };
+
+/** `constant:removed=13`. */
+export const constantMethod: ReductionMethod = {
+  name: 'constant',
+  title: 'DiffRate’s compression by the same number of tokens in every block',
+  keys: [
+    {
+      name: 'removed',
+      kind: 'number',
+      meaning: 'tokens that go in every block but the first, a fraction being spread over blocks',
+      fallback: ofPatches(13),
+      min: 0,
+    },
+    prunedKey,
+    metricKey,
+    orderKey,
+    selectionKey,
+    mergingKey,
+    { ...seedKey, meaning: 'seed of the random metric' },
+  ],
+  needsClassToken: false,
+  mergesOnly: true,
+  knob: { key: 'removed', min: () => 0, max: mostRemoved, rising: false },
+  build(parameters, network) {
+    const removed = parameters.number('removed');
+    const most = mostRemoved(network);
+    if (removed > most) {
+      throw new DiffrateError(
+        `constant:removed=${removed} is more than there is: ${nameOf(network)} has ${gridTokens(network.layout)} tokens ` +
+          `that may go, of which one stays; lower removed to ${most}.`,
+      );
+    }
+    const kept = constantSchedule(removed, network.depth, network.layout, prunedOf('constant', parameters, network));
+    return scheduled(kept, network, parameters);
+  },
+};
+
+/** Tokens that may go in one block: with more of them the second block would leave none. */
+function mostRemoved({ layout }: NetworkShape): number {
+  return tokenCount(layout) - smallestKept(layout);
+}
+
+/**
+ * The share of the tokens that go that is pruned.
+ * @throws {DiffrateError} where the network needs all of them again.
+ */
+function prunedOf(method: string, parameters: Parameters, network: NetworkShape): number {
+  const pruned = parameters.number('pruned');
+  if (!network.mergeOnly || pruned === 0) return pruned;
+  throw new DiffrateError(
+    `${method}:pruned=${pruned} prunes, but ${nameOf(network)} needs all tokens again after its last block: ` +
+      'set pruned to 0.',
+  );
+}
 
 /** `random:seed=3,keep=0.7`. */
 export const randomMethod: ReductionMethod = {
@@ -211,6 +218,7 @@ export const randomMethod: ReductionMethod = {
     },
     metricKey,
     orderKey,
+    selectionKey,
     mergingKey,
   ],
   needsClassToken: false,

@@ -52,6 +52,7 @@ import {
 import { layerParameters, predictKeeping, predictorParameters } from './keep-predictor.ts';
 import { learnedPrefix, requireLearned } from './learned.ts';
 import type { LearnedMethod, LearnedParameter, TrainingForm } from './learned.ts';
+import { beforeBlock } from './method.ts';
 import type { ReductionMethod } from './method.ts';
 import { ascendingBlocks, blocksKey, featuresOf } from './per-block.ts';
 import { DiffrateError } from '../../errors.ts';
@@ -268,7 +269,7 @@ export const spvitMethod: ReductionMethod = {
     return {
       reducer: spvit(options, layout),
       tokensPerBlock,
-      reducesBeforeBlock: true,
+      work: beforeBlock,
       learned: spvitTraining(options, layout),
     };
   },

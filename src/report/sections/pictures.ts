@@ -38,7 +38,7 @@ export async function picturesSection(
         Patches that are still tokens of their own are shown as they came. The patches of a merged token have their
         average colour and a border in that token’s own colour, also where they lie apart. Pruned patches are hatched.
         Look at whether the object keeps its patches while even background is merged. ${remark}
-        ${emptyBlocksInWords(series)}
+        ${reasonsInWords(series)} ${emptyBlocksInWords(series)}
         ${
           named.size > 0 &&
           'Below the name of an image stands what the uncompressed network says of it, and → what the compressed one says.'
@@ -48,9 +48,24 @@ export async function picturesSection(
         <li><span class="kept"></span>a token of its own</li>
         <li><span class="merged"></span>merged</li>
         <li><span class="pruned"></span>pruned</li>
+        ${
+          hasReasons(series) &&
+          html`<li><span class="attention"></span>went for little attention</li>
+            <li><span class="alike"></span>went because alike a more important token</li>`
+        }
       </ul>
       ${figures}`,
   };
+}
+
+/** Whether a selection rule says why patches went. */
+const hasReasons = (series: readonly PictureSeries[]): boolean =>
+  series.some(({ counts }) => counts.some(({ alikePatches }) => alikePatches !== undefined));
+
+/** What discs mean, in sentences; empty where there are none. */
+function reasonsInWords(series: readonly PictureSeries[]): string {
+  if (!hasReasons(series)) return '';
+  return 'A disc on a merged patch says why it went: a dark one where its attention alone would have sent it, a light one where it went only because it is alike a more important token. A merged patch without a disc is where the others went.';
 }
 
 /**
@@ -117,11 +132,16 @@ async function pictureFigure(picture: RgbImage, description: string, caption: Ht
 }
 
 /** `120 patches kept, 60 merged into 20 tokens, 16 pruned`. */
-function countsInWords({ untouched, mergedPatches, mergedTokens, prunedPatches }: TokenCounts, prefix: number): string {
+function countsInWords(counts: TokenCounts, prefix: number): string {
+  const { untouched, mergedPatches, mergedTokens, prunedPatches, alikePatches = 0 } = counts;
   if (untouched + mergedPatches === 0) return onlyPrefix(prefix);
   return [
     `${untouched} patches kept`,
-    ...(mergedPatches === 0 ? [] : [`${mergedPatches} merged into ${mergedTokens}`]),
+    ...(mergedPatches === 0
+      ? []
+      : [
+          `${mergedPatches} merged into ${mergedTokens}${alikePatches === 0 ? '' : ` (${alikePatches} of them as alike)`}`,
+        ]),
     ...(prunedPatches === 0 ? [] : [`${prunedPatches} pruned`]),
   ].join(', ');
 }

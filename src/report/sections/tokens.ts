@@ -4,6 +4,7 @@ import { barY, dotY, lineY, ruleY } from '@observablehq/plot';
 import type { Network } from '../../networks/network.ts';
 import { effectiveTokens } from '../../reduction/schedule.ts';
 import type { KeptNumbers } from '../../reduction/schedule.ts';
+import { selectionInWords } from '../../reduction/selection-choice.ts';
 import { tokenCount } from '../../reduction/token-layout.ts';
 import type { ReportSection } from '../page.ts';
 import { html } from '../html.ts';
@@ -32,7 +33,8 @@ export function tokensSection(network: ReadTokens, schedule: KeptNumbers): Repor
     title: 'Tokens per block',
     content: html`<p>
         Of ${tokens} tokens ${merged} are merged into others and ${pruned} are pruned on the way through the
-        ${blocks.length} blocks; ${leftInWords(last, network)}.
+        ${blocks.length} blocks; ${leftInWords(last, network)}. Tokens are selected by
+        ${selectionInWords(schedule.selection, network)}.
       </p>
       <div class="plots">
         ${plotFigure({

@@ -12,7 +12,7 @@ import type { ComparedImages, Found } from '../race/race.ts';
 import { lineBetween, withPruned } from '../starting-schedule.ts';
 
 /**
- * Parts of the way to the uniform rate that the prediction by proportion is followed: with less
+ * Parts of the way to the uniform one that the prediction by proportion is followed: with less
  * removed, what is right is more lopsided.
  */
 const towardsUniform = [1 / 3, 2 / 3];
@@ -20,7 +20,7 @@ const towardsUniform = [1 / 3, 2 / 3];
 /** Parts of what the budget on the other side prunes. */
 const prunedShares = [1 / 3, 2 / 3];
 
-/** Schedules of other budgets, and the uniform rate at this one. */
+/** Schedules of other budgets, and the one that removes as many in every block at this one. */
 export interface Neighbours {
   /** Of the nearest budget. */
   readonly nearest: KeptNumbers;
@@ -34,7 +34,7 @@ export interface Neighbours {
 /**
  * The best of these, all brought to the budget: the nearest schedule with as many tokens more or
  * fewer in every block, with more or fewer removed in the same proportion, parts of the way from
- * there to the uniform rate, the line through the two nearest schedules, and where there is one on
+ * there to the uniform one, the line through the two nearest schedules, and where there is one on
  * the other side, the line to it, and that one with as many tokens more in every block. Where the
  * nearest one prunes nothing, only what comes from the other side prunes; but then the best of them
  * races against itself with parts of what the other side prunes.

@@ -51,7 +51,7 @@ export function passReport({ plan, report }: FrontCourse, all: number, before: n
   };
 }
 
-/** A learner that has learnt nothing: its schedule is the uniform rate. */
+/** A learner that has learnt nothing: it removes the same number of tokens in every block. */
 export function learnerFor({ search, learner }: FrontPlan, { target }: FrontBudget): PositionLearner {
   return new PositionLearner(search.space, search.cost, target, learner);
 }

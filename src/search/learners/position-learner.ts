@@ -11,8 +11,8 @@
  * At the best schedule a token's worth is the same multiple λ of its price in every block. So each
  * μ moves by `(worth − λ·price) / spread`, at most some tokens, and λ is the number for which the
  * moved schedule costs just the target, found by bisection. Nothing swings, nothing needs a weight
- * between loss and cost. It starts from a uniform rate at the target, and ends with the averaged
- * numbers of the time at which the running loss was lowest.
+ * between loss and cost. It starts from the same number of tokens in every block, and ends with the
+ * averaged numbers of the time at which the running loss was lowest.
  */
 import { formatCost } from '../../cost/cost.ts';
 import type { Cost } from '../../cost/cost.ts';
@@ -79,7 +79,7 @@ export class PositionLearner implements Learner {
     this.#target = target;
     this.#recipe = recipe;
     this.#lowest = new LowestLoss(recipe.averagedSteps);
-    const start = this.#uniformRate();
+    const start = this.#uniformNumber();
     const kinds: readonly Kind[] = space.mergeOnly ? ['merge'] : ['prune', 'merge'];
     this.#numbers = space.searched.flatMap((block) =>
       kinds.map((kind): LearntNumber => {
@@ -249,33 +249,36 @@ export class PositionLearner implements Learner {
     return this.#numbers.find((number) => number.block === block && number.kind === kind);
   }
 
-  /** Every searched block keeps the same share, and merges what goes. */
-  #uniformRate(): KeptNumbers {
-    const { searched } = this.#space;
+  /**
+   * Every searched block removes the same number of tokens, and merges them. That is nearer to a
+   * good schedule than the same share in every block.
+   */
+  #uniformNumber(): KeptNumbers {
+    const { searched, fixed } = this.#space;
     const tokens = this.#tokens;
-    const at = (rate: number): KeptNumbers => {
-      const kept = { pruneKept: [...this.#space.fixed.pruneKept], mergeKept: [...this.#space.fixed.mergeKept] };
+    const at = (removed: number): KeptNumbers => {
+      const kept = { pruneKept: [...fixed.pruneKept], mergeKept: [...fixed.mergeKept] };
       let live = tokens;
       for (const block of searched) {
-        const left = Math.max(this.#smallest.merge, live * rate);
+        const left = Math.max(this.#smallest.merge, live - removed);
         kept.pruneKept[block] = Math.max(this.#smallest.prune, live);
         kept.mergeKept[block] = left;
         live = left;
       }
       return kept;
     };
-    let [low, high] = [0, 1];
-    if (this.#cost.value(at(low)) > this.#target) {
+    let [low, high] = [0, tokens];
+    if (this.#cost.value(at(high)) > this.#target) {
       throw new DiffrateError(
-        `The target ${this.#target} ${this.#cost.unit} is below the least reachable cost, ${formatCost(this.#cost.value(at(low)), this.#cost.unit)}; raise it.`,
+        `The target ${this.#target} ${this.#cost.unit} is below the least reachable cost, ${formatCost(this.#cost.value(at(high)), this.#cost.unit)}; raise it.`,
       );
     }
     for (let step = 0; step < bisections; step++) {
       const middle = (low + high) / 2;
-      if (this.#cost.value(at(middle)) > this.#target) high = middle;
-      else low = middle;
+      if (this.#cost.value(at(middle)) > this.#target) low = middle;
+      else high = middle;
     }
-    return at(low);
+    return at(high);
   }
 
   /**

@@ -7,6 +7,7 @@ import { resolveLabels } from '../../../src/data/labels/resolve-labels.ts';
 import { openImages } from '../../../src/data/open-images.ts';
 import { readScheduleFile } from '../../../src/exporting/schedule-file.ts';
 import { loadModel } from '../../../src/loading/load-model.ts';
+import { dissimilarity } from '../../../src/reduction/selection.ts';
 import { validateSchedule } from '../../../src/reduction/validate-schedule.ts';
 import { smallNetwork, smallWeights, tinySizes } from '../../small-networks.ts';
 import { huggingFaceConfiguration } from './tiny-configuration.ts';
@@ -123,9 +124,20 @@ const schedules = [
     inputSize: [6, 6],
     pruneKept: [10, 10, 10],
     mergeKept: [10, 8, 8],
-    merging: 'mean',
+    merging: 'count',
     gflops: 0.5,
     target: 0.5,
+    createdBy: 'diffrate',
+  },
+  {
+    model: 'small',
+    inputSize: 6,
+    pruneKept: [10, 9, 7],
+    mergeKept: [9, 7, 4],
+    merging: 'patches',
+    selection: dissimilarity,
+    gflops: 0.5,
+    target: '12ms',
     createdBy: 'diffrate',
   },
 ];

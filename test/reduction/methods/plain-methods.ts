@@ -34,18 +34,19 @@ const length = (vector: readonly number[]): number => Math.sqrt(sum(vector.map((
 const dot = (a: readonly number[], b: readonly number[]): number => sum(a.map((value, index) => value * at(b, index)));
 
 /** Descending and stable: the first of equals stays first. */
-const descending = (candidates: readonly number[], score: (index: number) => number): number[] =>
+export const descending = (candidates: readonly number[], score: (index: number) => number): number[] =>
   [...candidates].sort((a, b) => score(b) - score(a) || candidates.indexOf(a) - candidates.indexOf(b));
 
 /** Token `index`'s key as a mean over heads, of length 1. */
-function direction(keys: PlainAttention['keys'], index: number): number[] {
+export function direction(keys: PlainAttention['keys'], index: number): number[] {
   const mean = at(at(keys, 0), index).map(
     (_, channel) => sum(keys.map((head) => at(at(head, index), channel))) / keys.length,
   );
   return mean.map((value) => value / length(mean));
 }
 
-function joined(destination: PlainToken, sources: readonly PlainToken[]): PlainToken {
+/** A token and those that go into it: means by sizes. */
+export function joined(destination: PlainToken, sources: readonly PlainToken[]): PlainToken {
   const all = [destination, ...sources];
   const size = sum(all.map((token) => token.size));
   return {
@@ -60,7 +61,7 @@ function joined(destination: PlainToken, sources: readonly PlainToken[]): PlainT
 }
 
 /** Each of `from` finds its best in `to`; the first of equals wins. */
-function bestPartners(
+export function bestPartners(
   directions: readonly (readonly number[])[],
   from: readonly number[],
   to: readonly number[],

@@ -37,6 +37,11 @@ const uses = [
   'diffrate:schedule=s,metric=class-attention-value,order=merge-only',
   'uniform:rate=0.1',
   'uniform:rate=0.7,pruned=0.5',
+  'diffrate:schedule=s,selection=dissimilarity',
+  'uniform:rate=0.1,selection=dissimilarity',
+  'constant:removed=2.5',
+  'constant:removed=4,pruned=0.5,selection=dissimilarity',
+  'constant:removed=15,order=merge-prune,selection=dissimilarity,merging=patches',
   'random:seed=4,keep=0.5',
   'random:seed=4,keep=0.5,metric=image-attention,order=merge-only,merging=patches',
   'evit:rate=0.01,fusion=true,blocks=0/1/2/3',
@@ -52,6 +57,21 @@ const uses = [
   'gtp:p=15',
   'gtp:p=3,sparsity=0.5,scale=false',
   'gtp:p=1.5,graph=spatial',
+  'mctf:r=3',
+  'mctf:r=7/0/2/1,info=0,pooling=maximum',
+  'mctf:share=0.3,blocks=0/2,bidirection=false,pooling=mean',
+  'mctf:r=2.5,ahead=0,pooling=size',
+  'mctf:r=3,sim=2,ahead=2,proportional=false',
+  'tofu:r=3',
+  'tofu:r=8/0/1/3,prune=0,sizes=true',
+  'tofu:ratio=0.8,variant=third-party',
+  'atc:keep=0.5',
+  'atc:clusters=9/9/4,blocks=0/1/3,linkage=single,proportional=false',
+  'kmedoids:keep=0.6',
+  'kmedoids:clusters=1/1,blocks=1/3,iterations=1',
+  'dpcknn:keep=0.6,neighbours=3',
+  'transforming:r=3',
+  'transforming:r=15/0/1/3,partners=1',
   'ats:tokens=3',
   'ats:tokens=9,blocks=1/3,drop=true',
   'dynamicvit:keep=0.01,blocks=0/1/2/3',
@@ -61,6 +81,8 @@ const uses = [
   'evovit:keep=0.5',
   'evovit:keep=0.01,blocks=1/2/3',
   'ltmp',
+  'dtem:r=3',
+  'dtem:r=8/0/1/3,width=5',
 ];
 
 const nothingRemoved = [
@@ -69,11 +91,20 @@ const nothingRemoved = [
   'ppt:r=0',
   'pitome:ratio=1',
   'gtp:p=0',
+  'transforming:r=0',
+  'tofu:r=0',
+  'atc:keep=1',
+  'kmedoids:keep=1',
+  'dpcknn:keep=1',
+  'mctf:r=0',
+  'mctf:r=0,ahead=0',
   'uniform:rate=1',
+  'constant:removed=0,selection=dissimilarity',
   'random:keep=1',
   'dynamicvit:keep=1',
   'spvit:keep=1/1/1',
   'evovit:keep=1',
+  'dtem:r=0',
 ];
 
 describe('every method', () => {
@@ -120,7 +151,8 @@ describe('every method', () => {
       const number = fc.double({ min: knob.min(network), max: knob.max(network), noNaN: true });
       const cost = (value: number): number => {
         const text = `${name}:${knob.key}=${knob.whole === true ? Math.round(value) : value.toFixed(6)}`;
-        return countMethodFlops(network, build(text).tokensPerBlock).total;
+        const { tokensPerBlock, work } = build(text);
+        return countMethodFlops(network, tokensPerBlock, work).total;
       };
       fc.assert(
         fc.property(number, number, (one, other) => {

@@ -6,9 +6,9 @@ import { nodeRuntime } from '../src/runtime/node/runtime.ts';
 import { learnerOf, planOf } from '../src/search/plan.ts';
 
 /**
- * Every block keeps the same share and merges the rest.
+ * Every block removes the same number of tokens and merges them.
  * @param target in GFLOPs.
  */
-export function uniformRate(model: Model, images: ImageSource, target: number): KeptNumbers {
+export function uniformNumber(model: Model, images: ImageSource, target: number): KeptNumbers {
   return learnerOf(planOf({ model, images, preset: 'small-data', seed: 0, runtime: nodeRuntime }), target).finish();
 }
