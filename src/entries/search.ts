@@ -70,7 +70,7 @@ export { formatCost, priceByDifference, reachableRange } from '../cost/cost.ts';
 export type { Cost, CostRange, CostTarget } from '../cost/cost.ts';
 export { flopsCost } from '../cost/flops-cost.ts';
 export { realFlopsCost } from '../cost/real-flops-cost.ts';
-export type { ReductionRules } from '../reduction/methods/diffrate-inputs.ts';
+export type { ReductionRules } from '../reduction/schedule.ts';
 export { searchSpace } from '../reduction/search-space.ts';
 export type { SearchSpace } from '../reduction/search-space.ts';
 

@@ -4,8 +4,7 @@
  * piece, the sum is the same.
  */
 import type { Objective } from '../objectives/objective.ts';
-import type { ReductionRules } from '../reduction/methods/diffrate-inputs.ts';
-import type { KeptNumbers } from '../reduction/schedule.ts';
+import type { KeptNumbers, ReductionRules } from '../reduction/schedule.ts';
 import type { SearchSpace } from '../reduction/search-space.ts';
 import type { Selection } from '../reduction/selection.ts';
 import { tokenCount } from '../reduction/token-layout.ts';

@@ -6,12 +6,12 @@ import { gradients } from '../graph/gradients/index.ts';
 import { lower } from '../graph/lower.ts';
 import { mul } from '../graph/operators/index.ts';
 import { input } from '../graph/tensor.ts';
+import type { ReductionRules } from '../reduction/schedule.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { forward, pixelInput } from '../networks/forward.ts';
 import type { Objective } from '../objectives/objective.ts';
 import type { OnnxModel } from '../onnx/model.ts';
 import { diffRateSearch } from '../reduction/methods/diffrate-search.ts';
-import type { ReductionRules } from '../reduction/methods/diffrate-inputs.ts';
 import type { SearchedBlock } from '../reduction/methods/diffrate-search.ts';
 import type { BuiltNetwork } from './network-session.ts';
 

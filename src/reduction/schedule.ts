@@ -27,6 +27,9 @@ export interface KeptNumbers {
   readonly selection?: Selection | undefined;
 }
 
+/** Which tokens go and how they merge, the same in all blocks. */
+export type ReductionRules = Pick<KeptNumbers, 'merging' | 'selection'>;
+
 /** A cost other than FLOPs. */
 export interface ScheduleCost {
   readonly unit: string;

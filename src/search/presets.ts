@@ -170,8 +170,8 @@ export const presets: Readonly<Record<PresetName, Preset>> = {
       surface: { directions: 5, reach: 0.1, images: 250 },
     },
   },
-  // A gradient step counts as three passes of its images. Twelve passes per image would be too few
-  // for gradients in a quarter of the time, and so would 150 steps for moves.
+  // A gradient step counts as three passes of its images. Steps and moves share a quarter of the
+  // default's passes about equally.
   quick: {
     ...smallData,
     learner: { ...smallData.learner, averagedSteps: 15 },

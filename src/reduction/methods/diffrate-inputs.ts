@@ -12,7 +12,7 @@ import { largest } from '../count.ts';
 import { attentionPerSize, orderOfStaying, selectionCounts } from '../dissimilarity.ts';
 import { mergeChosen } from '../merge-chosen.ts';
 import { excluded, mergeTokens } from '../merge.ts';
-import type { EffectiveBlock, KeptNumbers } from '../schedule.ts';
+import type { EffectiveBlock, ReductionRules } from '../schedule.ts';
 import type { Selection } from '../selection.ts';
 import { perToken, prefixMark, tokenCount } from '../token-layout.ts';
 import { concatStates, firstTokens, gatherTokens, mapState } from '../token-state.ts';
@@ -26,9 +26,6 @@ import type { RankedTokens } from './diffrate.ts';
  */
 export type Removal = 'none' | 'prune' | 'merge';
 
-/** Which tokens go and how they merge, the same in all blocks. */
-export type ReductionRules = Pick<KeptNumbers, 'merging' | 'selection'>;
-
 /** What a block does under these numbers. */
 export function removalOf({ tokensIn, pruneKept, mergeKept }: EffectiveBlock): Removal {
   if (mergeKept < pruneKept) return 'merge';
@@ -38,7 +35,7 @@ export function removalOf({ tokensIn, pruneKept, mergeKept }: EffectiveBlock): R
 /** The reducer of a block and its inputs. */
 export interface FreeDiffRate {
   readonly reducer: TokenReducer;
-  /** int64 `[1]` each, with the names of `countsOf`. */
+  /** int64 `[1]` each, with the names that `freeBlock` gives. */
   readonly counts: readonly Tensor[];
 }
 

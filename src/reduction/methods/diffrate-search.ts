@@ -21,6 +21,7 @@ import {
   where,
 } from '../../graph/operators/index.ts';
 import { dimensionAt, inScope, input, sizeAt, stopGradient } from '../../graph/tensor.ts';
+import type { ReductionRules } from '../schedule.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import { maskedAttention } from '../../nn/masked-attention.ts';
 import { importance, metricFor } from '../importance.ts';
@@ -36,7 +37,6 @@ import { mapTravellers, mergeTravellers, withTraveller } from '../token-state.ts
 import type { TokenState } from '../token-state.ts';
 import type { TokenReducer } from '../token-reducer.ts';
 import type { RankedTokens } from './diffrate.ts';
-import type { ReductionRules } from './diffrate-inputs.ts';
 
 /** Inputs of one searched block; positions are those after sorting by importance. */
 export interface SearchedBlock {
