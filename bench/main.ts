@@ -15,13 +15,16 @@ import { learnedPeers } from './learned-peers.ts';
 import { missingFiles } from './measurement.ts';
 import type { Measurement } from './measurement.ts';
 import { methods } from './methods.ts';
+import { overhead } from './overhead.ts';
 import { preprocessing } from './preprocessing.ts';
+import { realFlops } from './real-flops.ts';
 import { recipeStudy } from './recipes.ts';
 import { reductionShare } from './reduction-share.ts';
 import { search } from './search.ts';
 import { searchPage } from './search-page.ts';
 import { searchStep } from './search-step.ts';
 import { seedsOfDemo } from './seeds.ts';
+import { selectionForms } from './selection-forms.ts';
 import { selectionStudy } from './selection.ts';
 import { trainingStep } from './training-step.ts';
 
@@ -37,7 +40,10 @@ const measurements: readonly Measurement[] = [
   searchPage,
   seedsOfDemo,
   selectionStudy,
+  realFlops,
+  selectionForms,
   klRanges,
+  overhead,
   preprocessing,
   front,
   recipeStudy,

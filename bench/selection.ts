@@ -8,6 +8,7 @@ import { openImageFolder } from '../src/data/open-image-folder.ts';
 import { flopsPerGflop } from '../src/cost/flops.ts';
 import { countGraphFlops } from '../src/cost/graph-flops.ts';
 import { evaluateVariants } from '../src/evaluation/evaluate.ts';
+import { readScheduleFile } from '../src/exporting/schedule-file.ts';
 import { loadModel } from '../src/loading/load-model.ts';
 import type { LoadedModel } from '../src/loading/model-from-files.ts';
 import { diffRate } from '../src/reduction/methods/diffrate.ts';
@@ -22,6 +23,9 @@ import type { Measurement } from './measurement.ts';
 const folder = process.env['SELECTION_IMAGES'] ?? 'imagenet-calibration';
 const limit = Number(process.env['SELECTION_LIMIT'] ?? '400');
 const networks = (process.env['SELECTION_NETWORKS'] ?? 'deit_tiny_patch16_224,vit_tiny_patch16_224').split(',');
+
+/** Files of schedules in place of the three. */
+const files = (process.env['SELECTION_SCHEDULES'] ?? '').split(',').filter((path) => path !== '');
 
 /** The rule of the paper, and `dissimilarity` with one number at another value. */
 const rules: Readonly<Record<string, Selection | undefined>> = {
@@ -61,10 +65,15 @@ function schedules(tokens: number): Readonly<Record<string, KeptNumbers>> {
   };
 }
 
+/** Those of the files, by path. */
+async function searchedSchedules(): Promise<Readonly<Record<string, KeptNumbers>>> {
+  return Object.fromEntries(await Promise.all(files.map(async (path) => [path, await readScheduleFile(path)])));
+}
+
 /** One line per rule and network. */
 export const selectionStudy: Measurement = {
   name: 'selection',
-  description: `the selection rule dissimilarity with each of its numbers moved, KL on ${limit} images of ${folder} (SELECTION_IMAGES, SELECTION_LIMIT and SELECTION_NETWORKS choose others)`,
+  description: `the selection rule dissimilarity with each of its numbers moved, KL on ${limit} images of ${folder} (SELECTION_IMAGES, SELECTION_LIMIT, SELECTION_NETWORKS and SELECTION_SCHEDULES choose others)`,
   needs: [...networks.map((name) => `weights/${name}.safetensors`), folder],
   async run() {
     const lines: string[] = [];
@@ -72,7 +81,7 @@ export const selectionStudy: Measurement = {
     const images = { ...all, images: spreadSample(all, limit) };
     for (const name of networks) {
       const model = await loadModel(name, { weights: dataPath(`weights/${name}.safetensors`) });
-      const columns = schedules(tokenCount(model.network.layout));
+      const columns = files.length > 0 ? await searchedSchedules() : schedules(tokenCount(model.network.layout));
       lines.push(
         `| ${name} | ${Object.keys(columns).join(' | ')} |`,
         `|---|${'---|'.repeat(Object.keys(columns).length)}`,

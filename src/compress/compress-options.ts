@@ -27,6 +27,7 @@ type PassedOn = Pick<
   | 'changes'
   | 'steps'
   | 'batchSize'
+  | 'blockOverhead'
   | 'targets'
   | 'device'
   | 'threads'
@@ -85,6 +86,7 @@ export const compressOptionNames: OptionNames<CompressOptions> = {
   changes: true,
   steps: true,
   batchSize: true,
+  blockOverhead: true,
   targets: true,
   device: true,
   threads: true,

@@ -183,6 +183,7 @@ async function compressInto(
       dtypes,
       measured,
       precisions: measured.precisions,
+      blockOverhead: found.search?.blockOverhead,
     });
   } catch (error) {
     options.onWarning?.(`${sentencePart(error)}; its figures are in the result alone.`);

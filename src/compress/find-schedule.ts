@@ -1,11 +1,15 @@
 /** The schedule of a compression: searched on images, or the nearest published one. */
+import { blockPrice, defaultBlockOverhead } from '../cost/block-overhead.ts';
 import type { ImageSource } from '../data/image-source.ts';
 import { DiffrateError } from '../errors.ts';
 import type { ProgressStore } from '../files/progress-store.ts';
+import { overheadOf } from '../evaluation/block-overhead.ts';
 import { namedShape } from '../networks/model.ts';
 import type { Schedule } from '../reduction/schedule.ts';
 import { requireSelectable, settledSelection, withSelection } from '../reduction/selection-choice.ts';
+import { guardedRuntime } from '../runtime/guarded-runtime.ts';
 import { nodeRuntime } from '../runtime/node/runtime.ts';
+import { defaultPreset, presets } from '../search/presets.ts';
 import { prepareSearch } from '../search/search.ts';
 import type { SearchHistoryEntry } from '../search/search-options.ts';
 import type { CompressProgress, OpenedCompression, SearchFigures } from './compress-options.ts';
@@ -35,10 +39,28 @@ export async function findSchedule(
 ): Promise<FoundSchedule> {
   const wanted = searchOf(options, gflops, progress);
   if (wanted === undefined) return { schedule: published(options, gflops), search: null, history: [] };
-  const { schedule, history, ...figures } = await searchSchedule(wanted, (progress) =>
+  const blockOverhead = options.blockOverhead ?? (await measuredOverhead(options, gflops));
+  const { schedule, history, ...figures } = await searchSchedule({ ...wanted, blockOverhead }, (progress) =>
     onProgress({ stage: 'search', ...progress }),
   );
   return { schedule, search: figures, history };
+}
+
+/** Below this share of the loss, what a block costs beside its tokens decides nothing. */
+const leastPrice = 0.01;
+
+/**
+ * What choosing and merging takes in one block on the device, in GFLOPs; `undefined` where it
+ * hardly counts, or nothing depends on it.
+ */
+async function measuredOverhead(options: OpenedCompression, gflops: number): Promise<number | undefined> {
+  const { model, device, threads, runtime = nodeRuntime, preset = defaultPreset, changes, selection } = options;
+  const recipe = { ...presets[preset], ...changes };
+  const { lossPerCost } = recipe.refinement ?? {};
+  if (lossPerCost === undefined || blockPrice(defaultBlockOverhead, gflops, lossPerCost) < leastPrice) return undefined;
+  const settled = selection === undefined ? recipe.selection : settledSelection(selection);
+  const rules = { merging: recipe.merging, selection: settled };
+  return overheadOf(model, { runtime: guardedRuntime(runtime), device, threads, rules });
 }
 
 /**

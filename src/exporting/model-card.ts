@@ -45,6 +45,8 @@ export interface ModelCard {
   readonly measured?: Measured | undefined;
   /** What was measured of each file. */
   readonly precisions?: readonly MeasuredPrecision[] | undefined;
+  /** What the search of the schedule reckoned for choosing and merging in one block, in GFLOPs. */
+  readonly blockOverhead?: number | undefined;
 }
 
 const hubLicences = new Map([
@@ -98,7 +100,7 @@ function borders({ network, parameters }: LoadedModel): string {
   return `Input \`pixel_values\` ${formatShape(pixels.shape)}, output ${named.join(' and ')}${pooled}.`;
 }
 
-function introduction({ model, schedule, correction, method, dtypes }: ModelCard): string {
+function introduction({ model, schedule, correction, method, dtypes, blockOverhead }: ModelCard): string {
   const { name, network } = model;
   const { depth } = network;
   const tokens = tokenCount(network.layout);
@@ -121,7 +123,22 @@ ${how}
 
 The weights are those of the original network, ${correction === undefined ? '' : 'but for a correction, and else '}${unchanged(dtypes)}. Each block prunes and merges tokens, by a schedule that is fixed in
 the ONNX graph ([DiffRate](https://arxiv.org/abs/2305.17997), ICCV 2023); its ${tokens} tokens become ${blocks.join(', ')}
-after the ${depth} blocks. ${selectionSentence(schedule, network)} ${mergingSentence(schedule)} See \`schedule.json\`. ${input}${correction === undefined ? '' : `\n\n${correctionSentence(correction)} See \`correction.safetensors\`.`}`;
+after the ${depth} blocks.${restingSentence(blocks, network, blockOverhead)} ${selectionSentence(schedule, network)} ${mergingSentence(schedule)} See \`schedule.json\`. ${input}${correction === undefined ? '' : `\n\n${correctionSentence(correction)} See \`correction.safetensors\`.`}`;
+}
+
+/**
+ * Why blocks remove nothing, in a sentence with a space before it; empty where that is not known.
+ */
+function restingSentence(
+  tokensAfter: readonly number[],
+  { layout, reads }: Network,
+  overhead: number | undefined,
+): string {
+  // Where only prefix tokens are read, the last block chooses nothing.
+  const choosing = reads === 'prefix' ? tokensAfter.slice(0, -1) : tokensAfter;
+  const merging = choosing.filter((left, block) => left < (choosing[block - 1] ?? tokenCount(layout))).length;
+  if (overhead === undefined || overhead === 0 || merging >= choosing.length - 1) return '';
+  return ` Only ${merging} of them merge${merging === 1 ? 's' : ''} tokens: choosing and merging takes as long in a block as ${formatGflops(overhead)} GFLOPs, which few removed tokens do not save.`;
 }
 
 /** By what tokens are selected, in a sentence. */

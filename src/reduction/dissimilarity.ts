@@ -29,7 +29,6 @@ import { stopGradient } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { largest, smallest } from './count.ts';
 import type { Count } from './count.ts';
-import { lengths as lengthsOf } from './merge.ts';
 import { candidateCount } from './selection.ts';
 import type { Selection } from './selection.ts';
 
@@ -60,8 +59,8 @@ export function selectionCounts(selection: Selection, prefix: number, tokens: nu
 
 /** What the choice is made by. */
 export interface SelectionInputs {
-  /** `[B, N, C]` */
-  readonly features: Tensor;
+  /** `[B, N, C]`: features at length 1. */
+  readonly directions: Tensor;
   /** Sizes `[B, N, 1]`; absent while every token has size 1. */
   readonly size: Tensor | undefined;
   /** `α [B, N, 1]` of `attentionPerSize`, with the prefix above all. */
@@ -90,20 +89,18 @@ export const aboveWorth = 1e8;
  *   is no prefix. It takes them from those that a token can resemble.
  */
 export function orderOfStaying(
-  { features, size, attention }: SelectionInputs,
+  { directions, size, attention }: SelectionInputs,
   { tokens, candidates }: SelectionCounts,
   selection: Selection,
   prefixMarks: Tensor | undefined,
 ): Tensor {
   if (candidates === 0) return largest(attention, tokens).indices;
-  const x = stopGradient(features);
+  const all = stopGradient(directions);
   const { values: own, indices } = smallest(attention, candidates);
-  const ofCandidates = (column: Tensor): Tensor => gatherElements(column, indices, 1);
-  const lengths = lengthsOf(x);
-  const candidate = div(gatherND(x, indices), ofCandidates(lengths));
   const others = prefixMarks === undefined ? attention : sub(attention, prefixMarks);
-  const nearest = nearestOf(div(matMul(candidate, toRows(x)), toRows(lengths)), own, others);
-  const worth = scoreOf(own, size === undefined ? undefined : ofCandidates(size), nearest, selection);
+  const nearest = nearestOf(matMul(gatherND(all, indices), toRows(all)), own, others);
+  const ownSize = size === undefined ? undefined : gatherElements(size, indices, 1);
+  const worth = scoreOf(own, ownSize, nearest, selection);
   return largest(scatterElements(mul(attention, aboveWorth), indices, worth, 1), tokens).indices;
 }
 

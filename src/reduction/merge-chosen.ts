@@ -4,20 +4,49 @@
  * `s·α^weight` and keeps a share of its own length, since means of unlike tokens are short and a
  * residual stream's length says how much later branches can change (MLERP of ToFu, WACV 2024).
  * Sizes add up as in ToMe (arXiv 2210.09461).
+ *
+ * Everything is computed from directions, features at length 1, which choosing needs as well. The
+ * weights scale the assignment of tokens, `[R, K]`, and not their features, which are many more.
  */
-import { add, div, gatherElements, gatherND, matMul, mul, transpose } from '../graph/operators/index.ts';
+import {
+  add,
+  cast,
+  div,
+  equal,
+  gatherElements,
+  gatherND,
+  matMul,
+  mul,
+  reduceMax,
+  transpose,
+  where,
+} from '../graph/operators/index.ts';
 import { dimensionAt, stopGradient } from '../graph/tensor.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import { partition } from './count.ts';
 import { power } from './dissimilarity.ts';
 import type { SelectionCounts } from './dissimilarity.ts';
-import { column, lengths, matchTokens, rowSums } from './merge.ts';
+import { column, lengths, rowSums } from './merge.ts';
 import type { Selection } from './selection.ts';
 import { mapState, mergeTravellers } from './token-state.ts';
 import type { TokenState } from './token-state.ts';
 
 /** Attention that is too small for a number still gives a token a weight. */
 const smallestAttention = 1e-12;
+
+/** Features in polar form. */
+export interface Directions {
+  /** `[B, N, C]`, each token at length 1. */
+  readonly directions: Tensor;
+  /** `[B, N, 1]` */
+  readonly lengths: Tensor;
+}
+
+/** Directions and lengths of `x [B, N, C]`. */
+export function directionsOf(x: Tensor): Directions {
+  const all = lengths(x);
+  return { directions: div(x, all), lengths: all };
+}
 
 /**
  * What tokens weigh in a mean, `s·α^weight`, `[B, N, 1]`; `undefined` where all weigh the same.
@@ -37,46 +66,63 @@ export function withLength(merged: Tensor, before: Tensor, { norm }: Selection):
   return norm === 0 ? merged : mul(merged, power(div(before, lengths(merged)), norm));
 }
 
-/**
- * Tokens `[B, K, …]` after the others have joined them.
- * @param order `[B, N, 1]` int64 of `orderOfStaying`.
- * @param attention `α [B, N, 1]`
- * @param noDestinations `[1, 1, K]`: `excluded` for prefix tokens, 0 for others; absent where there
- *   is no prefix.
- */
+/** What a merge reads besides the tokens. */
+export interface ChosenTokens extends Directions {
+  /** `[B, N, 1]` int64 of `orderOfStaying`. */
+  readonly order: Tensor;
+  /** `α [B, N, 1]` */
+  readonly attention: Tensor;
+  /**
+   * `[1, 1, K]`: `excluded` for prefix tokens, 0 for others; absent where there is no prefix.
+   */
+  readonly noDestinations: Tensor | undefined;
+}
+
+/** Tokens `[B, K, …]` after the others have joined them. */
 export function mergeChosen(
   state: TokenState,
-  order: Tensor,
+  { order, attention, noDestinations, ...polar }: ChosenTokens,
   { kept, removed }: Pick<SelectionCounts, 'kept' | 'removed'>,
-  attention: Tensor,
   selection: Selection,
-  noDestinations: Tensor | undefined,
 ): TokenState {
-  const parts = new Map<Tensor, readonly [staying: Tensor, going: Tensor]>();
-  const partsOf = (x: Tensor): readonly [staying: Tensor, going: Tensor] => {
-    const known = parts.get(x) ?? partition(rowsAt(x, order), kept, removed);
-    parts.set(x, known);
-    return known;
-  };
-  const staying = mapState(state, (x) => partsOf(x)[0]);
-  const going = mapState(state, (x) => partsOf(x)[1]);
-  const destinations = stopGradient(staying.features);
-  const own = lengths(staying.features);
-  const { choices } = matchTokens(stopGradient(going.features), destinations, noDestinations, stopGradient(own));
-  const assignment = transpose(choices, [0, 2, 1]);
-  const joined = (one: Tensor, arriving: Tensor): Tensor => add(one, matMul(assignment, arriving));
-  const ownSize = staying.size ?? column(1, dimensionAt(staying.features, 1));
-  const size = add(ownSize, going.size === undefined ? rowSums(assignment) : matMul(assignment, going.size));
-  const weights = meanWeights(state.size, attention, selection);
-  const mean =
-    weights === undefined ? div(joined(staying.features, going.features), size) : weightedMean(...partsOf(weights));
-  const features = withLength(mean, own, selection);
-  if (state.travellers === undefined) return { ...staying, features, size };
-  const arrivals = { assignment, sourceSize: going.size, ownSize: staying.size, total: size };
-  return { ...staying, features, size, travellers: mergeTravellers(staying.travellers, going.travellers, arrivals) };
+  // Positions are split after the gather, since WebGPU does not split int64.
+  const split = (rows: Tensor): readonly [staying: Tensor, going: Tensor] => partition(rows, kept, removed);
+  const partsOf = (x: Tensor): readonly [staying: Tensor, going: Tensor] => split(rowsAt(x, order));
+  /** Of a column that gradients flow through, which taking elements has no rule for. */
+  const partsOfLengths = (x: Tensor): readonly [staying: Tensor, going: Tensor] => split(gatherND(x, order));
+  const [own, arriving] = partsOf(polar.directions);
+  const toColumns = (x: Tensor): Tensor => transpose(x, [0, 2, 1]);
+  const cosines = matMul(stopGradient(arriving), toColumns(stopGradient(own)));
+  const allowed = noDestinations === undefined ? cosines : add(cosines, noDestinations);
+  const chosen = equal(allowed, reduceMax(allowed, [2], true));
+  const assignment = toColumns(cast(chosen, 'float32'));
+  const [ownLengths] = partsOfLengths(polar.lengths);
 
-  function weightedMean(one: Tensor, arriving: Tensor): Tensor {
-    return div(joined(mul(staying.features, one), mul(going.features, arriving)), joined(one, arriving));
+  const { size: sizes } = state;
+  const [knownSize, sourceSize] = sizes === undefined ? [] : partsOf(sizes);
+  const ownSize = knownSize ?? column(1, dimensionAt(own, 1));
+  const size = add(ownSize, sourceSize === undefined ? rowSums(assignment) : matMul(assignment, sourceSize));
+  const features = mergedFeatures();
+  if (state.travellers === undefined) return { features, size };
+  const [ones, others] = [mapState(state, (x) => partsOf(x)[0]), mapState(state, (x) => partsOf(x)[1])];
+  const arrivals = { assignment, sourceSize, ownSize: ones.size, total: size };
+  return { ...ones, features, size, travellers: mergeTravellers(ones.travellers, others.travellers, arrivals) };
+
+  /**
+   * Σ w·x over Σ w: in the directions' terms `(direction + Σ (w·l / own w·l)·direction)` times
+   * `own w·l / Σ w`, which does not matter where the length is kept whole.
+   */
+  function mergedFeatures(): Tensor {
+    const weights = meanWeights(sizes, attention, selection);
+    const heft = weights === undefined ? polar.lengths : mul(weights, polar.lengths);
+    const [ownHeft, goingHeft] = partsOfLengths(heft);
+    const shares = div(where(chosen, goingHeft, 0), toColumns(ownHeft));
+    const sum = add(own, matMul(toColumns(shares), arriving));
+    if (selection.norm === 1) return mul(sum, div(ownLengths, lengths(sum)));
+    const [ownWeight, goingWeight] = weights === undefined ? [] : partsOf(weights);
+    const total =
+      ownWeight === undefined || goingWeight === undefined ? size : add(ownWeight, matMul(assignment, goingWeight));
+    return withLength(mul(sum, div(ownHeft, total)), ownLengths, selection);
   }
 }
 

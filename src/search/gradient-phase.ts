@@ -41,6 +41,8 @@ export interface StepLearner {
    * Whether what is learnt begins with this step: the running mean of the loss begins with it, too.
    */
   begins(step: number): boolean;
+  /** Whether nothing is to be learnt from this step any more: it is left out. */
+  ended(step: number): boolean;
   /** May end the phase by throwing. */
   learn(step: GradientStepDone): Promise<void>;
 }
@@ -54,6 +56,7 @@ export async function followGradients(phase: GradientPhase, learner: StepLearner
   const start = performance.now();
   let { loss } = phase;
   for (let step = first; step < steps; step++) {
+    if (learner.ended(step)) continue;
     const result = await evaluator.gradient(learner.kept(), step);
     requireFinite(result.loss, step);
     loss = learner.begins(step) ? result.loss : loss + lossWeight * (result.loss - loss);

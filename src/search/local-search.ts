@@ -16,6 +16,7 @@ import { keptOf, numbersOf, project } from './projection.ts';
 import type { Numbers, Projection } from './projection.ts';
 import { lossesOf, meanOf, raceAgainst } from './race/race.ts';
 import type { ComparedImages, Entrant } from './race/race.ts';
+import { withBlocks } from './reducing-blocks.ts';
 
 /** Where the search stands: everything that the next move depends on. */
 export interface LocalSearchState {
@@ -34,6 +35,8 @@ export interface LocalSearchState {
   readonly accepted: number;
   /** Schedules that need not be tried again. */
   readonly tried: readonly string[];
+  /** The blocks whose numbers these are; absent where they are all searched ones. */
+  readonly blocks?: readonly number[] | undefined;
 }
 
 /** What the search tells after each move. */
@@ -68,13 +71,24 @@ interface Move {
   readonly index: number;
   readonly merged: number;
   readonly pruned: number;
+  /** To which block the numbers go, from their own. */
+  readonly block: number;
 }
 
-/** The state to start from. */
-export function startLocalSearch(context: LocalSearchContext, kept: KeptNumbers, passes = 0): LocalSearchState {
-  const start = project(context, numbersOf(context, kept));
-  const { merged, pruned } = numbersOf(context, start);
-  return { merged, pruned, step: context.recipe.firstStep, passes, sweep: 0, moves: 0, accepted: 0, tried: [] };
+/**
+ * The state to start from.
+ * @param blocks the only ones that may reduce, by default all searched ones.
+ */
+export function startLocalSearch(
+  context: LocalSearchContext,
+  kept: KeptNumbers,
+  passes = 0,
+  blocks?: readonly number[],
+): LocalSearchState {
+  const reduced = blocks === undefined ? context : withBlocks(context, blocks);
+  const start = project(reduced, numbersOf(reduced, kept));
+  const state = { ...numbersOf(reduced, start), step: context.recipe.firstStep, passes, sweep: 0, moves: 0 };
+  return { ...state, accepted: 0, tried: [], ...(blocks === undefined ? {} : { blocks }) };
 }
 
 /**
@@ -90,7 +104,7 @@ export function continueLocalSearch(
 ): LocalSearchState {
   const start = startLocalSearch(context, kept, passes);
   // One that had no moves left begins anew, with large ones.
-  if (moves >= movesOf(context, sweep).length) return { ...start, sweep: sweep + 1 };
+  if (moves >= movesOf(context, context.space.searched, sweep).length) return { ...start, sweep: sweep + 1 };
   return { ...start, step: Math.max(step, Math.ceil(start.step / 2)), sweep, moves, accepted };
 }
 
@@ -110,14 +124,16 @@ export async function localSearch(
 ): Promise<LocalSearchResult> {
   const { recipe } = context;
   requireFitting(context, start);
-  let best = keptOf(context, start);
+  const blocksOf = ({ blocks }: LocalSearchState): readonly number[] => blocks ?? context.space.searched;
+  const at = (place: LocalSearchState): LocalSearchContext => withBlocks(context, blocksOf(place));
+  let best = keptOf(at(start), start);
   // Moves start from the best schedule, which is also what a stopped search has to find again.
-  let state: LocalSearchState = { ...start, ...numbersOf(context, best) };
+  let state: LocalSearchState = { ...start, ...numbersOf(at(start), best) };
   const isKnown = known !== undefined && JSON.stringify(known.kept) === JSON.stringify(best);
   let { losses } = isKnown ? known : await lossesOf(images, best);
   const tried = new Set<string>([...state.tried, JSON.stringify(best)]);
   while (state.passes < context.passes) {
-    const moves = movesOf(context, state.sweep);
+    const moves = movesOf(context, blocksOf(state), state.sweep);
     const move = moves[state.moves];
     const prunes = state.pruned.some((count) => count > 0);
     if (move === undefined) {
@@ -135,7 +151,9 @@ export async function localSearch(
     }
     state = { ...state, moves: state.moves + 1 };
     if (move.pruned !== 0 && !prunes) continue;
-    const challenger = project(context, moveNumbers(state, move), move.index);
+    const blocks = movedBlocks(context, blocksOf(state), move);
+    if (blocks === undefined) continue;
+    const challenger = project(withBlocks(context, blocks), moveNumbers(state, move), move.index);
     const key = JSON.stringify(challenger);
     if (tried.has(key) || context.cost.value(challenger) > context.target) continue;
     tried.add(key);
@@ -144,7 +162,8 @@ export async function localSearch(
     if (race.won) {
       best = challenger;
       losses = race.losses;
-      state = { ...state, ...numbersOf(context, challenger), accepted: state.accepted + 1 };
+      const numbers = numbersOf(withBlocks(context, blocks), challenger);
+      state = { ...state, ...numbers, accepted: state.accepted + 1, ...(move.block === 0 ? {} : { blocks }) };
     }
     state = { ...state, tried: [...tried] };
     await onMove({ state, kept: best, loss: meanOf(losses) });
@@ -156,25 +175,43 @@ export async function localSearch(
  * Checks where a search is to go on from.
  * @throws {DiffrateError} where its numbers are not those of the searched blocks.
  */
-function requireFitting({ space }: LocalSearchContext, { merged, pruned }: LocalSearchState): void {
-  const { length } = space.searched;
+function requireFitting({ space }: LocalSearchContext, { merged, pruned, blocks }: LocalSearchState): void {
+  const { length } = blocks ?? space.searched;
   const whole = [...merged, ...pruned].every((count) => Number.isInteger(count) && count >= 0);
-  if (whole && merged.length === length && pruned.length === length) return;
+  const rising = (blocks ?? []).every((block, index, all) => index === 0 || block > (all[index - 1] as number));
+  const known = rising && (blocks ?? []).every((block) => space.searched.includes(block));
+  if (whole && known && merged.length === length && pruned.length === length) return;
   throw new DiffrateError(
     `The search's checkpoint is damaged: its kept numbers are not one whole number for each of ${length} searched blocks; start again.`,
   );
 }
 
-/** Each number up and down, in an order of its own for every sweep. */
-function movesOf({ space, seed }: LocalSearchContext, sweep: number): Move[] {
-  const moves = space.searched.flatMap((_, index) =>
-    [1, -1].flatMap((sign) => [
-      { index, merged: sign, pruned: 0 },
-      { index, merged: 0, pruned: sign },
+/**
+ * Each number up and down, and where only some blocks reduce, to the block before and the one
+ * after, in an order of its own for every sweep.
+ */
+function movesOf({ space, seed }: LocalSearchContext, blocks: readonly number[], sweep: number): Move[] {
+  const some = blocks.length < space.searched.length;
+  const moves = blocks.flatMap((_, index) =>
+    [1, -1].flatMap((sign): Move[] => [
+      { index, merged: sign, pruned: 0, block: 0 },
+      { index, merged: 0, pruned: sign, block: 0 },
+      ...(some ? [{ index, merged: 0, pruned: 0, block: sign }] : []),
     ]),
   );
   const order = new RandomGenerator(seed).fork('local search', sweep).permutation(moves.length);
   return Array.from(order, (position) => moves[position] as Move);
+}
+
+/** The reducing blocks after a move; `undefined` where one cannot go there. */
+function movedBlocks(
+  { space: { searched } }: LocalSearchContext,
+  blocks: readonly number[],
+  { index, block }: Move,
+): readonly number[] | undefined {
+  if (block === 0) return blocks;
+  const moved = searched[searched.indexOf(blocks[index] as number) + block];
+  return moved === undefined || blocks.includes(moved) ? undefined : blocks.with(index, moved);
 }
 
 function moveNumbers({ merged, pruned, step }: LocalSearchState, move: Move): Numbers {

@@ -4,6 +4,7 @@ import type { OptionNames } from '../options/known-options.ts';
 import { settledSelection } from '../reduction/selection-choice.ts';
 import { presets } from './presets.ts';
 import type { PlannedOptions } from './plan.ts';
+import type { SearchOptions } from './search-options.ts';
 
 /** What an option must have to be what it is called, and what to give in its place. */
 const shapes = {
@@ -49,7 +50,7 @@ const needed: readonly string[] = ['model', 'images', 'runtime'];
  * Checks the options of any search.
  * @throws {UsageError} that names the option.
  */
-export function checkSearchOptions(options: PlannedOptions): void {
+export function checkSearchOptions(options: PlannedOptions & Pick<SearchOptions, 'blockOverhead'>): void {
   for (const [name, [member, what]] of Object.entries(shapes)) {
     const value: unknown = options[name as keyof typeof shapes];
     if (value === undefined && needed.includes(name))
@@ -60,7 +61,7 @@ export function checkSearchOptions(options: PlannedOptions): void {
   const { createEvaluator } = options;
   if (createEvaluator !== undefined && typeof createEvaluator !== 'function')
     throw new UsageError('The createEvaluator of the search must be a function that gives an evaluator.');
-  const { preset, selection, steps, batchSize, seed, threads } = options;
+  const { preset, selection, steps, batchSize, blockOverhead, seed, threads } = options;
   if (preset !== undefined && !Object.hasOwn(presets, preset)) {
     const names = Object.keys(presets);
     const known = `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`;
@@ -70,6 +71,10 @@ export function checkSearchOptions(options: PlannedOptions): void {
   requireInteger('steps', steps, 1);
   requireInteger('batchSize', batchSize, 1);
   requireInteger('threads', threads, 1);
+  if (blockOverhead !== undefined && !(Number.isFinite(blockOverhead) && blockOverhead >= 0))
+    throw new UsageError(
+      `The search's blockOverhead must be a number of GFLOPs, 0 or more, not ${String(blockOverhead)}.`,
+    );
   requireInteger('seed', seed, 0);
 }
 

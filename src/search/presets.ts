@@ -60,6 +60,12 @@ export interface RefinementRecipe {
    * are merged, at the same cost.
    */
   readonly prunedShares: readonly number[];
+  /**
+   * By how many per cent the loss rises for one per cent less of the cost. It says how much loss a
+   * block may cost that removes no tokens any more (`reducing-blocks.ts`). Absent, all blocks may
+   * remove some.
+   */
+  readonly lossPerCost?: number | undefined;
   /** First size of a move, in tokens. */
   readonly firstStep: number;
   /** Looks at a race: as many parts the calibration images are run in. */
@@ -143,6 +149,7 @@ const smallData = {
     passesPerImage: 12,
     leastPasses: 9600,
     prunedShares: [0.5, 0],
+    lossPerCost: 8,
     firstStep: 8,
     looks: 8,
     fewAccepted: 0.1,

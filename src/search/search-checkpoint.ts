@@ -40,6 +40,7 @@ export const localSearchSchema = v.object({
   moves: countSchema,
   accepted: countSchema,
   tried: v.array(v.string()),
+  blocks: v.optional(v.array(countSchema)),
 });
 
 const schema = v.object({

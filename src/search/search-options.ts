@@ -37,6 +37,12 @@ export interface SearchOptions extends ProgressOptions {
   readonly steps?: number | undefined;
   /** Default 0. The same seed gives the same schedule on the same machine and device. */
   readonly seed?: number | undefined;
+  /**
+   * What choosing and merging takes in one block beside its tokens, as the GFLOPs for which the
+   * network takes as long: blocks that remove few tokens are not worth it and remove none. Default
+   * 0.0042; with 0 every block may remove some.
+   */
+  readonly blockOverhead?: number | undefined;
   /** Images per step in place of the preset's. */
   readonly batchSize?: number | undefined;
   /** Targets in place of the preset's. */
@@ -93,6 +99,8 @@ export interface SearchOutcome {
   /** Unit of the costs in the history. */
   readonly unit: string;
   readonly steps: number;
+  /** What was reckoned for choosing and merging in one block, in GFLOPs. */
+  readonly blockOverhead: number;
   /** That the search took, in all processes where it was stopped and continued. */
   readonly seconds: number;
   /** Share of this process's time in which it waited for images, from 0 to 1. */

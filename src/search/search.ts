@@ -5,48 +5,26 @@
  * compressed network itself follows. `docs/search.md` names the file of every step, and the
  * equation of the paper that it follows.
  */
+import { defaultBlockOverhead } from '../cost/block-overhead.ts';
 import { requireTarget } from '../cost/target-check.ts';
 import { onceEach } from '../data/skipped-images.ts';
-import type { Evaluator } from '../execution/evaluator.ts';
 import { checkTargets } from '../execution/local-evaluator.ts';
 import { requireKnownOptions } from '../options/known-options.ts';
 import { imagesFor } from '../networks/model.ts';
-import type { KeptNumbers } from '../reduction/schedule.ts';
 import { requireStepsWithin, resumedFrom } from './checkpoint.ts';
 import type { Identity } from './checkpoint.ts';
 import { followGradients } from './gradient-phase.ts';
 import type { Learner } from './learners/learner.ts';
-import { localSearch } from './local-search.ts';
-import type { LocalSearchProgress, LocalSearchState } from './local-search.ts';
-import { evaluatorOf, identityOf, learnerOf, passesOf, planOf, targetOf, tellOfFewImages } from './plan.ts';
+import { evaluatorOf, identityOf, learnerOf, planOf, targetOf, tellOfFewImages } from './plan.ts';
 import type { Plan } from './plan.ts';
-import type { RefinementRecipe } from './presets.ts';
-import { EvaluatedImages } from './race/candidate.ts';
 import { checkSearchOptions, plannedOptionNames } from './option-check.ts';
 import { PacedCheckpoint } from './paced-checkpoint.ts';
+import { refine } from './refinement.ts';
 import { searchCheckpoint } from './search-checkpoint.ts';
 import type { SearchCheckpoint } from './search-checkpoint.ts';
-import type { SearchHistoryEntry, SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
+import type { SearchCourse, Standing } from './search-course.ts';
+import type { SearchOptions, SearchOutcome, SearchProgress } from './search-options.ts';
 import { scheduleOf } from './searched-schedule.ts';
-import { startAfterGradients } from './starting-schedule.ts';
-
-/** Where a search stands, besides what its learner has learnt. */
-type Standing = Omit<SearchCheckpoint, 'identity' | 'learner' | 'history' | 'seconds'>;
-
-/** What both phases share. */
-interface Course {
-  readonly options: SearchOptions;
-  readonly plan: Plan;
-  /** In the cost's unit. */
-  readonly target: number;
-  readonly evaluator: Evaluator;
-  readonly learner: Learner;
-  readonly history: SearchHistoryEntry[];
-  readonly resumed: SearchCheckpoint | undefined;
-  readonly onProgress: (progress: SearchProgress) => void;
-  /** Writes a checkpoint where one is due, and stops the search where that was asked for. */
-  readonly settle: (state: Standing, doing: string) => Promise<void>;
-}
 
 /** A search with everything settled that needs no network to run. */
 interface PreparedSearch {
@@ -66,7 +44,7 @@ interface PreparedSearch {
 export async function prepareSearch(asked: SearchOptions): Promise<PreparedSearch> {
   const told = { ...asked, onWarning: onceEach(asked?.onWarning) };
   checkSearchOptions(told);
-  requireKnownOptions(told, { ...plannedOptionNames, target: true }, 'search');
+  requireKnownOptions(told, { ...plannedOptionNames, target: true, blockOverhead: true }, 'search');
   const options = { ...told, images: imagesFor(told.model, told.images, told) };
   requireTarget(options.target, 'search');
   const plan = planOf(options);
@@ -104,11 +82,11 @@ export async function searchSchedule(
     seconds: secondsBefore + elapsed(),
     ...state,
   });
-  const settle: Course['settle'] = (state, doing) => checkpoints.settle(() => checkpointOf(state), doing);
+  const settle: SearchCourse['settle'] = (state, doing) => checkpoints.settle(() => checkpointOf(state), doing);
   await tellOfFewImages(options);
   const evaluator = await evaluatorOf(options, plan);
   try {
-    const course: Course = { options, plan, target, evaluator, learner, history, resumed, onProgress, settle };
+    const course: SearchCourse = { options, plan, target, evaluator, learner, history, resumed, onProgress, settle };
     await learnNumbers(course);
     const learnt = learner.finish();
     const { refinement } = plan.preset;
@@ -116,15 +94,17 @@ export async function searchSchedule(
       refinement === undefined ? { kept: learnt } : await refine(course, learnt, refinement);
     await tellOfFewImages(options, evaluator);
     const seconds = elapsed();
+    const steps = history.filter(({ phase }) => phase === 'gradients').length;
     const loss = history.at(-1)?.loss ?? 0;
     await checkpoints.finish(
       checkpointOf({ step: plan.steps, loss, ...(localSearch === undefined ? {} : { localSearch }) }),
     );
     return {
-      schedule: scheduleOf(options, plan, target, kept, `${plan.steps} steps`),
+      schedule: scheduleOf(options, plan, target, kept, `${steps} steps`),
       history,
       unit,
-      steps: plan.steps,
+      steps,
+      blockOverhead: options.blockOverhead ?? defaultBlockOverhead,
       seconds: secondsBefore + seconds,
       waitingShare: evaluator.waitingMilliseconds / 1000 / seconds,
       skipped: evaluator.skipped,
@@ -135,7 +115,7 @@ export async function searchSchedule(
 }
 
 /** The first phase: kept numbers follow the gradients of the step graph. */
-async function learnNumbers(course: Course): Promise<void> {
+async function learnNumbers(course: SearchCourse): Promise<void> {
   const { options, plan, evaluator, learner, history, resumed, onProgress, settle } = course;
   const { steps } = plan;
   const { unit } = plan.cost;
@@ -144,6 +124,7 @@ async function learnNumbers(course: Course): Promise<void> {
     {
       kept: () => learner.kept(),
       begins: (step) => step === 0,
+      ended: () => learner.ended,
       learn: async ({ step, result, loss, imagesPerSecond, secondsLeft }) => {
         const cost = plan.cost.value(learner.kept());
         history.push({ phase: 'gradients', step, loss, cost });
@@ -154,53 +135,4 @@ async function learnNumbers(course: Course): Promise<void> {
       },
     },
   );
-}
-
-/** What the second phase gives. */
-interface Refined {
-  readonly kept: KeptNumbers;
-  readonly localSearch?: LocalSearchState;
-}
-
-/** Before the local search has moved since this process began; it may have before that. */
-function settleBeforeMoves({ plan, history, resumed, settle }: Course): Promise<void> {
-  const localSearch = resumed?.localSearch === undefined ? {} : { localSearch: resumed.localSearch };
-  return settle({ step: plan.steps, loss: history.at(-1)?.loss ?? 0, ...localSearch }, 'before its local search');
-}
-
-/** The second phase: single numbers are moved and compared on the compressed network. */
-async function refine(course: Course, learnt: KeptNumbers, recipe: RefinementRecipe): Promise<Refined> {
-  const { options, plan, target, evaluator, history, resumed, onProgress, settle } = course;
-  const looks = await evaluator.calibrate(recipe.looks, () => settleBeforeMoves(course));
-  const images = new EvaluatedImages(options.model.network, evaluator, looks);
-  const { space, cost, seed } = plan;
-  const passes = passesOf(plan, recipe, looks.images);
-  const context = { space, cost, target, recipe, seed, passes };
-  const { begin, known } =
-    resumed?.localSearch === undefined
-      ? await startAfterGradients(context, images, { learnt, uniform: learnerOf(plan, target).finish() }, () =>
-          settleBeforeMoves(course),
-        )
-      : { begin: resumed.localSearch, known: undefined };
-  const start = performance.now();
-  const onMove = async ({ state, kept, loss }: LocalSearchProgress): Promise<void> => {
-    const value = cost.value(kept);
-    const step = Math.round(state.passes);
-    history.push({ phase: 'local search', step, loss, cost: value });
-    const imagesPerSecond = ((state.passes - begin.passes) * 1000) / (performance.now() - start);
-    const secondsLeft = Math.max(0, passes - state.passes) / imagesPerSecond;
-    onProgress({
-      phase: 'local search',
-      step: Math.min(step, passes),
-      steps: passes,
-      loss,
-      cost: value,
-      unit: cost.unit,
-      imagesPerSecond,
-      secondsLeft,
-    });
-    await settle({ step: plan.steps, loss, localSearch: state }, 'in its local search');
-  };
-  const { kept, state } = await localSearch(context, images, begin, onMove, known);
-  return { kept, localSearch: state };
 }

@@ -86,6 +86,32 @@ const refusal = async (options: SearchOptions): Promise<DiffrateError> => {
   return error as DiffrateError;
 };
 
+describe('what choosing and merging takes in a block', () => {
+  const blocksOf = async (blockOverhead: number): Promise<number> => {
+    const { schedule, ...outcome } = await searchSchedule(optionsFor('small-data', { blockOverhead }));
+    expect(outcome.blockOverhead).toBe(blockOverhead);
+    expect(cost.value(schedule)).toBeLessThanOrEqual(targetGflops);
+    const { searched } = searchSpace(network);
+    return searched.filter((block) => {
+      const entered = schedule.mergeKept[block - 1] ?? Infinity;
+      return (schedule.mergeKept[block] ?? 0) < entered;
+    }).length;
+  };
+
+  it('leaves no more blocks that remove tokens than there would be without it', async () => {
+    expect(await blocksOf(1000)).toBeLessThanOrEqual(await blocksOf(0));
+  });
+
+  it('is refused where it is no number of GFLOPs', async () => {
+    for (const blockOverhead of [-1, NaN, Infinity]) {
+      const error = await refusal(optionsFor('small-data', { blockOverhead }));
+      expect(error.message).toBe(
+        `The search's blockOverhead must be a number of GFLOPs, 0 or more, not ${blockOverhead}.`,
+      );
+    }
+  });
+});
+
 describe.each(['small-data', 'paper'] as const)('a search with the preset %s', (preset) => {
   let unbroken: SearchOutcome;
   beforeAll(async () => {

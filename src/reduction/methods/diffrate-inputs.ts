@@ -10,7 +10,7 @@ import type { Tensor } from '../../graph/tensor.ts';
 import { importance, metricFor, needsOnlyClassAttention } from '../importance.ts';
 import { largest } from '../count.ts';
 import { attentionPerSize, orderOfStaying, selectionCounts } from '../dissimilarity.ts';
-import { mergeChosen } from '../merge-chosen.ts';
+import { directionsOf, mergeChosen } from '../merge-chosen.ts';
 import { excluded, mergeTokens } from '../merge.ts';
 import type { EffectiveBlock, ReductionRules } from '../schedule.ts';
 import type { Selection } from '../selection.ts';
@@ -134,8 +134,9 @@ export function freeDiffRate(
     const marks = prefix === 0 ? undefined : marked(prefixMark, counts.tokens);
     const noDestinations = prefix === 0 ? undefined : transpose(marked(excluded, counts.kept), [0, 2, 1]);
     const attention = inScope('sort', () => stopGradient(attentionPerSize(score, state.size, rule)));
-    const inputs = { features: state.features, size: state.size, attention };
+    const polar = inScope('select', () => directionsOf(state.features));
+    const inputs = { directions: polar.directions, size: state.size, attention };
     const order = inScope('select', () => orderOfStaying(inputs, counts, rule, marks));
-    return inScope('merge', () => mergeChosen(state, order, counts, attention, rule, noDestinations));
+    return inScope('merge', () => mergeChosen(state, { ...polar, order, attention, noDestinations }, counts, rule));
   }
 }

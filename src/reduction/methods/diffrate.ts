@@ -14,7 +14,7 @@ import { importance, metricFor, needsOnlyClassAttention } from '../importance.ts
 import type { ImportanceMetric } from '../importance.ts';
 import type { MergeRule } from '../merge-rule.ts';
 import { attentionPerSize, orderOfStaying, selectionCounts } from '../dissimilarity.ts';
-import { mergeChosen } from '../merge-chosen.ts';
+import { directionsOf, mergeChosen } from '../merge-chosen.ts';
 import { mergeTokens, prefixExcluded } from '../merge.ts';
 import type { NetworkShape } from '../network-shape.ts';
 import { effectiveTokens } from '../schedule.ts';
@@ -87,10 +87,13 @@ export function diffRate(kept: KeptNumbers, network: RankedTokens, options: Diff
     const counts = selectionCounts(rule, prefix, tokens, left);
     const marks = prefix === 0 ? undefined : perToken({ prefix }, tokens, { prefix: () => prefixMark, grid: () => 0 });
     const attention = inScope('sort', () => stopGradient(attentionPerSize(score, state.size, rule)));
-    const inputs = { features: state.features, size: state.size, attention };
+    const polar = inScope('select', () => directionsOf(state.features));
+    const inputs = { directions: polar.directions, size: state.size, attention };
     const order = inScope('select', () => orderOfStaying(inputs, counts, rule, marks));
     const noDestinations = prefixExcluded(prefix, left);
-    const merged = inScope('merge', () => mergeChosen(state, order, counts, attention, rule, noDestinations));
+    const merged = inScope('merge', () =>
+      mergeChosen(state, { ...polar, order, attention, noDestinations }, counts, rule),
+    );
     const source = sourceOf(state);
     if (source === undefined) return merged;
     return { ...merged, selected: { source, attention, gone: slice(order, 1, left, tokens) } };

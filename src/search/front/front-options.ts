@@ -39,7 +39,7 @@ export interface FrontPoint {
 }
 
 /** What the search of a front gives. */
-export interface FrontOutcome extends Omit<SearchOutcome, 'schedule' | 'history'> {
+export interface FrontOutcome extends Omit<SearchOutcome, 'schedule' | 'history' | 'blockOverhead'> {
   /** The dearest first. */
   readonly points: readonly FrontPoint[];
   /** Cost of the uncompressed network, in `unit`. */

@@ -142,6 +142,7 @@ async function learnStarts({ plan, evaluator, learners, resumed, report, settle 
     {
       kept: () => at(next).learner.kept(),
       begins: (step) => at(step).first === step,
+      ended: (step) => at(step).learner.ended,
       learn: async ({ step, result, loss, imagesPerSecond, secondsLeft }) => {
         const { turn, learner, first } = at(step);
         next = step + 1;

@@ -25,6 +25,8 @@ interface LearntProxy {
 
 /** Learner of the paper. */
 export class CandidateLearner implements Learner {
+  /** As published, all steps are taken. */
+  readonly ended = false;
   readonly #space: SearchSpace;
   readonly #cost: Cost;
   readonly #target: number;

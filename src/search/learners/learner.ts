@@ -33,6 +33,8 @@ export interface Learner {
    * @param epoch of the image folder, from 0.
    */
   update(result: StepResult, progress: number, epoch: number): void;
+  /** Further steps would do harm; `finish` gives the schedule from before they did. */
+  readonly ended: boolean;
   /** The schedule that was learnt, as close to the target as integers get. */
   finish(): KeptNumbers;
   save(): LearnerState;

@@ -7,6 +7,15 @@
 /** Weight of a step in the running loss. */
 const lossWeight = 0.05;
 
+/**
+ * Where the running loss has risen to this multiple of the lowest, following gradients does harm:
+ * a first schedule that is nearly lossless has gradients of noise, and steps of a fixed length.
+ */
+const harm = 1.5;
+
+/** Steps before a running loss says anything. */
+const settlingSteps = 10;
+
 /** Remembers numbers of the best time so far. */
 export class LowestLoss {
   readonly #leastSteps: number;
@@ -14,6 +23,8 @@ export class LowestLoss {
   #running = 0;
   #lowest = Infinity;
   #values: readonly number[] = [];
+  /** The lowest running loss since it says anything, whether it counts or not. */
+  #floor = Infinity;
 
   /** @param leastSteps before a running loss counts. */
   constructor(leastSteps: number) {
@@ -28,9 +39,15 @@ export class LowestLoss {
   observe(loss: number, values: readonly number[]): void {
     this.#steps += 1;
     this.#running += (this.#steps === 1 ? 1 : lossWeight) * (loss - this.#running);
+    if (this.#steps >= settlingSteps) this.#floor = Math.min(this.#floor, this.#running);
     if (this.#steps < this.#leastSteps || this.#running > this.#lowest) return;
     this.#lowest = this.#running;
     this.#values = [...values];
+  }
+
+  /** The running loss has risen so far that further steps would do harm. */
+  get rises(): boolean {
+    return this.#running > harm * this.#floor;
   }
 
   /** The numbers; `undefined` while no running loss counts. */
@@ -40,12 +57,15 @@ export class LowestLoss {
 
   /** Everything that the next step depends on. */
   save(): number[] {
-    return [this.#steps, this.#running, this.#values.length === 0 ? 0 : this.#lowest, ...this.#values];
+    const lowest = this.#values.length === 0 ? 0 : this.#lowest;
+    const floor = this.#floor === Infinity ? 0 : this.#floor;
+    return [this.#steps, this.#running, floor, lowest, ...this.#values];
   }
 
-  restore([steps = 0, running = 0, lowest = 0, ...values]: readonly number[]): void {
+  restore([steps = 0, running = 0, floor = 0, lowest = 0, ...values]: readonly number[]): void {
     this.#steps = steps;
     this.#running = running;
+    this.#floor = steps < settlingSteps ? Infinity : floor;
     this.#lowest = values.length === 0 ? Infinity : lowest;
     this.#values = values;
   }

@@ -118,6 +118,10 @@ export class PositionLearner implements Learner {
     );
   }
 
+  get ended(): boolean {
+    return this.#lowest.rises;
+  }
+
   finish(): KeptNumbers {
     const best = this.#lowest.values;
     const settled = new Map(this.#numbers.map((number, index) => [number, best?.[index] ?? number.average]));
@@ -142,7 +146,7 @@ export class PositionLearner implements Learner {
       square: of(({ square }) => square),
       count: of(({ count }) => count),
       average: of(({ average }) => average),
-      lowest: this.#lowest.save(),
+      lowestLoss: this.#lowest.save(),
     };
   }
 
@@ -156,7 +160,7 @@ export class PositionLearner implements Learner {
       number.count = entry('count', index);
       number.average = entry('average', index);
     });
-    this.#lowest.restore(vectorIn(state, 'lowest'));
+    this.#lowest.restore(vectorIn(state, 'lowestLoss'));
   }
 
   #withNumbers(value: (number: LearntNumber) => number): KeptNumbers {

@@ -36,6 +36,17 @@ describe('LowestLoss', () => {
     expect(lowest.values).toEqual([19]);
   });
 
+  it('says where further steps would do harm, and only there', () => {
+    const lowest = new LowestLoss(3);
+    for (let step = 0; step < 40; step++) lowest.observe(1 + 0.3 * Math.sin(step), [step]);
+    expect(lowest.rises).toBe(false);
+    for (let step = 0; step < 40; step++) lowest.observe(2.5, [step]);
+    expect(lowest.rises).toBe(true);
+    const restored = new LowestLoss(3);
+    restored.restore(lowest.save());
+    expect(restored.rises).toBe(true);
+  });
+
   it('goes on from what was saved', () => {
     fc.assert(
       fc.property(steps, steps, fc.integer({ min: 1, max: 10 }), (before, after, least) => {
