@@ -99,7 +99,7 @@ export interface SearchOutcome {
   /** Unit of the costs in the history. */
   readonly unit: string;
   readonly steps: number;
-  /** What was reckoned for choosing and merging in one block, in GFLOPs. */
+  /** What was reckoned for choosing and merging in one block, in GFLOPs; 0 where nothing was. */
   readonly blockOverhead: number;
   /** That the search took, in all processes where it was stopped and continued. */
   readonly seconds: number;

@@ -104,7 +104,7 @@ export async function searchSchedule(
       history,
       unit,
       steps,
-      blockOverhead: options.blockOverhead ?? defaultBlockOverhead,
+      blockOverhead: refinement?.lossPerCost === undefined ? 0 : (options.blockOverhead ?? defaultBlockOverhead),
       seconds: secondsBefore + seconds,
       waitingShare: evaluator.waitingMilliseconds / 1000 / seconds,
       skipped: evaluator.skipped,

@@ -66,6 +66,14 @@ describe('compress', () => {
     expect(stages).toEqual(['search', 'evaluation', 'throughput']);
   });
 
+  it('lets tokens go in the blocks alone that are worth it, and says so in the card', () => {
+    const { mergeKept } = result.schedule;
+    const between = mergeKept.slice(1, -1);
+    const merging = between.filter((left, index) => left < (mergeKept[index] ?? 0)).length;
+    expect(merging).toBeLessThan(between.length);
+    expect(readFileSync(join(folder('made'), 'README.md'), 'utf8')).toContain(`Only ${merging} of them merge`);
+  });
+
   it('measures every file, in the order asked for', async () => {
     expect(result.precisions.map(({ dtype }) => dtype)).toEqual(['fp16', 'fp32', 'q8']);
     for (const { file, bytes, evaluation, runs, failure } of result.precisions) {

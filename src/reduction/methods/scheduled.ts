@@ -48,6 +48,14 @@ const selectionKey: ParameterKey = {
   fallback: 'own',
 };
 const seedKey: ParameterKey = { name: 'seed', kind: 'integer', meaning: 'seed', fallback: 0, min: 0 };
+/** What DiffRate's compression may be given besides its numbers of tokens. */
+const choiceKeys: readonly ParameterKey[] = [
+  metricKey,
+  orderKey,
+  selectionKey,
+  mergingKey,
+  { ...seedKey, meaning: 'seed of the random metric' },
+];
 const prunedKey: ParameterKey = {
   name: 'pruned',
   kind: 'number',
@@ -99,11 +107,7 @@ export const diffrateMethod: ReductionMethod = {
   title: 'DiffRate (arXiv 2305.17997) by a schedule',
   keys: [
     { name: 'schedule', kind: 'text', meaning: 'schedule file, or the name of a published one', fallback: '' },
-    metricKey,
-    orderKey,
-    selectionKey,
-    mergingKey,
-    { ...seedKey, meaning: 'seed of the random metric' },
+    ...choiceKeys,
   ],
   needsClassToken: false,
   mergesOnly: true,
@@ -132,11 +136,7 @@ export const uniformMethod: ReductionMethod = {
       max: 1,
     },
     prunedKey,
-    metricKey,
-    orderKey,
-    selectionKey,
-    mergingKey,
-    { ...seedKey, meaning: 'seed of the random metric' },
+    ...choiceKeys,
   ],
   needsClassToken: false,
   mergesOnly: true,
@@ -161,11 +161,7 @@ export const constantMethod: ReductionMethod = {
       min: 0,
     },
     prunedKey,
-    metricKey,
-    orderKey,
-    selectionKey,
-    mergingKey,
-    { ...seedKey, meaning: 'seed of the random metric' },
+    ...choiceKeys,
   ],
   needsClassToken: false,
   mergesOnly: true,
