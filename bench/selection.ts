@@ -44,6 +44,8 @@ const rules: Readonly<Record<string, Selection | undefined>> = {
   'weight 1': { ...dissimilarity, weight: 1 },
   'norm 0': { ...dissimilarity, norm: 0 },
   'norm 0.8': { ...dissimilarity, norm: 0.8 },
+  'coherence 1': { ...dissimilarity, coherence: 1 },
+  'coherence 2': { ...dissimilarity, coherence: 2 },
 };
 
 /** Everything that goes is merged. */

@@ -3,7 +3,10 @@
  * `dissimilarity.ts` has chosen. A merged token is the mean of its tokens with the weights
  * `s·α^weight` and keeps a share of its own length, since means of unlike tokens are short and a
  * residual stream's length says how much later branches can change (MLERP of ToFu, WACV 2024).
- * Sizes add up as in ToMe (arXiv 2210.09461).
+ *
+ * A token of size `s` counts `s` times in attention (ToMe, arXiv 2210.09461), as if it were `s`
+ * equal ones. Unlike ones would partly have cancelled out, and a layer norm gives the mean the full
+ * length again. So sizes may add up as lengths of vectors (`coherence`).
  *
  * Everything is computed from directions, features at length 1, which choosing needs as well. The
  * weights scale the assignment of tokens, `[R, K]`, and not their features, which are many more.
@@ -16,6 +19,7 @@ import {
   gatherElements,
   gatherND,
   matMul,
+  max,
   mul,
   reduceMax,
   transpose,
@@ -66,6 +70,15 @@ export function withLength(merged: Tensor, before: Tensor, { norm }: Selection):
   return norm === 0 ? merged : mul(merged, power(div(before, lengths(merged)), norm));
 }
 
+/**
+ * Sizes of merged tokens, `[B, K, 1]`, each at least 1, however little of opposite tokens is left.
+ * @param total sums of sizes.
+ * @param coherence `[B, K, 1]`: length of the sum of what was merged over the sum of the lengths.
+ */
+export function coherentSize(total: Tensor, coherence: () => Tensor, { coherence: exponent }: Selection): Tensor {
+  return exponent === 0 ? total : max(mul(total, power(coherence(), exponent)), 1);
+}
+
 /** What a merge reads besides the tokens. */
 export interface ChosenTokens extends Directions {
   /** `[B, N, 1]` int64 of `orderOfStaying`. */
@@ -101,28 +114,31 @@ export function mergeChosen(
   const { size: sizes } = state;
   const [knownSize, sourceSize] = sizes === undefined ? [] : partsOf(sizes);
   const ownSize = knownSize ?? column(1, dimensionAt(own, 1));
-  const size = add(ownSize, sourceSize === undefined ? rowSums(assignment) : matMul(assignment, sourceSize));
-  const features = mergedFeatures();
+  const total = add(ownSize, sourceSize === undefined ? rowSums(assignment) : matMul(assignment, sourceSize));
+  const { features, coherence } = mergedFeatures();
+  const size = coherentSize(total, coherence, selection);
   if (state.travellers === undefined) return { features, size };
   const [ones, others] = [mapState(state, (x) => partsOf(x)[0]), mapState(state, (x) => partsOf(x)[1])];
-  const arrivals = { assignment, sourceSize, ownSize: ones.size, total: size };
+  const arrivals = { assignment, sourceSize, ownSize: ones.size, total };
   return { ...ones, features, size, travellers: mergeTravellers(ones.travellers, others.travellers, arrivals) };
 
   /**
    * Σ w·x over Σ w: in the directions' terms `(direction + Σ (w·l / own w·l)·direction)` times
    * `own w·l / Σ w`, which does not matter where the length is kept whole.
    */
-  function mergedFeatures(): Tensor {
+  function mergedFeatures(): { readonly features: Tensor; readonly coherence: () => Tensor } {
     const weights = meanWeights(sizes, attention, selection);
     const heft = weights === undefined ? polar.lengths : mul(weights, polar.lengths);
     const [ownHeft, goingHeft] = partsOfLengths(heft);
-    const shares = div(where(chosen, goingHeft, 0), toColumns(ownHeft));
-    const sum = add(own, matMul(toColumns(shares), arriving));
-    if (selection.norm === 1) return mul(sum, div(ownLengths, lengths(sum)));
+    const shares = toColumns(div(where(chosen, goingHeft, 0), toColumns(ownHeft)));
+    const sum = add(own, matMul(shares, arriving));
+    const length = lengths(sum);
+    const coherence = (): Tensor => div(length, add(rowSums(shares), 1));
+    if (selection.norm === 1) return { features: mul(sum, div(ownLengths, length)), coherence };
     const [ownWeight, goingWeight] = weights === undefined ? [] : partsOf(weights);
-    const total =
-      ownWeight === undefined || goingWeight === undefined ? size : add(ownWeight, matMul(assignment, goingWeight));
-    return withLength(mul(sum, div(ownHeft, total)), ownLengths, selection);
+    const weight =
+      ownWeight === undefined || goingWeight === undefined ? total : add(ownWeight, matMul(assignment, goingWeight));
+    return { features: withLength(mul(sum, div(ownHeft, weight)), ownLengths, selection), coherence };
   }
 }
 

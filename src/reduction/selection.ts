@@ -37,6 +37,11 @@ export interface Selection {
    * multiplies it.
    */
   readonly norm: number;
+  /**
+   * Sizes add up as lengths of vectors, `Σ s · (‖Σ w·x‖ / Σ w·‖x‖)^coherence`: what differs within
+   * a merged token cancels out in what it gives to others. At 0 they add up as numbers.
+   */
+  readonly coherence: number;
 }
 
 /** Least and greatest value of a rule's number, and what it is where a schedule leaves it out. */
@@ -53,6 +58,7 @@ export const selectionNumbers: Readonly<Record<Exclude<keyof Selection, 'rule'>,
   candidates: { least: 0, greatest: 1, fallback: 0.5 },
   weight: { least: 0, greatest: 2, fallback: 0.5 },
   norm: { least: 0, greatest: 1, fallback: 1 },
+  coherence: { least: 0, greatest: 4, fallback: 0 },
 };
 
 /** The rule with the numbers that suit most networks: `docs/selection.md`. */
@@ -63,6 +69,7 @@ export const dissimilarity: Selection = {
   candidates: selectionNumbers.candidates.fallback,
   weight: selectionNumbers.weight.fallback,
   norm: selectionNumbers.norm.fallback,
+  coherence: selectionNumbers.coherence.fallback,
 };
 
 const numberOf = (name: keyof typeof selectionNumbers) => {
@@ -82,6 +89,7 @@ const schema = v.looseObject({
   candidates: numberOf('candidates'),
   weight: numberOf('weight'),
   norm: numberOf('norm'),
+  coherence: numberOf('coherence'),
 });
 
 /**
@@ -108,7 +116,7 @@ export function parseSelection(value: unknown, source: string): Selection {
         `leave "selection" out for the rule of the paper, or write {"rule": "${selectionRules[0]}"}.`,
     );
   }
-  const { rule: known, power, perSize, candidates, weight, norm, ...others } = result.output;
+  const { rule: known, power, perSize, candidates, weight, norm, coherence, ...others } = result.output;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
     throw new DiffrateError(
@@ -116,7 +124,7 @@ export function parseSelection(value: unknown, source: string): Selection {
         'use a newer version of diffrate, or leave it out.',
     );
   }
-  return { rule: known, power, perSize, candidates, weight, norm };
+  return { rule: known, power, perSize, candidates, weight, norm, coherence };
 }
 
 /** A rule and its numbers in words: `dissimilarity (power 2, …)`. */

@@ -4,7 +4,6 @@ import type { OptionNames } from '../options/known-options.ts';
 import { settledSelection } from '../reduction/selection-choice.ts';
 import { presets } from './presets.ts';
 import type { PlannedOptions } from './plan.ts';
-import type { SearchOptions } from './search-options.ts';
 
 /** What an option must have to be what it is called, and what to give in its place. */
 const shapes = {
@@ -31,6 +30,7 @@ export const plannedOptionNames: OptionNames<PlannedOptions> = {
   steps: true,
   seed: true,
   batchSize: true,
+  blockOverhead: true,
   targets: true,
   device: true,
   threads: true,
@@ -50,7 +50,7 @@ const needed: readonly string[] = ['model', 'images', 'runtime'];
  * Checks the options of any search.
  * @throws {UsageError} that names the option.
  */
-export function checkSearchOptions(options: PlannedOptions & Pick<SearchOptions, 'blockOverhead'>): void {
+export function checkSearchOptions(options: PlannedOptions): void {
   for (const [name, [member, what]] of Object.entries(shapes)) {
     const value: unknown = options[name as keyof typeof shapes];
     if (value === undefined && needed.includes(name))

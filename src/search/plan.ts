@@ -53,7 +53,7 @@ export interface Plan {
 }
 
 /** Options of a search but for what it is to reach. */
-export type PlannedOptions = Omit<SearchOptions, 'target' | 'blockOverhead'>;
+export type PlannedOptions = Omit<SearchOptions, 'target'>;
 
 /**
  * Settles the options.

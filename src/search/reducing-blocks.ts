@@ -12,7 +12,6 @@ import type { KeptNumbers } from '../reduction/schedule.ts';
 import { tokenCount } from '../reduction/token-layout.ts';
 import { numbersOf, project } from './projection.ts';
 import type { Projection } from './projection.ts';
-import { lossesOf } from './race/race.ts';
 import type { ComparedImages, Entrant, Found, ScheduleLosses } from './race/race.ts';
 
 /** How many of the blocks with the fewest removed tokens may be the one that goes. */
@@ -68,8 +67,14 @@ export async function fewerBlocks(
     count = next.won === undefined ? Math.floor(count / 2) : Math.min(count, Math.floor(best.blocks.length / 2));
   }
   if (best.kept === start.kept) return best;
-  const whole = await lossesOf(images, best.kept);
-  return { ...best, losses: whole.losses, passes: best.passes + whole.passes };
+  const whole = images.candidate(best.kept);
+  for (const look of images.looks.from(0)) await whole.run(look);
+  const all = best.passes + whole.passes;
+  // The images that did not decide may have a loss that is no number: then the start still leads.
+  if (!whole.losses.every(Number.isFinite))
+    return { ...start, blocks: reducingBlocks(projection, start.kept), passes: all };
+  whole.lead();
+  return { ...best, losses: whole.losses, passes: all };
 }
 
 /** So many blocks less, where the loss rises by less than their price. */

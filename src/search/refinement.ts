@@ -3,22 +3,16 @@
  * what gradients have learnt, blocks that are not worth their operators remove nothing any more,
  * and single numbers are moved and compared.
  */
-import { blockPrice, defaultBlockOverhead } from '../cost/block-overhead.ts';
-import { countFlops, flopsPerGflop } from '../cost/flops.ts';
 import type { KeptNumbers } from '../reduction/schedule.ts';
-import { localSearch, startLocalSearch } from './local-search.ts';
+import { localSearch } from './local-search.ts';
 import type { LocalSearchContext, LocalSearchProgress, LocalSearchState } from './local-search.ts';
 import { learnerOf, passesOf } from './plan.ts';
 import type { RefinementRecipe } from './presets.ts';
 import { EvaluatedImages } from './race/candidate.ts';
-import { meanOf } from './race/race.ts';
-import { fewerBlocks } from './reducing-blocks.ts';
 import type { SearchCourse } from './search-course.ts';
 import { startAfterGradients } from './starting-schedule.ts';
 import type { KnownStart } from './starting-schedule.ts';
-
-/** Image passes for the blocks: a part of those that are left, and some of all images. */
-const passesForBlocks = { share: 0.5, perImage: 2 };
+import { inWorthwhileBlocks } from './worthwhile-blocks.ts';
 
 /** What the second phase gives. */
 export interface Refined {
@@ -62,22 +56,10 @@ async function startOf(
   const onRace = (): Promise<void> => settleBeforeMoves(course);
   const ends = { learnt, uniform: learnerOf(plan, target).finish() };
   const found = await startAfterGradients(context, images, ends, onRace);
-  const { lossPerCost } = context.recipe;
-  const { blockOverhead = defaultBlockOverhead } = options;
-  if (lossPerCost === undefined || blockOverhead === 0) return found;
-  const { begin, known } = found;
-  const gflops = countFlops(options.model.network, known.kept).total / flopsPerGflop;
-  const left = Math.max(0, context.passes - begin.passes);
-  const limits = {
-    price: blockPrice(blockOverhead, gflops, lossPerCost),
-    // A short search leaves more to this, and less to single numbers.
-    passes: Math.min(left, Math.max(passesForBlocks.share * left, passesForBlocks.perImage * images.looks.images)),
-  };
-  const { blocks, passes, kept, losses } = await fewerBlocks(context, images, known, limits, async (more) => {
-    report(begin.passes + more, known.kept, meanOf(known.losses));
+  return inWorthwhileBlocks(options, context, images, found, async (passes, loss) => {
+    report(passes, found.known.kept, loss);
     await onRace();
   });
-  return { begin: startLocalSearch(context, kept, begin.passes + passes, blocks), known: { kept, losses } };
 }
 
 /** Tells how far the phase is. */

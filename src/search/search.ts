@@ -44,7 +44,7 @@ interface PreparedSearch {
 export async function prepareSearch(asked: SearchOptions): Promise<PreparedSearch> {
   const told = { ...asked, onWarning: onceEach(asked?.onWarning) };
   checkSearchOptions(told);
-  requireKnownOptions(told, { ...plannedOptionNames, target: true, blockOverhead: true }, 'search');
+  requireKnownOptions(told, { ...plannedOptionNames, target: true }, 'search');
   const options = { ...told, images: imagesFor(told.model, told.images, told) };
   requireTarget(options.target, 'search');
   const plan = planOf(options);

@@ -54,7 +54,7 @@ const schedules: readonly KeptNumbers[] = [
 /** Of each schedule. */
 const selections: readonly Selection[] = [
   dissimilarity,
-  { ...dissimilarity, power: 1.4, perSize: 1, weight: 1, norm: 0.8 },
+  { ...dissimilarity, power: 1.4, perSize: 1, weight: 1, norm: 0.8, coherence: 0.5 },
   { ...dissimilarity, candidates: 1, weight: 0, norm: 0 },
 ];
 

@@ -71,7 +71,7 @@ const rules: readonly ReductionRules[] = [
   { merging: 'patches', selection: dissimilarity },
   {
     merging: 'patches',
-    selection: { ...dissimilarity, power: 1.4, perSize: 1, candidates: 1, weight: 1, norm: 0.8 },
+    selection: { ...dissimilarity, power: 1.4, perSize: 1, candidates: 1, weight: 1, norm: 0.8, coherence: 0.5 },
   },
   { merging: 'patches', selection: { ...dissimilarity, candidates: 0, weight: 0, norm: 0 } },
   { merging: 'patches' },

@@ -30,6 +30,7 @@ const everyRule: fc.Arbitrary<Selection> = fc.record({
   candidates: fc.constantFrom(0, 0.5, 1),
   weight: fc.constantFrom(0, 0.5, 1),
   norm: fc.constantFrom(0, 0.8, 1),
+  coherence: fc.constantFrom(0, 1, 0.5),
 });
 
 /** Any numbers of a block that leave its prefix and one patch. */
@@ -150,7 +151,7 @@ describe('the tokens that are left', () => {
         });
         const sizeOf = ([, token = 0]: readonly number[]): number => (token < prefix ? 1 : 1 + random.integer(3));
         const size = sized ? fed('size', [batch, tokens, 1], sizeOf) : undefined;
-        const after = reduced({ ...attention, view }, { features, size }, selection, prefix, pruneKept, mergeKept);
+        const block = reduced({ ...attention, view }, { features, size }, selection, prefix, pruneKept, mergeKept);
         const inputs = [...feeds.keys()].filter(({ source }) => source.kind === 'input');
         const used = Object.fromEntries(
           inputs.map((symbol) => {
@@ -160,7 +161,7 @@ describe('the tokens that are left', () => {
           }),
         );
         const [outFeatures, outSource, outSize] = (await runGraph(
-          [after.features, after.source, ...(after.size === undefined ? [] : [after.size])],
+          [block.features, block.source, ...(block.size === undefined ? [] : [block.size])],
           inputs,
           used,
         )) as [Float64Tensor, Float64Tensor, Float64Tensor | undefined];
@@ -184,10 +185,10 @@ describe('the tokens that are left', () => {
           const there = destinations.map((count, origin) =>
             count === 0 || size === undefined ? count : elementAt(feeds.get(size) as Float64Tensor, [image, origin, 0]),
           );
-          expect(sum.reduce((a, b) => a + b)).toBeCloseTo(
-            there.reduce((a, b) => a + b),
-            4,
-          );
+          const [before, after] = [there, sum].map((sizes) => sizes.reduce((a, b) => a + b));
+          // What points elsewhere adds less than its size.
+          if (selection.coherence === 0) expect(after).toBeCloseTo(before as number, 4);
+          else expect(after).toBeLessThan((before as number) + 1e-4);
         }
       }),
       { numRuns: 250 },

@@ -69,7 +69,7 @@ export function selectPlainly(
   return groups.map(({ own, all }) => mergedToken(own, all, selection));
 }
 
-function mergedToken(own: Judged, all: readonly Judged[], { weight, norm }: Selection): PlainToken {
+function mergedToken(own: Judged, all: readonly Judged[], { weight, norm, coherence }: Selection): PlainToken {
   if (all.length === 1) return own.token;
   const weigh = ({ token, alpha }: Judged): number => token.size * alpha ** weight;
   const total = all.reduce((sum, one) => sum + weigh(one), 0);
@@ -77,9 +77,11 @@ function mergedToken(own: Judged, all: readonly Judged[], { weight, norm }: Sele
     (_, channel) => all.reduce((sum, one) => sum + weigh(one) * (one.token.features[channel] as number), 0) / total,
   );
   const scale = (lengthOf(own.token.features) / lengthOf(mean)) ** norm;
+  const lengthsTogether = all.reduce((sum, one) => sum + weigh(one) * lengthOf(one.token.features), 0);
+  const shareOfLength = (lengthOf(mean) * total) / lengthsTogether;
   return {
     features: mean.map((value) => value * scale),
-    size: all.reduce((sum, { token }) => sum + token.size, 0),
+    size: Math.max(1, all.reduce((sum, { token }) => sum + token.size, 0) * shareOfLength ** coherence),
     source: new Set(all.flatMap(({ token }) => [...token.source])),
   };
 }

@@ -34,6 +34,7 @@ const selections: fc.Arbitrary<Selection> = fc.record({
   candidates: numberOf('candidates'),
   weight: numberOf('weight'),
   norm: numberOf('norm'),
+  coherence: numberOf('coherence'),
 });
 
 const schedules: fc.Arbitrary<Schedule> = fc

@@ -57,7 +57,7 @@ const cases: readonly (readonly [string, ReductionRules])[] = [
   ],
   [
     'dissimilarity, a share of the length',
-    { merging: 'patches', selection: { ...dissimilarity, perSize: 1, weight: 1, norm: 0.8 } },
+    { merging: 'patches', selection: { ...dissimilarity, perSize: 1, weight: 1, norm: 0.8, coherence: 0.5 } },
   ],
 ];
 

@@ -33,7 +33,7 @@ const schedules: Record<string, KeptNumbers> = {
     pruneKept: [17, 6, 6, 5],
     mergeKept: [12, 6, 4, 2],
     merging: 'patches',
-    selection: { ...dissimilarity, power: 1.4, perSize: 1, weight: 0, norm: 0.8 },
+    selection: { ...dissimilarity, power: 1.4, perSize: 1, weight: 0, norm: 0.8, coherence: 0.5 },
   },
   'merges only': { pruneKept: [17, 17, 14, 10], mergeKept: [17, 14, 10, 5] },
 };

@@ -48,6 +48,25 @@ describe('fewerBlocks', () => {
     expect((await fewer(1e9, start, 1)).found.blocks).toHaveLength(2);
   });
 
+  it('goes back where an image that did not decide has a loss that is no number', async () => {
+    const images = new KnownImages();
+    const candidate = images.candidate.bind(images);
+    images.candidate = (kept) => {
+      const known = candidate(kept);
+      const run = async (look: number): Promise<void> => {
+        await known.run(look);
+        if (look === 3) known.losses[known.losses.length - 1] = NaN;
+      };
+      return { ...known, run, lead: known.lead, passes: images.looks.images };
+    };
+    const known = { kept: start, losses: knownLosses(start) };
+    const found = await fewerBlocks(projection, images, known, { price: 0.2, passes: Infinity }, () =>
+      Promise.resolve(),
+    );
+    expect(found).toMatchObject({ ...known, blocks: [1, 2, 3, 4] });
+    expect(images.led).toEqual([]);
+  });
+
   it('never costs more than the target', async () => {
     await fc.assert(
       fc.asyncProperty(

@@ -26,7 +26,7 @@ import type { Tensor } from '../../graph/tensor.ts';
 import { maskedAttention } from '../../nn/masked-attention.ts';
 import { importance, metricFor } from '../importance.ts';
 import { aboveWorth, attentionPerSize, nearestOf, scoreOf } from '../dissimilarity.ts';
-import { meanWeights, withLength } from '../merge-chosen.ts';
+import { coherentSize, meanWeights, withLength } from '../merge-chosen.ts';
 import type { MergeRule } from '../merge-rule.ts';
 import { cosinesOf, lengths, matchTokens } from '../merge.ts';
 import type { Selection } from '../selection.ts';
@@ -202,20 +202,28 @@ function mergeInPlace(state: TokenState, inputs: SearchedBlock, merging: MergeRu
   const { [weightTraveller]: weight, ...travellers } = state.travellers ?? {};
   const sized = merging === 'patches' && before !== undefined;
   const weights = weight?.value ?? (sized ? before : undefined);
-  const mean =
+  const [sum, weightSum] =
     weights === undefined
-      ? mul(gathered(state.features), div(1, arrivals))
-      : div(gathered(mul(state.features, weights)), gathered(weights));
-  const merged = selection === undefined ? mean : withLength(mean, lengths(state.features), selection);
-  const size = merging === 'similarity' ? similaritySizes() : before === undefined ? arrivals : gathered(before);
+      ? [gathered(state.features), arrivals]
+      : [gathered(mul(state.features, weights)), gathered(weights)];
+  const mean = div(sum, weightSum);
+  const total = merging === 'similarity' ? similaritySizes() : before === undefined ? arrivals : gathered(before);
+  const { features: merged, size } = selection === undefined ? { features: mean, size: total } : chosen(selection);
   const others = { ...state, features: merged, size };
   if (state.travellers === undefined) return others;
   const arriving =
     merging === 'similarity'
       ? { assignment, total: arrivals }
-      : { assignment, ...(before && { sourceSize: sourcesOf(before) }), ownSize: before, total: size };
+      : { assignment, ...(before && { sourceSize: sourcesOf(before) }), ownSize: before, total };
   const sources = mapTravellers(travellers, sourcesOf);
   return { ...others, travellers: mergeTravellers(travellers, sources, arriving) };
+
+  /** As the selection rule merges: `merge-chosen.ts`. */
+  function chosen(rule: Selection): Pick<TokenState, 'features' | 'size'> {
+    const before = lengths(state.features);
+    const coherence = (): Tensor => div(lengths(sum), gathered(weights === undefined ? before : mul(before, weights)));
+    return { features: withLength(mean, before, rule), size: coherentSize(total, coherence, rule) };
+  }
 
   /**
    * Sizes count as at least 1 before they are added up, even those that the similarity has scaled

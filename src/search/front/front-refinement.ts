@@ -1,7 +1,8 @@
 /**
  * The second phase of a front's search: budget after budget, compressed networks themselves are
  * asked. Turns start from the schedules found next to them, and the local search follows. At the
- * middle and below it, a step down the response surface comes before it.
+ * middle and below it, a step down the response surface comes before it. Every budget has reducing
+ * blocks of its own.
  */
 import type { KeptNumbers } from '../../reduction/schedule.ts';
 import { continuedSchedule } from './continued-schedule.ts';
@@ -18,6 +19,7 @@ import { lossesOf, meanOf } from '../race/race.ts';
 import { surfaceStep } from './response-surface.ts';
 import { startAfterGradients } from '../starting-schedule.ts';
 import type { KnownStart } from '../starting-schedule.ts';
+import { inWorthwhileBlocks } from '../worthwhile-blocks.ts';
 
 /** Searches what is not found yet. */
 export async function refineAll(course: FrontCourse): Promise<void> {
@@ -58,8 +60,8 @@ export async function refineAll(course: FrontCourse): Promise<void> {
 }
 
 /**
- * Where the local search of a turn starts: that of the middle and of what is cheaper after a step
- * down the response surface.
+ * Where the local search of a turn starts, in as many blocks as are worth it: that of the middle
+ * and of what is cheaper after a step down the response surface.
  */
 async function startOf(
   course: FrontCourse,
@@ -67,17 +69,21 @@ async function startOf(
   context: LocalSearchContext,
   images: EvaluatedImages,
 ): Promise<KnownStart> {
-  const { plan, found, settle } = course;
+  const { options, plan, found, settle } = course;
   const look = found.length % images.looks.count;
   const settleAt = (loss: number): Promise<void> =>
     settle({ step: plan.steps, loss }, `before the local search of budget ${turn.budget.ratio}`);
   const former = meanOf(found.at(-1)?.losses ?? [0]);
-  const { begin, known } = await firstStart(course, turn, context, images, look, () => settleAt(former));
-  if (turn.dearer) return { begin, known };
-  const settled = (): Promise<void> => settleAt(meanOf(known.losses));
-  const step = await surfaceStep(context, images, { known, look, recipe: plan.front.surface }, settled);
-  const { merged, pruned } = numbersOf(context, step.kept);
-  return { begin: { ...begin, merged, pruned, passes: begin.passes + step.passes }, known: step };
+  const first = await firstStart(course, turn, context, images, look, () => settleAt(former));
+  const start = turn.dearer ? first : await downTheSurface(first);
+  return inWorthwhileBlocks(options, context, images, start, (_, loss) => settleAt(loss));
+
+  async function downTheSurface({ begin, known }: KnownStart): Promise<KnownStart> {
+    const settled = (): Promise<void> => settleAt(meanOf(known.losses));
+    const step = await surfaceStep(context, images, { known, look, recipe: plan.front.surface }, settled);
+    const { merged, pruned } = numbersOf(context, step.kept);
+    return { begin: { ...begin, merged, pruned, passes: begin.passes + step.passes }, known: step };
+  }
 }
 
 const whereItStarts = ({ begin, known }: KnownStart): LocalSearchProgress => ({

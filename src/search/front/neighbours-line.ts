@@ -2,7 +2,8 @@
  * The last phase of a front's search: the middle and every cheaper budget that has neighbours on
  * both sides races against the line between them. The middle had no neighbours when its turn came,
  * those of the others have changed since, and errors of schedules that were not searched to their
- * end are averaged on the line. Dearer budgets are left: lines lost there.
+ * end are averaged on the line. Dearer budgets are left: lines lost there. A line that removes
+ * tokens in more blocks has to be ahead by their price.
  */
 import type { KeptNumbers } from '../../reduction/schedule.ts';
 import { lineAt } from './continued-schedule.ts';
@@ -14,7 +15,9 @@ import { numbersOf } from '../projection.ts';
 import type { Projection } from '../projection.ts';
 import { meanOf, raceAgainst } from '../race/race.ts';
 import type { ComparedImages, Entrant } from '../race/race.ts';
+import { reducingBlocks } from '../reducing-blocks.ts';
 import { withPruned } from '../starting-schedule.ts';
+import { priceOfBlock } from '../worthwhile-blocks.ts';
 
 /** A turn whose schedule is compared. */
 export interface BetweenNeighbours {
@@ -35,7 +38,7 @@ export function turnsBetween({ budgets, turns }: FrontPlan): BetweenNeighbours[]
 
 /** Compares one after the other; a search that is stopped meanwhile begins with the first again. */
 export async function compareWithLines(course: FrontCourse, images: ComparedImages, report: PassReport): Promise<void> {
-  const { plan, found, settle } = course;
+  const { options, plan, found, settle } = course;
   const points = new Map(found.map((point) => [point.ratio, point]));
   const pointAt = ({ ratio }: FrontBudget): FoundPoint => points.get(ratio) as FoundPoint;
   for (const [index, { turn, dearer, cheaper }] of turnsBetween(plan).entries()) {
@@ -46,6 +49,7 @@ export async function compareWithLines(course: FrontCourse, images: ComparedImag
       dearer: pointAt(dearer).kept,
       cheaper: pointAt(cheaper).kept,
       look: index % images.looks.count,
+      price: priceOfBlock(options, plan.refinement, point.kept),
     });
     const localSearch = { ...point.localSearch, passes: point.localSearch.passes + passes };
     points.set(ratio, { ratio, kept, losses: [...losses], localSearch });
@@ -64,6 +68,8 @@ export interface Compared {
   readonly cheaper: KeptNumbers;
   /** With which the race begins. */
   readonly look: number;
+  /** By which share the loss may rise for a reducing block less. */
+  readonly price: number;
 }
 
 /**
@@ -73,11 +79,13 @@ export interface Compared {
 export async function orBetween(
   projection: Projection,
   images: ComparedImages,
-  { known, dearer, cheaper, look }: Compared,
+  { known, dearer, cheaper, look, price }: Compared,
 ): Promise<Entrant & { readonly passes: number }> {
   const line = lineAt(projection, dearer, cheaper);
   const mergesOnly = numbersOf(projection, known.kept).pruned.every((count) => count === 0);
   const kept = mergesOnly ? withPruned(projection, line, 0) : line;
-  const { won, losses, passes } = await raceAgainst(images, kept, known.losses, look);
-  return { kept: won ? kept : known.kept, losses, passes };
+  const blocksOf = (schedule: KeptNumbers): number => reducingBlocks(projection, schedule).length;
+  const allowed = known.losses.map((loss) => loss * (1 + price) ** (blocksOf(known.kept) - blocksOf(kept)));
+  const { won, losses, passes } = await raceAgainst(images, kept, allowed, look);
+  return won ? { kept, losses, passes } : { ...known, passes };
 }

@@ -9,6 +9,7 @@ import type { FrontBudget, FrontTurn } from '../../../src/search/front/front-pla
 import { compareWithLines, orBetween, turnsBetween } from '../../../src/search/front/neighbours-line.ts';
 import { numbersOf, project, stretch } from '../../../src/search/projection.ts';
 import { meanOf } from '../../../src/search/race/race.ts';
+import { reducingBlocks } from '../../../src/search/reducing-blocks.ts';
 import { withPruned } from '../../../src/search/starting-schedule.ts';
 import { deepCost, deepProjection as at, deepSpace, fitDeep as fit } from '../deep-network.ts';
 import { KnownImages, knownLosses, meanLoss } from '../known-images.ts';
@@ -23,9 +24,9 @@ const lossOf = (point: FoundPoint | undefined): number => meanOf(point?.losses ?
 const known = (kept: KeptNumbers) => ({ kept, losses: knownLosses(kept) });
 
 describe('orBetween', () => {
-  const between = async (kept: KeptNumbers) => {
+  const between = async (kept: KeptNumbers, price = 0) => {
     const images = new KnownImages();
-    const neighbours = { dearer: goodAt(0.7), cheaper: goodAt(0.5), look: 2 };
+    const neighbours = { dearer: goodAt(0.7), cheaper: goodAt(0.5), look: 2, price };
     const result = await orBetween(projection, images, { known: known(kept), ...neighbours });
     return { ...result, images, line: images.compared.at(-1) as KeptNumbers };
   };
@@ -54,10 +55,21 @@ describe('orBetween', () => {
     expect(passes).toBe(images.looks.perLook);
   });
 
+  it('takes a line that reduces in more blocks only where it is ahead by their price', async () => {
+    const found = fit(0.6, [50, 50, 48, 4, 4, 1]);
+    const { line, kept } = await between(found);
+    const more = reducingBlocks(projection, line).length - reducingBlocks(projection, found).length;
+    expect(more).toBeGreaterThan(0);
+    expect(kept).toEqual(line);
+    const worth = (meanLoss(found) / meanLoss(line)) ** (1 / more) - 1;
+    expect((await between(found, worth * 0.99)).kept).toEqual(line);
+    expect(await between(found, worth * 1.01)).toMatchObject({ kept: found, losses: knownLosses(found) });
+  });
+
   it('prunes nothing where what was found prunes nothing', async () => {
     const pruning = (ratio: number): KeptNumbers =>
       project(at(ratio), { ...numbersOf(at(ratio), good), pruned: [0, 4, 4, 0] });
-    const neighbours = { dearer: pruning(0.7), cheaper: pruning(0.5), look: 0 };
+    const neighbours = { dearer: pruning(0.7), cheaper: pruning(0.5), look: 0, price: 0 };
     const images = new KnownImages();
     const prunedByLine = async (kept: KeptNumbers): Promise<readonly number[]> => {
       await orBetween(projection, images, { known: known(kept), ...neighbours });
@@ -83,7 +95,8 @@ function courseOf(ratios: readonly number[], schedules: readonly KeptNumbers[]) 
     return { ratio: ratios[index] as number, kept, losses: [...knownLosses(kept)], localSearch };
   });
   const search = { space: deepSpace(false), cost: deepCost };
-  const course = { plan: { budgets, turns, search, steps: 9 }, found, settle: async () => {} };
+  const plan = { budgets, turns, search, steps: 9, refinement: {} };
+  const course = { options: { blockOverhead: 0 }, plan, found, settle: async () => {} };
   return course as unknown as FrontCourse & { settle: FrontCourse['settle'] };
 }
 
