@@ -38,6 +38,7 @@ export function priceOfBlock(
  * The start in fewer blocks; it leads the images.
  * @param onRace after each race, with all image passes so far and the mean loss that was known; may
  *   stop the search by throwing.
+ * @param least image passes that this may take where fewer, or none, are left.
  */
 export async function inWorthwhileBlocks(
   options: PricedOptions,
@@ -45,6 +46,7 @@ export async function inWorthwhileBlocks(
   images: ComparedImages,
   { begin, known }: KnownStart,
   onRace: (passes: number, loss: number) => Promise<void>,
+  least = 0,
 ): Promise<KnownStart> {
   const price = priceOfBlock(options, context.recipe, known.kept);
   if (price === 0) return { begin, known };
@@ -56,7 +58,7 @@ export async function inWorthwhileBlocks(
     context,
     images,
     known,
-    { price, passes: Math.min(left, most) },
+    { price, passes: Math.max(least, Math.min(left, most)) },
     (more) => onRace(begin.passes + more, loss),
   );
   const numbers = numbersOf(withBlocks(context, blocks), kept);

@@ -33,7 +33,12 @@ export async function refineAll(course: FrontCourse): Promise<void> {
   const { search, turns } = plan;
   const passes = plan.front.passes * passesOf(search, plan.refinement, images.looks.images);
   const lines = turnsBetween(plan).length * images.looks.images;
-  const report = passReport(course, Math.ceil(passes + lines), passesDone(found) + (resumed?.localSearch?.passes ?? 0));
+  const blocks = turns.length * passesForBlocks(images);
+  const report = passReport(
+    course,
+    Math.ceil(passes + lines + blocks),
+    passesDone(found) + (resumed?.localSearch?.passes ?? 0),
+  );
   let continued = resumed?.localSearch;
   // The schedule of the last turn led the images before the stop, too.
   const last = found.at(-1);
@@ -60,6 +65,12 @@ export async function refineAll(course: FrontCourse): Promise<void> {
 }
 
 /**
+ * Image passes that the blocks of every budget may take beside its share, which its start may have
+ * used up.
+ */
+const passesForBlocks = ({ looks }: EvaluatedImages): number => 2 * looks.images;
+
+/**
  * Where the local search of a turn starts, in as many blocks as are worth it: that of the middle
  * and of what is cheaper after a step down the response surface.
  */
@@ -76,7 +87,8 @@ async function startOf(
   const former = meanOf(found.at(-1)?.losses ?? [0]);
   const first = await firstStart(course, turn, context, images, look, () => settleAt(former));
   const start = turn.dearer ? first : await downTheSurface(first);
-  return inWorthwhileBlocks(options, context, images, start, (_, loss) => settleAt(loss));
+  const settleIn = (_: number, loss: number): Promise<void> => settleAt(loss);
+  return inWorthwhileBlocks(options, context, images, start, settleIn, passesForBlocks(images));
 
   async function downTheSurface({ begin, known }: KnownStart): Promise<KnownStart> {
     const settled = (): Promise<void> => settleAt(meanOf(known.losses));
