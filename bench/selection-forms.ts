@@ -25,8 +25,8 @@ const limit = Number(process.env['FORMS_LIMIT'] ?? '320');
 const networks = (
   process.env['FORMS_NETWORKS'] ?? 'deit_tiny_patch16_224,vit_tiny_patch16_224,vit_demo_patch2_28'
 ).split(',');
-/** Parts of names of forms; all forms where there are none. */
 const coherence = Number(process.env['FORMS_COHERENCE'] ?? ownForm.coherence);
+/** Parts of names of forms; all forms where there are none. */
 const only = (process.env['FORMS_ONLY'] ?? '').split(',').filter((part) => part !== '');
 const demoImages = 'examples/demo-model/images/evaluation-images-idx3-ubyte.gz';
 

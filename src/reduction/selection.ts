@@ -39,7 +39,8 @@ export interface Selection {
   readonly norm: number;
   /**
    * Sizes add up as lengths of vectors, `Σ s · (‖Σ w·x‖ / Σ w·‖x‖)^coherence`: what differs within
-   * a merged token cancels out in what it gives to others. At 0 they add up as numbers.
+   * a merged token cancels out in what it gives to others. They are at least 1. At 0 they add up
+   * as numbers.
    */
   readonly coherence: number;
 }

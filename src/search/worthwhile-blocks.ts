@@ -15,8 +15,11 @@ import { fewerBlocks, withBlocks } from './reducing-blocks.ts';
 import type { SearchOptions } from './search-options.ts';
 import type { KnownStart } from './starting-schedule.ts';
 
-/** Image passes for the blocks: a part of those that are left, and some of all images. */
-const passesForBlocks = { share: 0.5, perImage: 2 };
+/** Part of the image passes that are left which blocks may take. */
+const shareOfPasses = 0.5;
+
+/** Image passes that are enough for the blocks where little is left. */
+export const fewPassesForBlocks = ({ looks }: ComparedImages): number => 2 * looks.images;
 
 /** What a block's price follows from. */
 export type PricedOptions = Pick<SearchOptions, 'model' | 'blockOverhead'>;
@@ -52,7 +55,7 @@ export async function inWorthwhileBlocks(
   if (price === 0) return { begin, known };
   const left = Math.max(0, context.passes - begin.passes);
   // A short search leaves more to this, and less to single numbers.
-  const most = Math.max(passesForBlocks.share * left, passesForBlocks.perImage * images.looks.images);
+  const most = Math.max(shareOfPasses * left, fewPassesForBlocks(images));
   const loss = meanOf(known.losses);
   const { blocks, passes, kept, losses } = await fewerBlocks(
     context,

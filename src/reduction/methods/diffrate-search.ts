@@ -220,9 +220,9 @@ function mergeInPlace(state: TokenState, inputs: SearchedBlock, merging: MergeRu
 
   /** As the selection rule merges: `merge-chosen.ts`. */
   function chosen(rule: Selection): Pick<TokenState, 'features' | 'size'> {
-    const before = lengths(state.features);
-    const coherence = (): Tensor => div(lengths(sum), gathered(weights === undefined ? before : mul(before, weights)));
-    return { features: withLength(mean, before, rule), size: coherentSize(total, coherence, rule) };
+    const own = lengths(state.features);
+    const coherence = (): Tensor => div(lengths(sum), gathered(weights === undefined ? own : mul(own, weights)));
+    return { features: withLength(mean, own, rule), size: coherentSize(total, coherence, rule) };
   }
 
   /**

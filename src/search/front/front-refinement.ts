@@ -19,7 +19,7 @@ import { lossesOf, meanOf } from '../race/race.ts';
 import { surfaceStep } from './response-surface.ts';
 import { startAfterGradients } from '../starting-schedule.ts';
 import type { KnownStart } from '../starting-schedule.ts';
-import { inWorthwhileBlocks } from '../worthwhile-blocks.ts';
+import { fewPassesForBlocks, inWorthwhileBlocks } from '../worthwhile-blocks.ts';
 
 /** Searches what is not found yet. */
 export async function refineAll(course: FrontCourse): Promise<void> {
@@ -33,7 +33,7 @@ export async function refineAll(course: FrontCourse): Promise<void> {
   const { search, turns } = plan;
   const passes = plan.front.passes * passesOf(search, plan.refinement, images.looks.images);
   const lines = turnsBetween(plan).length * images.looks.images;
-  const blocks = turns.length * passesForBlocks(images);
+  const blocks = turns.length * fewPassesForBlocks(images);
   const report = passReport(
     course,
     Math.ceil(passes + lines + blocks),
@@ -65,12 +65,6 @@ export async function refineAll(course: FrontCourse): Promise<void> {
 }
 
 /**
- * Image passes that the blocks of every budget may take beside its share, which its start may have
- * used up.
- */
-const passesForBlocks = ({ looks }: EvaluatedImages): number => 2 * looks.images;
-
-/**
  * Where the local search of a turn starts, in as many blocks as are worth it: that of the middle
  * and of what is cheaper after a step down the response surface.
  */
@@ -87,8 +81,9 @@ async function startOf(
   const former = meanOf(found.at(-1)?.losses ?? [0]);
   const first = await firstStart(course, turn, context, images, look, () => settleAt(former));
   const start = turn.dearer ? first : await downTheSurface(first);
+  // What the start has used up is not taken from the blocks.
   const settleIn = (_: number, loss: number): Promise<void> => settleAt(loss);
-  return inWorthwhileBlocks(options, context, images, start, settleIn, passesForBlocks(images));
+  return inWorthwhileBlocks(options, context, images, start, settleIn, fewPassesForBlocks(images));
 
   async function downTheSurface({ begin, known }: KnownStart): Promise<KnownStart> {
     const settled = (): Promise<void> => settleAt(meanOf(known.losses));

@@ -111,6 +111,12 @@ describe('searchFront', () => {
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
   });
 
+  it('removes tokens in fewer blocks than where blocks have no price', async () => {
+    const blocksOf = ({ points }: FrontOutcome): number =>
+      points.reduce((sum, { schedule }) => sum + new Set(schedule.mergeKept).size, 0);
+    expect(blocksOf(unbroken)).toBeLessThan(blocksOf(await searchFront(optionsFor({ blockOverhead: 0 }))));
+  });
+
   it('gives the same for the same seed', async () => {
     expect(result(await searchFront(optionsFor()))).toEqual(result(unbroken));
   });
